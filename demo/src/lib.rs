@@ -1,0 +1,1 @@
+//! A small simulated trading platform of real processes.

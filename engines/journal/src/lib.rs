@@ -1,0 +1,1 @@
+//! What makes things durable: store, timeline, dispatcher, configuration.

@@ -1,0 +1,3 @@
+//! The metrics store: exposition formats, samples at rest, instruments.
+
+pub mod ingest;

@@ -1,0 +1,3 @@
+//! PromQL: lexer, parser with positions, evaluator.
+
+pub mod storage;

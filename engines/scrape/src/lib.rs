@@ -1,0 +1,1 @@
+//! Scraping: targets from an unmodified prometheus.yml or from quarterdeck.toml.

@@ -1,0 +1,1 @@
+//! Services: the catalogue and their golden signals.

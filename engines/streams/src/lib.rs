@@ -1,0 +1,1 @@
+//! WebSocket feeds: live rows, rates, gaps, and metric series from messages.

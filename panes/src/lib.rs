@@ -1,0 +1,1 @@
+//! The panes: what is shown, which actions are offered.

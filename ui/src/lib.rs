@@ -1,0 +1,1 @@
+//! The shell: event loop, keymap, palette, help, layers.

@@ -1,0 +1,1 @@
+//! The drawing toolkit: themes, text, tables, charts, pictures.
