@@ -1,0 +1,265 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A full-screen operations console that hosts a whole operations stack in one process.
+///
+/// Without a command it opens the console on what the configuration names. Try `quarterdeck demo` first: it
+/// starts a small simulated trading platform and shows it.
+#[derive(Debug, Parser)]
+#[command(name = "quarterdeck", version, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Cli {
+    /// Settings that all commands share.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Told at the end of `--help`; `src/exit.rs` is where they are given.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed: the message says what and what to do
+  2  the command line is wrong
+  3  what was checked is not right (check, timeline verify, test)
+  4  refused: not available now, read-only, or not confirmed (act)
+  5  no console answers (act, screenshot, open, query without --config)
+  6  the data directory is in use, not writable, or from a newer version
+";
+
+/// Settings that all commands share.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Global {
+    /// Configuration file [default: quarterdeck.toml in the platform's configuration directory]
+    #[arg(long, global = true, value_name = "FILE", env = "QUARTERDECK_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Directory for what is stored [default: the platform's data directory]
+    #[arg(long, global = true, value_name = "DIR", env = "QUARTERDECK_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address that every HTTP interface is served on [default: 127.0.0.1:9990]
+    #[arg(long, global = true, value_name = "ADDR", env = "QUARTERDECK_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// A Prometheus configuration file, taken as it is
+    #[arg(long, global = true, value_name = "FILE")]
+    pub prometheus_config: Option<PathBuf>,
+    /// Environment: picks the overlay of the configuration and is shown at the top
+    #[arg(long, global = true, value_name = "NAME", env = "QUARTERDECK_ENVIRONMENT")]
+    pub environment: Option<String>,
+    /// Take away everything that changes something
+    #[arg(long, global = true)]
+    pub read_only: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the engines without a screen, until a signal
+    Serve,
+    /// Start a simulated trading platform and look at it
+    Demo(Demo),
+    /// Check configuration files: quarterdeck.toml, prometheus.yml, rule and exposition files
+    Check {
+        /// Files; the configuration in use if none is given
+        files: Vec<PathBuf>,
+    },
+    /// Ask a PromQL question of a running console
+    Query(Query),
+    /// Do an action in a running console, as a key would
+    Act(Act),
+    /// Read and verify the timeline
+    Timeline {
+        /// What to do with it
+        #[command(subcommand)]
+        command: TimelineCommand,
+    },
+    /// Tell about the configuration
+    Config {
+        /// What to tell
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Draw a pane of a running console to a picture
+    Screenshot(Screenshot),
+    /// Open the console at a subject, such as service:orders
+    Open {
+        /// The subject
+        subject: String,
+    },
+    /// Run conformance and unit-test files
+    Test {
+        /// Which
+        #[command(subcommand)]
+        command: TestCommand,
+    },
+    /// Write the reference of configuration, actions and keys
+    #[command(hide = true)]
+    Docs {
+        /// Directory to write to
+        dir: PathBuf,
+        /// Only compare; exit 3 if anything differs
+        #[arg(long)]
+        check: bool,
+    },
+    /// Print shell completions
+    Completions {
+        /// Shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// The process that cleans up when the console dies
+    #[command(hide = true)]
+    Keeper,
+    /// One process of the demo's platform
+    #[command(hide = true, disable_help_flag = true)]
+    DemoService {
+        /// Its role and settings
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+/// `demo`
+#[derive(Debug, Default, Args)]
+pub struct Demo {
+    /// Without the screen, until a signal
+    #[arg(long)]
+    pub headless: bool,
+    /// Seed of the market day
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+}
+
+/// Which running console to talk to.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Server {
+    /// The console's address [default: the one that runs on this machine]
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+}
+
+/// `query`
+#[derive(Debug, Args)]
+pub struct Query {
+    /// The question
+    pub promql: String,
+    /// Which console
+    #[command(flatten)]
+    pub server: Server,
+    /// Evaluate at this time (RFC 3339 or Unix seconds) [default: now]
+    #[arg(long)]
+    pub time: Option<String>,
+    /// Reach back this far from --time, as a range query
+    #[arg(long, value_name = "DURATION")]
+    pub range: Option<String>,
+    /// Step of a range query [default: the range in 60 steps]
+    #[arg(long, value_name = "DURATION", requires = "range")]
+    pub step: Option<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `act`
+#[derive(Debug, Args)]
+pub struct Act {
+    /// The action, such as timeline.note; all are listed when it is left out
+    pub action: Option<String>,
+    /// The subject (service:orders), if the action has one, and arguments (key=value)
+    pub words: Vec<String>,
+    /// Which console
+    #[command(flatten)]
+    pub server: Server,
+    /// Why; kept on the timeline
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// The target's name, for destructive actions
+    #[arg(long, value_name = "TARGET")]
+    pub confirm: Option<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `timeline …`
+#[derive(Debug, Subcommand)]
+pub enum TimelineCommand {
+    /// Print the newest entries of a running console
+    List {
+        /// How many
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// Only those about this service
+        #[arg(long)]
+        service: Option<String>,
+        /// Which console
+        #[command(flatten)]
+        server: Server,
+        /// How to print
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Check the chain of a data directory: a flipped byte, a missing entry, a cut-off end
+    Verify,
+}
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the JSON Schema of quarterdeck.toml
+    Schema,
+    /// Print a commented configuration with every default
+    Default,
+    /// Print which files and directories are used
+    Paths,
+}
+
+/// `screenshot`
+#[derive(Debug, Args)]
+pub struct Screenshot {
+    /// The pane, such as overview
+    pub pane: String,
+    /// Columns and rows
+    #[arg(long, default_value = "120x40", value_name = "WxH")]
+    pub size: String,
+    /// The picture; its ending tells the format
+    #[arg(long, value_name = "FILE.svg|png")]
+    pub out: PathBuf,
+    /// Theme
+    #[arg(long)]
+    pub theme: Option<String>,
+    /// Open this subject in the pane first
+    #[arg(long, value_name = "SUBJECT")]
+    pub at: Option<String>,
+    /// Press these keys first, separated by spaces
+    #[arg(long, value_name = "KEYS")]
+    pub keys: Option<String>,
+    /// Which console
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// `test …`
+#[derive(Debug, Subcommand)]
+pub enum TestCommand {
+    /// Run a directory of promqltest files
+    Promql {
+        /// The directory
+        dir: PathBuf,
+    },
+}

@@ -1,0 +1,5 @@
+//! The one listener that serves every HTTP interface.
+
+pub mod guard;
+pub mod health;
+pub mod listener;
