@@ -1,0 +1,42 @@
+//! What an operator can do with a service.
+
+use quarterdeck_kernel::{ActionSpec, ArgKind, ArgSpec, Danger, SubjectKind};
+
+/// Sets a limit at run time.
+pub const LIMIT: &str = "services.limit";
+
+/// The actions of this engine, as data.
+#[must_use]
+pub fn actions() -> Vec<ActionSpec> {
+    vec![ActionSpec {
+        id: LIMIT,
+        title: "Set limit",
+        description: "Sets a limit of a service at run time: p99 latency, errors, saturation, or the threshold or target \
+                      of a transaction. It is kept over restarts until it is set back to default.",
+        subject: Some(SubjectKind::Service),
+        args: vec![
+            ArgSpec {
+                name: "limit",
+                description: "latency, errors, saturation, threshold or target",
+                kind: ArgKind::Choice(
+                    ["latency", "errors", "saturation", "threshold", "target"].map(str::to_owned).to_vec(),
+                ),
+                required: true,
+            },
+            ArgSpec {
+                name: "value",
+                description: "a duration for latency and threshold (50ms), percent for the others, none, or default",
+                kind: ArgKind::Text,
+                required: true,
+            },
+            ArgSpec {
+                name: "transaction",
+                description: "the transaction, for threshold and target",
+                kind: ArgKind::Text,
+                required: false,
+            },
+        ],
+        danger: Danger::Safe,
+        inverse: Some(LIMIT),
+    }]
+}

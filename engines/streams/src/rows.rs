@@ -1,0 +1,215 @@
+//! Live rows: a bounded ring that is published without copying it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use quarterdeck_kernel::Timestamp;
+
+/// One value of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// The message has nothing at that path.
+    Missing,
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Any other number.
+    Number(f64),
+    /// Text as received (not sanitised), cut at the configured bytes.
+    Text(Box<str>),
+    /// An object or array.
+    Composite,
+}
+
+impl Cell {
+    /// Its value as a number: numbers, numbers as text, true and false as 1 and 0.
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Integer(i) => Some(*i as f64),
+            Self::Number(n) => Some(*n),
+            Self::Bool(b) => Some(f64::from(u8::from(*b))),
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Missing | Self::Null | Self::Composite => None,
+        }
+    }
+}
+
+/// As shown; empty when missing.
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => Ok(()),
+            Self::Null => f.write_str("null"),
+            Self::Bool(b) => write!(f, "{b}"),
+            Self::Integer(i) => write!(f, "{i}"),
+            Self::Number(n) => write!(f, "{n}"),
+            Self::Text(text) => f.write_str(text),
+            Self::Composite => f.write_str("{…}"),
+        }
+    }
+}
+
+/// One record of a feed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Counts the feed's rows from 1: its identity in tables.
+    pub id: u64,
+    /// When it was received.
+    pub received: Timestamp,
+    /// When it says that it was sent.
+    pub sent: Option<Timestamp>,
+    /// Values in the order of [`FeedView::columns`](crate::FeedView::columns).
+    pub cells: Box<[Cell]>,
+    /// The start of the message's text as received (not sanitised).
+    pub raw: Box<str>,
+    /// How long the message was, in bytes.
+    pub bytes: usize,
+}
+
+/// Rows per chunk.
+const CHUNK: usize = 64;
+
+/// The newest rows of a feed: chunks shared between snapshots.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    chunks: VecDeque<Arc<[Arc<Row>]>>,
+    /// Rows at the front of the first chunk that are no longer part of it.
+    skip: usize,
+    len: usize,
+}
+
+impl Rows {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All rows, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Row>> {
+        self.chunks.iter().enumerate().flat_map(|(i, c)| &c[if i == 0 { self.skip } else { 0 }..])
+    }
+
+    /// The row at a place, oldest first; cheap anywhere.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&Arc<Row>> {
+        if index >= self.len {
+            return None;
+        }
+        // All chunks but the last are full.
+        let at = index + self.skip;
+        self.chunks.get(at / CHUNK)?.get(at % CHUNK)
+    }
+
+    /// The newest row.
+    #[must_use]
+    pub fn last(&self) -> Option<&Arc<Row>> {
+        self.get(self.len.checked_sub(1)?)
+    }
+}
+
+/// The ring behind [`Rows`].
+#[derive(Debug)]
+pub(crate) struct Ring {
+    full: VecDeque<Arc<[Arc<Row>]>>,
+    tail: Vec<Arc<Row>>,
+    capacity: usize,
+    next: u64,
+}
+
+impl Ring {
+    /// A ring of `capacity` rows.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { full: VecDeque::new(), tail: Vec::with_capacity(CHUNK), capacity, next: 1 }
+    }
+
+    /// The id of the next row.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next
+    }
+
+    /// Takes a row; the oldest chunk goes when none of its rows is needed any more.
+    pub(crate) fn push(&mut self, row: Row) {
+        self.next = row.id + 1;
+        if self.capacity == 0 {
+            return;
+        }
+        self.tail.push(Arc::new(row));
+        if self.tail.len() == CHUNK {
+            self.full.push_back(self.tail.drain(..).collect());
+        }
+        while !self.full.is_empty() && (self.full.len() - 1) * CHUNK + self.tail.len() >= self.capacity {
+            self.full.pop_front();
+        }
+    }
+
+    /// The rows as they are now. Copies at most one chunk's worth of references.
+    pub(crate) fn view(&self) -> Rows {
+        let mut chunks = self.full.clone();
+        if !self.tail.is_empty() {
+            chunks.push_back(Arc::from(self.tail.as_slice()));
+        }
+        let held = self.full.len() * CHUNK + self.tail.len();
+        let len = held.min(self.capacity);
+        Rows { chunks, skip: held - len, len }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: u64) -> Row {
+        Row {
+            id,
+            received: Timestamp::from_millis(0),
+            sent: None,
+            cells: Box::new([]),
+            raw: "".into(),
+            bytes: 0,
+        }
+    }
+
+    #[test]
+    fn the_ring_keeps_the_newest_rows_in_order() {
+        for capacity in [0, 1, 63, 64, 65, 100, 128, 1000] {
+            let mut ring = Ring::new(capacity);
+            for id in 1..=500u64 {
+                assert_eq!(ring.next_id(), id);
+                ring.push(row(id));
+                let view = ring.view();
+                let ids: Vec<u64> = view.iter().map(|r| r.id).collect();
+                let first = id.saturating_sub(capacity as u64) + 1;
+                assert_eq!(ids, (first..=id).collect::<Vec<_>>(), "capacity {capacity}");
+                assert_eq!(view.len(), ids.len());
+                for (i, id) in ids.iter().enumerate() {
+                    assert_eq!(view.get(i).map(|r| r.id), Some(*id), "capacity {capacity} index {i}");
+                }
+                assert!(view.get(ids.len()).is_none());
+                assert_eq!(view.last().map(|r| r.id), ids.last().copied());
+            }
+        }
+    }
+
+    #[test]
+    fn views_share_full_chunks() {
+        let mut ring = Ring::new(1000);
+        (1..=200).for_each(|id| ring.push(row(id)));
+        let before = ring.view();
+        ring.push(row(201));
+        let after = ring.view();
+        assert!(Arc::ptr_eq(&before.chunks[0], &after.chunks[0]));
+        assert_eq!((before.len(), after.len()), (200, 201));
+    }
+}
