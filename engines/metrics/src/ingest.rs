@@ -66,7 +66,9 @@ pub struct Exemplar {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IngestError {
     /// The store holds as many series as it may.
-    #[error("the store holds {limit} series, its limit; {metric} has the most ({metric_series} series, label {label} alone {label_values} values)")]
+    #[error(
+        "the store holds {limit} series, its limit; {metric} has the most ({metric_series} series, label {label} alone {label_values} values)"
+    )]
     TooManySeries {
         /// The limit.
         limit: usize,
@@ -94,6 +96,8 @@ pub struct AppendReport {
     pub taken: usize,
     /// Refused: older than the out-of-order window.
     pub too_old: usize,
+    /// Refused: further ahead of the clock than the store allows.
+    pub too_new: usize,
     /// Refused: another value at the same time is already there.
     pub duplicate: usize,
     /// Refused: the series is gone; resolve again.
