@@ -1,1 +1,25 @@
 //! The drawing toolkit: themes, text, tables, charts, pictures.
+//!
+//! Everything that is drawn goes through here. [`Look`] says how things look to one operator (theme, glyphs, colour
+//! depth, time zone); [`text`] is the only way from a string to the screen and keeps escape sequences, controls and
+//! bidirectional overrides out; the widgets are plain values with a `draw(look, buffer, area)` that touch only what is
+//! visible. States (selection, scroll, filter, zoom) are plain data that the caller keeps. Nothing here does I/O or
+//! reads a clock.
+
+pub mod empty;
+pub mod format;
+pub mod gauge;
+pub mod glyph;
+pub mod look;
+pub mod plain;
+pub mod rule;
+pub mod scrollbar;
+pub mod sparkline;
+pub mod table;
+pub mod text;
+pub mod theme;
+
+pub use format::{Scale, Unit};
+pub use glyph::{Glyph, GlyphSet};
+pub use look::Look;
+pub use theme::{Depth, Role, Theme};

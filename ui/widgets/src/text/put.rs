@@ -1,0 +1,165 @@
+//! Puts text into a buffer.
+
+use std::borrow::Cow;
+
+use ratatui::buffer::{Buffer, CellWidth};
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::clean;
+
+/// What is drawn where text is cut.
+const ELLIPSIS: &str = "…";
+
+/// The cells of a cleaned text: what goes into each and how many columns it takes (1 or 2).
+///
+/// A cluster that would take more than two columns is split into its characters: no terminal agrees on such widths.
+pub(crate) fn graphemes(cleaned: &str) -> impl Iterator<Item = (&str, u16)> {
+    UnicodeSegmentation::graphemes(cleaned, true).flat_map(|cluster| {
+        let width = cluster.cell_width();
+        let split = !(1..=2).contains(&width);
+        let whole = (!split).then_some((cluster, width));
+        let parts = split.then(|| {
+            cluster
+                .char_indices()
+                .map(|(at, c)| &cluster[at..at + c.len_utf8()])
+                .map(|part| (part, part.cell_width()))
+                .filter(|(_, width)| (1..=2).contains(width))
+        });
+        whole.into_iter().chain(parts.into_iter().flatten())
+    })
+}
+
+/// How many columns a text takes when drawn.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    let text = clean(text);
+    if text.is_ascii() { text.len() } else { graphemes(&text).map(|(_, w)| usize::from(w)).sum() }
+}
+
+/// The text cleaned and cut to at most `max` columns, with `…` where it is cut.
+#[must_use]
+pub fn cut(text: &str, max: usize) -> Cow<'_, str> {
+    let text = clean(text);
+    if text.len() <= max || width(&text) <= max {
+        return text;
+    }
+    if max == 0 {
+        return Cow::Borrowed("");
+    }
+    let mut kept = String::new();
+    let mut used = 0;
+    for (cluster, width) in graphemes(&text) {
+        if used + usize::from(width) > max - 1 {
+            break;
+        }
+        used += usize::from(width);
+        kept.push_str(cluster);
+    }
+    kept.push_str(ELLIPSIS);
+    Cow::Owned(kept)
+}
+
+/// Draws text from `x` on in at most `max_width` columns, cut with `…`; returns how many columns it took. Outside the
+/// buffer nothing is drawn.
+pub fn put(buffer: &mut Buffer, x: u16, y: u16, max_width: u16, text: &str, style: Style) -> u16 {
+    let area = buffer.area;
+    if y < area.top() || y >= area.bottom() || x < area.left() || x >= area.right() {
+        return 0;
+    }
+    let room = max_width.min(area.right() - x);
+    let text = cut(text, usize::from(room));
+    let mut used = 0;
+    for (cluster, width) in graphemes(&text) {
+        if used + width > room {
+            break;
+        }
+        write(buffer, x + used, y, cluster, width, style);
+        used += width;
+    }
+    used
+}
+
+/// The one place where a string becomes a cell. Half a wide character that this overwrites becomes a space.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the symbol comes from a cleaned text: this is what the ban protects"
+)]
+fn write(buffer: &mut Buffer, x: u16, y: u16, symbol: &str, width: u16, style: Style) {
+    let left = x > buffer.area.left() && buffer[(x - 1, y)].symbol().cell_width() > 1;
+    if left {
+        buffer[(x - 1, y)].set_char(' ');
+    }
+    let cell = &mut buffer[(x, y)];
+    cell.set_symbol(symbol).set_style(style);
+    if width > 1 && x + 1 < buffer.area.right() {
+        let covered = &mut buffer[(x + 1, y)];
+        covered.reset();
+        covered.set_style(style);
+    }
+}
+
+/// Draws one sign of ours into one cell, if it is in the buffer.
+pub fn cell(buffer: &mut Buffer, x: u16, y: u16, sign: &str, style: Style) {
+    put(buffer, x, y, 1, sign, style);
+}
+
+/// Draws text so that it ends at the right edge of `width` columns from `x` on; returns how many columns it took.
+pub fn put_right(buffer: &mut Buffer, x: u16, y: u16, max_width: u16, text: &str, style: Style) -> u16 {
+    let taken = u16::try_from(width(text)).unwrap_or(u16::MAX).min(max_width);
+    put(buffer, x.saturating_add(max_width - taken), y, taken, text, style)
+}
+
+/// Draws text in the middle of `width` columns from `x` on; returns how many columns it took.
+pub fn put_centred(buffer: &mut Buffer, x: u16, y: u16, max_width: u16, text: &str, style: Style) -> u16 {
+    let taken = u16::try_from(width(text)).unwrap_or(u16::MAX).min(max_width);
+    put(buffer, x.saturating_add((max_width - taken) / 2), y, taken, text, style)
+}
+
+/// Draws pieces one after the other, the whole cut with `…` at `max_width`; returns how many columns they took.
+pub fn put_spans<T: AsRef<str>>(
+    buffer: &mut Buffer,
+    x: u16,
+    y: u16,
+    max_width: u16,
+    spans: &[(T, Style)],
+) -> u16 {
+    let mut left: usize = spans.iter().map(|(text, _)| width(text.as_ref())).sum();
+    let mut used = 0;
+    for (text, style) in spans {
+        let room = max_width - used;
+        let taken = width(text.as_ref());
+        // A piece that fits but has something behind it that does not, gives its last column to the `…`.
+        if taken <= usize::from(room)
+            && (left == taken || taken < usize::from(room) || left <= usize::from(room))
+        {
+            used += put(buffer, x.saturating_add(used), y, room, text.as_ref(), *style);
+            left -= taken;
+            continue;
+        }
+        let cut_here = format!("{}{ELLIPSIS}", text.as_ref());
+        let cut_here = if taken > usize::from(room) { text.as_ref() } else { &cut_here };
+        used += put(buffer, x.saturating_add(used), y, room, cut_here, *style);
+        break;
+    }
+    used
+}
+
+/// Draws text from the left edge of an area's row, counted from its top; returns how many columns it took.
+pub fn put_line(buffer: &mut Buffer, area: Rect, row: u16, text: &str, style: Style) -> u16 {
+    if row >= area.height {
+        return 0;
+    }
+    put(buffer, area.x, area.y + row, area.width, text, style)
+}
+
+/// Fills an area with a sign of one column.
+pub fn fill(buffer: &mut Buffer, area: Rect, sign: &str, style: Style) {
+    let area = area.intersection(buffer.area);
+    for y in area.top()..area.bottom() {
+        for x in area.left()..area.right() {
+            cell(buffer, x, y, sign, style);
+        }
+    }
+}
