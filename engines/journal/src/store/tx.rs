@@ -1,0 +1,170 @@
+//! Transactions and plain reads.
+
+use sqlx::postgres::PgArguments;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Arguments, Decode, Encode, Postgres, SqlSafeStr, Sqlite, Transaction, Type};
+
+use super::row::Inner as RowInner;
+use super::{Db, Row, StoreError, Value};
+
+/// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
+///
+/// On SQLite there is one writer at a time: a transaction holds it from [`Db::begin`] to its end, so keep it short
+/// and never wait for anything but the store while one is open.
+#[derive(Debug)]
+pub struct Tx(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    /// Runs a statement and answers how many rows it touched.
+    ///
+    /// # Errors
+    /// What the database says; see [`StoreError`].
+    pub async fn execute(&mut self, sql: impl SqlSafeStr, values: &[Value]) -> Result<u64, StoreError> {
+        Ok(match &mut self.0 {
+            Inner::Sqlite(tx) => {
+                sqlx::query_with(sql, sqlite_arguments(values)?).execute(&mut **tx).await?.rows_affected()
+            }
+            Inner::Postgres(tx) => {
+                sqlx::query_with(sql, postgres_arguments(values)?).execute(&mut **tx).await?.rows_affected()
+            }
+        })
+    }
+
+    /// All rows of an answer.
+    ///
+    /// # Errors
+    /// What the database says; see [`StoreError`].
+    pub async fn rows(&mut self, sql: impl SqlSafeStr, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        Ok(match &mut self.0 {
+            Inner::Sqlite(tx) => {
+                sqlite_rows(sqlx::query_with(sql, sqlite_arguments(values)?).fetch_all(&mut **tx).await?)
+            }
+            Inner::Postgres(tx) => {
+                postgres_rows(sqlx::query_with(sql, postgres_arguments(values)?).fetch_all(&mut **tx).await?)
+            }
+        })
+    }
+
+    /// The first row of an answer, if there is one.
+    ///
+    /// # Errors
+    /// What the database says; see [`StoreError`].
+    pub async fn row(&mut self, sql: impl SqlSafeStr, values: &[Value]) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    /// Runs several statements without parameters, as migrations need.
+    pub(super) async fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        match &mut self.0 {
+            Inner::Sqlite(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ())?,
+            Inner::Postgres(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ())?,
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable; it is synced when this returns.
+    ///
+    /// # Errors
+    /// When the database could not; with [`StoreError::Lost`] it is not known whether it did.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.0 {
+            Inner::Sqlite(tx) => tx.commit().await?,
+            Inner::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// Undoes everything and waits until that is done.
+    ///
+    /// # Errors
+    /// When the connection is gone; the database then undoes it by itself.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self.0 {
+            Inner::Sqlite(tx) => tx.rollback().await?,
+            Inner::Postgres(tx) => tx.rollback().await?,
+        }
+        Ok(())
+    }
+}
+
+impl Db {
+    /// Begins a transaction that may write.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or stays busy beyond the busy timeout.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(Tx(match self {
+            Self::Sqlite(db) => Inner::Sqlite(db.writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Inner::Postgres(pool.begin().await?),
+        }))
+    }
+
+    /// All rows of a query that only reads; it waits for no writer.
+    ///
+    /// # Errors
+    /// What the database says; see [`StoreError`].
+    pub async fn rows(&self, sql: impl SqlSafeStr, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(db) => {
+                sqlite_rows(sqlx::query_with(sql, sqlite_arguments(values)?).fetch_all(&db.readers).await?)
+            }
+            Self::Postgres(pool) => {
+                postgres_rows(sqlx::query_with(sql, postgres_arguments(values)?).fetch_all(pool).await?)
+            }
+        })
+    }
+
+    /// The first row of a query that only reads, if there is one.
+    ///
+    /// # Errors
+    /// What the database says; see [`StoreError`].
+    pub async fn row(&self, sql: impl SqlSafeStr, values: &[Value]) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+}
+
+fn sqlite_rows(rows: Vec<sqlx::sqlite::SqliteRow>) -> Vec<Row> {
+    rows.into_iter().map(|row| Row(RowInner::Sqlite(row))).collect()
+}
+
+fn postgres_rows(rows: Vec<sqlx::postgres::PgRow>) -> Vec<Row> {
+    rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect()
+}
+
+fn sqlite_arguments(values: &[Value]) -> Result<SqliteArguments, StoreError> {
+    let mut arguments = SqliteArguments::default();
+    bind(&mut arguments, values)?;
+    Ok(arguments)
+}
+
+fn postgres_arguments(values: &[Value]) -> Result<PgArguments, StoreError> {
+    let mut arguments = PgArguments::default();
+    bind(&mut arguments, values)?;
+    Ok(arguments)
+}
+
+fn bind<A: Arguments>(arguments: &mut A, values: &[Value]) -> Result<(), StoreError>
+where
+    for<'q> Option<i64>: Encode<'q, A::Database> + Type<A::Database>,
+    for<'q> Option<f64>: Encode<'q, A::Database> + Type<A::Database>,
+    for<'q> Option<String>: Encode<'q, A::Database> + Type<A::Database>,
+    for<'q> Option<Vec<u8>>: Encode<'q, A::Database> + Type<A::Database>,
+    for<'r> i64: Decode<'r, A::Database>,
+{
+    for value in values {
+        match value.clone() {
+            Value::Int(v) => arguments.add(v),
+            Value::Real(v) => arguments.add(v),
+            Value::Text(v) => arguments.add(v),
+            Value::Blob(v) => arguments.add(v),
+        }
+        .map_err(|e| StoreError::Database(e.to_string()))?;
+    }
+    Ok(())
+}
