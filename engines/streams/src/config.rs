@@ -56,7 +56,7 @@ pub struct FeedConfig {
     #[serde(default)]
     pub columns: Vec<String>,
     /// Path to an array in each message whose elements are the records; fields and metrics are then looked up in each
-    /// element. Without it the whole message is one record.
+    /// element, unless their path begins with `$`. Without it the whole message is one record.
     #[serde(default)]
     pub records: Option<String>,
     /// A counter in the messages that shows gaps.

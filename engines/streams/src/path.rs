@@ -13,9 +13,13 @@ pub enum Step {
 }
 
 /// Where a value is found in a message. Keys are separated by dots, elements of arrays are `[0]`, keys that hold dots
-/// or brackets are `["a.b"]`; a leading `$` or `$.` is allowed.
+/// or brackets are `["a.b"]`. A leading `$` says that the path begins at the whole message even where records of it are
+/// looked into one by one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Path(Vec<Step>);
+pub struct Path {
+    steps: Vec<Step>,
+    absolute: bool,
+}
 
 /// Why a text is not a path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +38,13 @@ impl Path {
     /// Its steps, outermost first.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
-        &self.0
+        &self.steps
+    }
+
+    /// Whether it was written with a leading `$`.
+    #[must_use]
+    pub fn is_absolute(&self) -> bool {
+        self.absolute
     }
 }
 
@@ -68,7 +78,7 @@ impl FromStr for Path {
         match steps.len() {
             0 => Err(fail("it is empty")),
             n if n > MAX_STEPS => Err(fail("it has more than 32 steps")),
-            _ => Ok(Self(steps)),
+            _ => Ok(Self { steps, absolute: text.starts_with('$') }),
         }
     }
 }
@@ -97,13 +107,16 @@ fn bracket(inner: &str) -> Result<(Step, &str), &'static str> {
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, step) in self.0.iter().enumerate() {
+        if self.absolute {
+            f.write_str("$")?;
+        }
+        for (i, step) in self.steps.iter().enumerate() {
             match step {
                 Step::Index(index) => write!(f, "[{index}]")?,
                 Step::Key(key) if key.is_empty() || key.contains(['.', '[', '"', '\\', '$']) => {
                     write!(f, "[\"{}\"]", key.replace('\\', "\\\\").replace('"', "\\\""))?;
                 }
-                Step::Key(key) if i == 0 => f.write_str(key)?,
+                Step::Key(key) if i == 0 && !self.absolute => f.write_str(key)?,
                 Step::Key(key) => write!(f, ".{key}")?,
             }
         }
@@ -117,12 +130,12 @@ mod tests {
 
     #[test]
     fn paths_read_and_print_back() {
-        for text in ["a", "a.b", "a[0].b", "[1][2]", "[\"a.b\"].c", "a[\"x\\\"y\"]", "a.b-c", "0"] {
+        for text in
+            ["a", "a.b", "a[0].b", "[1][2]", "[\"a.b\"].c", "a[\"x\\\"y\"]", "a.b-c", "0", "$.a[0]", "$[0].a"]
+        {
             let path: Path = text.parse().unwrap();
             assert_eq!(path.to_string(), text);
         }
-        assert_eq!("$.a[0]".parse::<Path>(), "a[0]".parse());
-        assert_eq!("$[0]".parse::<Path>(), "[0]".parse());
     }
 
     #[test]

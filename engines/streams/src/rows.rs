@@ -19,7 +19,7 @@ pub enum Cell {
     Integer(i64),
     /// Any other number.
     Number(f64),
-    /// Text as received (not sanitised), cut at the configured bytes.
+    /// Text as received (not sanitised), cut at 1 KiB.
     Text(Box<str>),
     /// An object or array.
     Composite,
@@ -66,7 +66,7 @@ pub struct Row {
     /// Values in the order of [`FeedView::columns`](crate::FeedView::columns).
     pub cells: Box<[Cell]>,
     /// The start of the message's text as received (not sanitised).
-    pub raw: Box<str>,
+    pub raw: Arc<str>,
     /// How long the message was, in bytes.
     pub bytes: usize,
 }

@@ -1,0 +1,256 @@
+//! The shell of one feed: owns its socket and its state machine, and fills its queue.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use parking_lot::Mutex;
+use quarterdeck_kernel::{Clock, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::config::FeedConfig;
+use crate::machine::{Effect, Input, Machine};
+use crate::model::FeedState;
+use crate::queue::{Queue, Raw, Signal};
+use crate::socket::{self, Socket};
+
+/// Frames taken from a socket before anything else is looked at.
+const BURST: usize = 256;
+
+/// How long a polite goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// What the digester sees of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Status {
+    pub(crate) state: FeedState,
+    pub(crate) since: Timestamp,
+    pub(crate) reconnects: u64,
+    pub(crate) round_trip: Option<Duration>,
+    pub(crate) last_error: Option<(Timestamp, String)>,
+    /// Grows with every change.
+    pub(crate) version: u64,
+}
+
+/// What an operator wants, answered when it is under way.
+pub(crate) type Command = (Input, oneshot::Sender<()>);
+
+/// One feed's connection and everything it needs.
+pub(crate) struct Feed {
+    pub(crate) config: Arc<FeedConfig>,
+    pub(crate) machine: Machine,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) status: Arc<Mutex<Status>>,
+    pub(crate) signal: Arc<Signal>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+enum Connection {
+    Idle,
+    Opening(Pin<Box<dyn Future<Output = Result<Socket, String>> + Send>>),
+    Open(Box<Socket>),
+}
+
+enum Event {
+    Opened(Result<Box<Socket>, String>),
+    Frame(Option<Result<Message, Error>>),
+    Wake,
+    Room,
+    Command(Option<Command>),
+}
+
+impl Connection {
+    async fn next(&mut self) -> Event {
+        match self {
+            Self::Idle => pending().await,
+            Self::Opening(opening) => Event::Opened(opening.await.map(Box::new)),
+            Self::Open(socket) => Event::Frame(socket.next().await),
+        }
+    }
+}
+
+impl Feed {
+    /// Runs until nobody can command the feed any more.
+    pub(crate) async fn run(mut self) {
+        let mut connection = Connection::Idle;
+        // A message that has no room in the queue: while it waits, the socket is not read.
+        let mut held: Option<Raw> = None;
+        self.apply(Input::Start, &mut connection).await;
+        loop {
+            self.tell();
+            let sleep = self.sleep();
+            let event = tokio::select! {
+                command = self.commands.recv() => Event::Command(command),
+                () = self.queue.room(), if held.is_some() => Event::Room,
+                event = connection.next(), if held.is_none() => event,
+                () = sleep, if held.is_none() => Event::Wake,
+            };
+            let input = match event {
+                Event::Command(None) => break,
+                Event::Command(Some((input, done))) => {
+                    held = held.filter(|_| !matches!(input, Input::Reconnect | Input::Pause));
+                    self.apply(input, &mut connection).await;
+                    // The one who asked may be gone.
+                    let _ = done.send(());
+                    continue;
+                }
+                Event::Wake => Input::Wake,
+                Event::Opened(Ok(socket)) => {
+                    connection = Connection::Open(socket);
+                    Input::Connected
+                }
+                Event::Opened(Err(why)) => Input::Lost(why),
+                Event::Room => {
+                    held = held.and_then(|raw| self.queue.push(raw).err());
+                    // Silence while the socket was not read says nothing about the server.
+                    Input::Heard
+                }
+                Event::Frame(frame) => match self.frames(frame, &mut connection, &mut held) {
+                    Some(lost) => lost,
+                    None => continue,
+                },
+            };
+            self.apply(input, &mut connection).await;
+        }
+        farewell(connection);
+    }
+
+    /// Takes a frame and those that are there already; says if the connection ended.
+    fn frames(
+        &mut self,
+        first: Option<Result<Message, Error>>,
+        connection: &mut Connection,
+        held: &mut Option<Raw>,
+    ) -> Option<Input> {
+        let mut frame = first;
+        for _ in 0..BURST {
+            if let Some(lost) = self.frame(frame, held) {
+                return Some(lost);
+            }
+            let Connection::Open(socket) = connection else { return None };
+            if held.is_some() {
+                return None;
+            }
+            frame = socket.next().now_or_never()?;
+        }
+        self.frame(frame, held)
+    }
+
+    fn frame(&mut self, frame: Option<Result<Message, Error>>, held: &mut Option<Raw>) -> Option<Input> {
+        let at = self.clock.now();
+        let (payload, binary) = match frame {
+            None => return Some(Input::Lost("the server closed the connection".to_owned())),
+            Some(Err(e)) => {
+                if socket::refuses_message(&e) {
+                    self.queue.refuse();
+                }
+                return Some(Input::Lost(socket::explain(&e)));
+            }
+            Some(Ok(Message::Close(frame))) => return Some(Input::Lost(socket::closed(frame.as_ref()))),
+            Some(Ok(Message::Pong(_))) => {
+                self.machine.step(Input::Pong, at);
+                return None;
+            }
+            Some(Ok(Message::Ping(_) | Message::Frame(_))) => {
+                self.machine.step(Input::Heard, at);
+                return None;
+            }
+            Some(Ok(Message::Text(text))) => (text.into(), false),
+            Some(Ok(Message::Binary(bytes))) => (bytes, true),
+        };
+        // A message never asks for anything to be done.
+        self.machine.step(Input::Message, at);
+        *held = self.queue.push(Raw { at, payload, binary, connection: self.machine.reconnects() }).err();
+        None
+    }
+
+    /// Steps the machine and does what it says.
+    async fn apply(&mut self, input: Input, connection: &mut Connection) {
+        let mut effects = self.machine.step(input, self.clock.now());
+        while !effects.is_empty() {
+            let mut failed = None;
+            for effect in effects {
+                match effect {
+                    Effect::Connect => {
+                        farewell(std::mem::replace(connection, Connection::Idle));
+                        *connection =
+                            Connection::Opening(Box::pin(socket::connect(Arc::clone(&self.config))));
+                    }
+                    Effect::Disconnect => farewell(std::mem::replace(connection, Connection::Idle)),
+                    Effect::Subscribe => {
+                        for message in &self.config.subscribe {
+                            let sent = send(connection, Message::text(message.clone()), &self.config).await;
+                            failed = failed.or(sent.err());
+                        }
+                    }
+                    Effect::Ping => {
+                        let ping = Message::Ping(bytes::Bytes::from_static(b"quarterdeck"));
+                        failed = send(connection, ping, &self.config).await.err();
+                    }
+                }
+            }
+            effects = match failed {
+                Some(why) => self.machine.step(Input::Lost(why), self.clock.now()),
+                None => Vec::new(),
+            };
+        }
+    }
+
+    fn sleep(&self) -> impl Future<Output = ()> + use<> {
+        let wait = self.machine.deadline().map(|deadline| deadline.since(self.clock.now()));
+        async move {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => pending().await,
+            }
+        }
+    }
+
+    /// Tells the digester what has changed about the connection.
+    fn tell(&self) {
+        let mut status = self.status.lock();
+        let machine = &self.machine;
+        let same = status.state == machine.state()
+            && status.since == machine.since()
+            && status.round_trip == machine.round_trip()
+            && status.reconnects == machine.reconnects()
+            && status.last_error.as_ref().map(|e| e.0) == machine.last_error().map(|e| e.0);
+        if same {
+            return;
+        }
+        *status = Status {
+            state: machine.state(),
+            since: machine.since(),
+            reconnects: machine.reconnects(),
+            round_trip: machine.round_trip(),
+            last_error: machine.last_error().cloned(),
+            version: status.version + 1,
+        };
+        drop(status);
+        self.signal.pending.notify_one();
+    }
+}
+
+/// Sends a message; a peer that does not take it in time counts as gone.
+async fn send(connection: &mut Connection, message: Message, config: &FeedConfig) -> Result<(), String> {
+    let Connection::Open(socket) = connection else { return Ok(()) };
+    match tokio::time::timeout(config.pong_timeout, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(e)) => Err(socket::explain(&e)),
+        Err(_) => Err("the server does not take what is sent to it".to_owned()),
+    }
+}
+
+/// Closes a connection politely, without waiting for it.
+fn farewell(connection: Connection) {
+    if let Connection::Open(mut socket) = connection {
+        tokio::spawn(async move {
+            // Whether the goodbye arrives makes no difference to anyone here.
+            let _ = tokio::time::timeout(GOODBYE, socket.close(None)).await;
+        });
+    }
+}
