@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use quarterdeck_kernel::{Clock, Entry};
+use quarterdeck_kernel::{Clock, Entry, EntryId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::chain::Chain;
@@ -120,6 +120,11 @@ impl Timeline {
     #[must_use]
     pub fn recent_now(&self) -> Recent {
         self.shared.ring.lock().snapshot(self.shared.clock.now())
+    }
+
+    /// One of the newest entries, from memory.
+    pub(crate) fn recent_entry(&self, id: &EntryId) -> Option<Arc<Entry>> {
+        self.shared.ring.lock().get(id)
     }
 
     /// The store that it is kept in.

@@ -40,7 +40,7 @@ pub(super) async fn follow(shared: Weak<Shared>) {
                 let mut ring = shared.ring.lock();
                 let before = ring.version();
                 for entry in entries {
-                    if !ring.holds(&entry.id) {
+                    if ring.get(&entry.id).is_none() {
                         ring.push(entry);
                     }
                 }

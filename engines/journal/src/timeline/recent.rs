@@ -105,9 +105,9 @@ impl Ring {
         self.version
     }
 
-    /// Whether an entry is in it.
-    pub(super) fn holds(&self, id: &EntryId) -> bool {
-        self.entries.iter().any(|entry| entry.id == *id)
+    /// An entry that is in it.
+    pub(super) fn get(&self, id: &EntryId) -> Option<Arc<Entry>> {
+        self.entries.iter().rev().find(|entry| entry.id == *id).cloned()
     }
 
     /// Says what is wrong, or that nothing is any more.
