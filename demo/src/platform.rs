@@ -1,0 +1,216 @@
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::{DemoError, Role};
+
+/// The hidden command of the program under which a child process runs its role.
+pub const SUBCOMMAND: &str = "demo-service";
+
+const TEMPLATE: &str = include_str!("../../assets/demo/quarterdeck.toml.in");
+
+/// One child process, as data, for whoever supervises it.
+///
+/// Run the program with `args` and `env` and keep the writing end of its standard input open: the child ends when
+/// that closes. It also ends within two seconds of SIGTERM. Its standard output is one JSON object per line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChildSpec {
+    /// Unique among the children; what catalogue and logs call it (`orders`, `orders-v2`).
+    pub name: String,
+    /// All arguments after the program's name.
+    pub args: Vec<String>,
+    /// Environment to add.
+    pub env: Vec<(String, String)>,
+    /// Answers 200 when the child can do its work.
+    pub readiness_url: String,
+    /// Whether it is started with the platform; the second version of orders is started on demand.
+    pub autostart: bool,
+}
+
+/// How the platform shall be.
+#[derive(Clone, Debug)]
+pub struct PlatformOptions {
+    /// Folder for the configuration and the ledger; made if missing.
+    pub dir: PathBuf,
+    /// Seed of everything that is drawn.
+    pub seed: u64,
+    /// Length of a market day.
+    pub day: Duration,
+    /// Orders per second at activity 1.
+    pub order_rate: f64,
+    /// Quotes per second at activity 1.
+    pub quote_rate: f64,
+}
+
+impl PlatformOptions {
+    /// The usual platform, in `dir`.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), seed: 7, day: Duration::from_secs(600), order_rate: 30.0, quote_rate: 140.0 }
+    }
+}
+
+/// A platform that is ready to be started: ports are allotted, the console's configuration is written.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    config: PathBuf,
+    children: Vec<ChildSpec>,
+    ports: Ports,
+}
+
+/// Where each service listens, on 127.0.0.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ports {
+    market_data: u16,
+    ledger: u16,
+    broker: u16,
+    risk: u16,
+    orders: u16,
+    orders_v2: u16,
+    load: u16,
+}
+
+impl Platform {
+    /// Allots ports and writes `quarterdeck.toml` to the folder.
+    ///
+    /// # Errors
+    /// When the system has no ports or the folder cannot be written.
+    pub fn prepare(options: &PlatformOptions) -> Result<Self, DemoError> {
+        let write = |path: &Path, source| DemoError::Write { path: path.to_owned(), source };
+        std::fs::create_dir_all(&options.dir).map_err(|source| write(&options.dir, source))?;
+        let ports = Ports::allot()?;
+        let config = options.dir.join("quarterdeck.toml");
+        std::fs::write(&config, ports.fill(TEMPLATE)).map_err(|source| write(&config, source))?;
+        Ok(Self { config, children: ports.children(options), ports })
+    }
+
+    /// The configuration that the console loads to see the platform.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// The child processes, in an order in which they can be started.
+    pub fn children(&self) -> &[ChildSpec] {
+        &self.children
+    }
+
+    /// Base address of a child by its name (`http://127.0.0.1:…`).
+    pub fn url(&self, name: &str) -> Option<String> {
+        let named = |(known, port): (&str, u16)| (known == name).then(|| format!("http://127.0.0.1:{port}"));
+        self.ports.named().into_iter().find_map(named)
+    }
+}
+
+impl Ports {
+    fn allot() -> Result<Self, DemoError> {
+        let refused = |source| DemoError::Io { doing: "allotting a port", source };
+        let mut held = Vec::new();
+        let mut next = || {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(refused)?;
+            let port = listener.local_addr().map_err(refused)?.port();
+            // All are held until the last is allotted, so that no two are the same.
+            held.push(listener);
+            Ok::<u16, DemoError>(port)
+        };
+        Ok(Self {
+            market_data: next()?,
+            ledger: next()?,
+            broker: next()?,
+            risk: next()?,
+            orders: next()?,
+            orders_v2: next()?,
+            load: next()?,
+        })
+    }
+
+    fn named(&self) -> [(&'static str, u16); 7] {
+        [
+            ("market-data", self.market_data),
+            ("ledger", self.ledger),
+            ("broker", self.broker),
+            ("risk", self.risk),
+            ("orders", self.orders),
+            ("orders-v2", self.orders_v2),
+            ("load", self.load),
+        ]
+    }
+
+    /// Puts the ports where the template names them, as in `@orders@`.
+    fn fill(&self, template: &str) -> String {
+        self.named().into_iter().fold(template.to_owned(), |text, (name, port)| {
+            text.replace(&format!("@{name}@"), &port.to_string())
+        })
+    }
+
+    fn children(&self, options: &PlatformOptions) -> Vec<ChildSpec> {
+        let url = |port: u16| format!("http://127.0.0.1:{port}");
+        let feed = ["--feed-url".to_owned(), format!("ws://127.0.0.1:{}/feed", self.market_data)];
+        let epoch = jiff::Timestamp::now().as_millisecond();
+        let orders = |release: &str| {
+            let mut args = vec!["--release".to_owned(), release.to_owned()];
+            args.extend(feed.clone());
+            for (name, port) in [("risk", self.risk), ("broker", self.broker), ("ledger", self.ledger)] {
+                args.extend([format!("--{name}-url"), url(port)]);
+            }
+            args
+        };
+        let data = options.dir.join("ledger").to_string_lossy().into_owned();
+        let mut load = vec!["--orders-url".to_owned(), url(self.orders)];
+        load.extend(["--orders-v2-url".to_owned(), url(self.orders_v2)]);
+        load.extend(["--order-rate".to_owned(), options.order_rate.to_string()]);
+        load.extend(feed.clone());
+        let quotes = vec!["--quote-rate".to_owned(), options.quote_rate.to_string()];
+
+        let child = |name: &str, role: Role, port: u16, own: Vec<String>| {
+            let mut args = vec![SUBCOMMAND.to_owned(), role.name().to_owned()];
+            args.extend(["--listen".to_owned(), format!("127.0.0.1:{port}"), "--parent-pipe".to_owned()]);
+            args.extend(["--seed".to_owned(), options.seed.to_string()]);
+            args.extend(["--day-ms".to_owned(), options.day.as_millis().to_string()]);
+            args.extend(["--epoch-ms".to_owned(), epoch.to_string()]);
+            args.extend(own);
+            ChildSpec {
+                name: name.to_owned(),
+                args,
+                env: Vec::new(),
+                readiness_url: format!("{}/readyz", url(port)),
+                autostart: name != "orders-v2",
+            }
+        };
+        vec![
+            child("market-data", Role::MarketData, self.market_data, quotes),
+            child("ledger", Role::Ledger, self.ledger, vec!["--data-dir".to_owned(), data]),
+            child("broker", Role::Broker, self.broker, Vec::new()),
+            child("risk", Role::Risk, self.risk, vec!["--ledger-url".to_owned(), url(self.ledger)]),
+            child("orders", Role::Orders, self.orders, orders("v1")),
+            child("orders-v2", Role::Orders, self.orders_v2, orders("v2")),
+            child("load", Role::Load, self.load, load),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::Options;
+
+    #[test]
+    fn every_child_can_read_its_arguments_and_the_configuration_is_toml() {
+        let dir = tempfile::tempdir().unwrap();
+        let platform = Platform::prepare(&PlatformOptions::new(dir.path().join("demo"))).unwrap();
+        assert_eq!(platform.children().len(), 7);
+        for child in platform.children() {
+            assert_eq!(child.args[0], SUBCOMMAND);
+            Role::named(&child.args[1]).unwrap();
+            let options = Options::try_parse_from(&child.args[2..]).unwrap();
+            assert!(options.parent_pipe, "{}", child.name);
+            let url = platform.url(&child.name).unwrap();
+            assert_eq!(url, format!("http://{}", options.listen));
+            assert_eq!(child.readiness_url, format!("{url}/readyz"));
+        }
+        let text = std::fs::read_to_string(platform.config()).unwrap();
+        let config: toml::Table = text.parse().unwrap();
+        assert!(config.contains_key("services"), "{text}");
+        assert!(!text.lines().any(|line| !line.starts_with('#') && line.contains('@')), "{text}");
+    }
+}
