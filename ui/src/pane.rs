@@ -35,6 +35,10 @@ pub trait World: Send + Sync + 'static {
     fn available(&self, action: &str, subject: Option<&Subject>) -> Result<(), Reason>;
     /// What an invocation will do, in numbers, for its confirmation: one line each.
     fn preview(&self, invocation: &Invocation) -> Vec<String>;
+    /// What an argument of an invocation could be, for completion while it is typed; most likely first.
+    fn complete(&self, _invocation: &Invocation, _argument: &str) -> Vec<String> {
+        Vec::new()
+    }
     /// Things that the palette can go to.
     fn subjects(&self) -> Vec<Subject>;
     /// The pane that shows a subject best.

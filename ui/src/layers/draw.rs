@@ -1,0 +1,417 @@
+//! How layers look.
+
+use quarterdeck_kernel::{Danger, Severity};
+use quarterdeck_widgets::{Glyph, Look, Role, text};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::widgets::{Clear, Widget};
+
+use super::picker::Purpose;
+use super::{Ask, Button, Confirm, Leave, Line, Picker};
+use crate::frame::{Piece, pieces_width};
+
+/// Draws the ground and border of what floats, with a title and hints in the border; returns the inside.
+pub(crate) fn float(
+    title: &str,
+    hints: Option<&[Piece]>,
+    look: &Look,
+    buffer: &mut Buffer,
+    area: Rect,
+) -> Rect {
+    let area = area.intersection(buffer.area);
+    if area.width < 4 || area.height < 2 {
+        return Rect::new(area.x, area.y, 0, 0);
+    }
+    Clear.render(area, buffer);
+    let ground = look.base().patch(look.style(Role::Float));
+    buffer.set_style(area, ground);
+    let rule = look.style(Role::Rule);
+    let (right, bottom) = (area.right() - 1, area.bottom() - 1);
+    for x in area.x..=right {
+        text::cell(buffer, x, area.y, "─", rule);
+        text::cell(buffer, x, bottom, "─", rule);
+    }
+    for y in area.y..=bottom {
+        text::cell(buffer, area.x, y, "│", rule);
+        text::cell(buffer, right, y, "│", rule);
+    }
+    for (x, y, corner) in
+        [(area.x, area.y, "┌"), (right, area.y, "┐"), (area.x, bottom, "└"), (right, bottom, "┘")]
+    {
+        text::cell(buffer, x, y, corner, rule);
+    }
+    let room = area.width.saturating_sub(4);
+    if !title.is_empty() {
+        let title = format!(" {} ", text::cut(title, usize::from(room.saturating_sub(2))));
+        text::put(buffer, area.x + 1, area.y, room, &title, look.style(Role::Title));
+    }
+    if let Some(pieces) = hints.filter(|p| !p.is_empty() && pieces_width(p) + 2 <= usize::from(room)) {
+        text::cell(buffer, area.x + 2, bottom, " ", rule);
+        let used = text::put_spans(buffer, area.x + 3, bottom, room, pieces);
+        text::cell(buffer, area.x + 3 + used, bottom, " ", rule);
+    }
+    Rect::new(area.x + 1, area.y + 1, area.width - 2, area.height - 2)
+}
+
+/// Hints of a border: keys and what they do.
+pub(crate) fn border_hints(hints: &[(String, &str)], look: &Look) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for (keys, title) in hints.iter().filter(|(keys, _)| !keys.is_empty()) {
+        if !pieces.is_empty() {
+            pieces.push((format!(" {} ", look.glyph(Glyph::Dot)), look.style(Role::Faint)));
+        }
+        pieces.push((keys.clone(), look.style(Role::Key)));
+        pieces.push((format!(" {title}"), look.style(Role::Muted)));
+    }
+    pieces
+}
+
+/// A rectangle of a size in the middle of an area.
+pub(crate) fn centred(area: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(area.width), height.min(area.height));
+    Rect::new(area.x + (area.width - width) / 2, area.y + (area.height - height) / 2, width, height)
+}
+
+/// Draws a line of text with its cursor, scrolled so that the cursor is seen.
+pub(crate) fn line(line: &Line, look: &Look, buffer: &mut Buffer, area: Rect, style: Style) {
+    if area.width == 0 || area.height == 0 {
+        return;
+    }
+    let room = usize::from(area.width).saturating_sub(1);
+    let before = line.before_cursor();
+    let whole = line.text();
+    let after: String = whole.chars().skip(before.chars().count()).collect();
+    let mut start = before.as_str();
+    while text::width(start) > room {
+        let mut chars = start.chars();
+        chars.next();
+        start = chars.as_str();
+    }
+    let used = text::put(buffer, area.x, area.y, area.width, start, style);
+    let x = area.x + used;
+    text::put(buffer, x, area.y, area.right().saturating_sub(x), &after, style);
+    if let Some(cell) = buffer.cell_mut((x.min(area.right() - 1), area.y)) {
+        cell.set_style(look.style(Role::Accent).add_modifier(Modifier::REVERSED));
+    }
+}
+
+impl Picker {
+    /// Draws the list; returns where each visible entry stands, by its place among those found.
+    pub(crate) fn draw(
+        &self,
+        hints: &[Piece],
+        look: &Look,
+        buffer: &mut Buffer,
+        area: Rect,
+    ) -> Vec<(Rect, usize)> {
+        let width = match self.purpose {
+            Purpose::Palette | Purpose::Help | Purpose::Messages => area.width.saturating_sub(8).min(104),
+            Purpose::Theme | Purpose::Service | Purpose::Range => area.width.saturating_sub(8).min(72),
+        };
+        let tallest = area.height.saturating_sub(4).min(34);
+        // The size follows from all entries, not from those found: a list must not jump while one types.
+        let headings =
+            if self.groups() { self.entries.chunk_by(|a, b| a.group == b.group).count() } else { 0 };
+        let wanted = u16::try_from(self.entries.len() + headings + 4).unwrap_or(u16::MAX);
+        let place = centred(area, width, wanted.clamp(8, tallest.max(8)));
+        let inner = float(self.purpose.title(), Some(hints), look, buffer, place);
+        if inner.height < 3 || inner.width < 12 {
+            return Vec::new();
+        }
+        self.draw_line(look, buffer, inner);
+        let list = Rect::new(inner.x, inner.y + 2, inner.width, inner.height - 2);
+        if self.found.is_empty() {
+            let style = look.style(Role::Muted);
+            text::put(
+                buffer,
+                list.x + 2,
+                list.y,
+                list.width.saturating_sub(4),
+                self.purpose.nothing(),
+                style,
+            );
+            return Vec::new();
+        }
+        self.draw_list(look, buffer, list)
+    }
+
+    fn groups(&self) -> bool {
+        matches!(self.purpose, Purpose::Palette | Purpose::Help)
+    }
+
+    fn draw_line(&self, look: &Look, buffer: &mut Buffer, inner: Rect) {
+        text::put(buffer, inner.x + 1, inner.y, 2, look.glyph(Glyph::Prompt), look.style(Role::Accent));
+        let count = format!("{} of {}", self.found.len(), self.entries.len());
+        let taken = u16::try_from(text::width(&count)).unwrap_or(0) + 1;
+        let typed = Rect::new(inner.x + 3, inner.y, inner.width.saturating_sub(5 + taken), 1);
+        line(&self.line, look, buffer, typed, look.style(Role::Text));
+        if self.line.is_empty() {
+            let x = typed.x + 1;
+            text::put(
+                buffer,
+                x,
+                inner.y,
+                typed.width.saturating_sub(1),
+                self.purpose.invitation(),
+                look.style(Role::Faint),
+            );
+        }
+        text::put(
+            buffer,
+            inner.right().saturating_sub(taken),
+            inner.y,
+            taken,
+            &count,
+            look.style(Role::Faint),
+        );
+    }
+
+    fn draw_list(&self, look: &Look, buffer: &mut Buffer, list: Rect) -> Vec<(Rect, usize)> {
+        let headings = self.groups() && self.line.is_empty();
+        // What stands on each row: a heading, or the place of a found entry.
+        let mut rows: Vec<Result<usize, &str>> = Vec::with_capacity(self.found.len());
+        let mut group: Option<&str> = None;
+        for (place, found) in self.found.iter().enumerate() {
+            let entry = &self.entries[found.entry];
+            if headings && group != Some(&entry.group) {
+                group = Some(&entry.group);
+                rows.push(Err(&entry.group));
+            }
+            rows.push(Ok(place));
+        }
+        let height = usize::from(list.height);
+        let at = rows.iter().position(|r| *r == Ok(self.selected)).unwrap_or(0);
+        let top = (at + 1 + height / 3).saturating_sub(height).min(rows.len().saturating_sub(height));
+        let visible = &rows[top..(top + height).min(rows.len())];
+        let width_of = |f: &dyn Fn(&super::picker::Entry) -> usize| {
+            let entries = visible.iter().filter_map(|r| r.ok()).map(|p| &self.entries[self.found[p].entry]);
+            entries.map(f).max().unwrap_or(0)
+        };
+        let keys_width = width_of(&|e| text::width(&e.keys) + usize::from(e.danger > Danger::Safe));
+        let label_width = width_of(&|e| text::width(&e.label)).min(usize::from(list.width) / 2);
+        let (keys_width, label_width) = (clip(keys_width.min(20)), clip(label_width));
+        let messages = self.purpose == Purpose::Messages;
+        let mut places = Vec::new();
+        for (row, content) in visible.iter().enumerate() {
+            let y = list.y + clip(row);
+            match content {
+                Err(heading) => {
+                    text::put(buffer, list.x + 1, y, list.width - 2, heading, look.style(Role::Heading));
+                }
+                Ok(place) => {
+                    let label_width =
+                        if messages { list.width.saturating_sub(keys_width + 15) } else { label_width };
+                    self.draw_entry(
+                        *place,
+                        (keys_width, label_width),
+                        look,
+                        buffer,
+                        Rect { y, height: 1, ..list },
+                    );
+                    places.push((Rect { y, height: 1, ..list }, *place));
+                }
+            }
+        }
+        places
+    }
+
+    fn draw_entry(&self, place: usize, widths: (u16, u16), look: &Look, buffer: &mut Buffer, area: Rect) {
+        let found = &self.found[place];
+        let entry = &self.entries[found.entry];
+        let (keys_width, label_width) = widths;
+        if place == self.selected {
+            buffer.set_style(area, look.style(Role::Selection));
+            text::put(buffer, area.x, area.y, 1, look.glyph(Glyph::Bar), look.style(Role::Accent));
+        }
+        let role = if entry.dimmed { Role::Faint } else { Role::Text };
+        let mut x = area.x + 2;
+        if keys_width > 0 {
+            let danger = if entry.danger > Danger::Safe { "!" } else { "" };
+            let role = match (entry.dimmed, danger) {
+                (true, _) => Role::Faint,
+                (false, "!") => Role::Warning,
+                (false, _) => Role::Key,
+            };
+            text::put(buffer, x, area.y, keys_width, &format!("{}{danger}", entry.keys), look.style(role));
+            x += keys_width + 2;
+        }
+        let label_at = x;
+        text::put(
+            buffer,
+            x,
+            area.y,
+            label_width.min(area.right().saturating_sub(x + 1)),
+            &entry.label,
+            look.style(role),
+        );
+        let prefix: Vec<char> = entry.label.chars().collect();
+        for mark in &found.marks {
+            let before: String = prefix.iter().take(*mark as usize).collect();
+            let at = label_at.saturating_add(clip(text::width(&before)));
+            if at < label_at + label_width
+                && let Some(cell) = buffer.cell_mut((at, area.y))
+            {
+                cell.set_style(look.style(Role::Match));
+            }
+        }
+        x = x.saturating_add(label_width + 2);
+        if x < area.right() {
+            let role = if entry.dimmed { Role::Faint } else { Role::Muted };
+            text::put(buffer, x, area.y, area.right().saturating_sub(x + 1), &entry.detail, look.style(role));
+        }
+    }
+}
+
+impl Ask {
+    pub(crate) fn draw(&self, hints: &[Piece], look: &Look, buffer: &mut Buffer, area: Rect) {
+        let matching = self.matching();
+        let rows = matching.len().min(8);
+        let place = centred(area, area.width.saturating_sub(8).min(72), clip(rows + 6));
+        let subject = self.draft.invocation.subject.as_ref().map_or(String::new(), |s| format!(" {}", s.id));
+        let inner = float(&format!("{}{subject}", self.draft.spec.title), Some(hints), look, buffer, place);
+        if inner.height < 2 || inner.width < 8 {
+            return;
+        }
+        let room = inner.width - 2;
+        text::put(buffer, inner.x + 1, inner.y, room, self.arg.description, look.style(Role::Muted));
+        let label = format!("{} {} ", self.arg.name, look.glyph(Glyph::Prompt));
+        let used = text::put(buffer, inner.x + 1, inner.y + 1, room, &label, look.style(Role::Accent));
+        let typed = Rect::new(inner.x + 1 + used, inner.y + 1, room.saturating_sub(used), 1);
+        line(&self.line, look, buffer, typed, look.style(Role::Text));
+        if let Some(error) = self.error.as_ref().filter(|_| inner.height > 2) {
+            let words = format!("{} {error}", look.glyph(Severity::Warning));
+            text::put(buffer, inner.x + 1, inner.y + 2, room, &words, look.style(Role::Warning));
+        }
+        let first = self.picked.map_or(0, |p| (p + 1).saturating_sub(rows));
+        for (row, completion) in matching.iter().skip(first).take(rows).enumerate() {
+            let y = inner.y + 3 + clip(row);
+            if y >= inner.bottom() {
+                break;
+            }
+            if self.picked == Some(first + row) {
+                buffer.set_style(Rect::new(inner.x, y, inner.width, 1), look.style(Role::Selection));
+                text::put(buffer, inner.x, y, 1, look.glyph(Glyph::Bar), look.style(Role::Accent));
+            }
+            text::put(buffer, inner.x + 2, y, room - 1, completion, look.style(Role::Text));
+        }
+    }
+}
+
+impl Confirm {
+    pub(crate) fn draw(&self, hints: &[Piece], yes: &str, look: &Look, buffer: &mut Buffer, area: Rect) {
+        let width = area.width.saturating_sub(8).min(76);
+        let room = usize::from(width.saturating_sub(6));
+        let (spec, invocation) = (&self.draft.spec, &self.draft.invocation);
+        let mut lines: Vec<(String, Style)> = Vec::new();
+        for told in self.preview.iter().take(12) {
+            lines.extend(text::wrap(told, room).into_iter().map(|l| (l, look.style(Role::Text))));
+        }
+        if self.preview.len() > 12 {
+            lines.push((format!("and {} more", self.preview.len() - 12), look.style(Role::Muted)));
+        }
+        if self.preview.is_empty() {
+            lines.extend(text::wrap(spec.description, room).into_iter().map(|l| (l, look.style(Role::Text))));
+        }
+        for (name, value) in &invocation.args {
+            lines.push((format!("{name} = {value}"), look.style(Role::Muted)));
+        }
+        if let Some(reason) = invocation.reason.as_ref().filter(|_| self.reason.is_none()) {
+            lines.push((format!("because {reason}"), look.style(Role::Muted)));
+        }
+        if spec.inverse.is_none() {
+            lines.push(("this cannot be undone from here".to_owned(), look.style(Role::Warning)));
+        }
+        let place = centred(area, width, clip(lines.len() + 6 + usize::from(self.reason.is_some())));
+        let subject = invocation.subject.as_ref().map_or(String::new(), |s| format!(" {}", s.id));
+        let inner = float(&format!("{}{subject}?", spec.title), Some(hints), look, buffer, place);
+        if inner.height < 3 || inner.width < 12 {
+            return;
+        }
+        let mut y = inner.y + 1;
+        let controls = 2 + u16::from(self.reason.is_some());
+        for (text, style) in &lines {
+            if y + controls >= inner.bottom() {
+                break;
+            }
+            text::put(buffer, inner.x + 2, y, inner.width - 4, text, *style);
+            y += 1;
+        }
+        let mut bottom = inner.bottom() - 1;
+        let row = |y: u16| Rect::new(inner.x + 2, y, inner.width.saturating_sub(4), 1);
+        if let Some(reason) = &self.reason {
+            let used = text::put(
+                buffer,
+                inner.x + 2,
+                bottom,
+                inner.width - 4,
+                "reason › ",
+                look.style(Role::Accent),
+            );
+            let area = row(bottom);
+            line(
+                reason,
+                look,
+                buffer,
+                Rect { x: area.x + used, width: area.width.saturating_sub(used), ..area },
+                look.style(Role::Text),
+            );
+            bottom = bottom.saturating_sub(1);
+        }
+        if self.by_name() {
+            let wrong = if self.wrong { "that is not its name: " } else { "" };
+            let label = format!("{wrong}type {} › ", self.draft.target());
+            let role = if self.wrong { Role::Critical } else { Role::Warning };
+            let used =
+                text::put(buffer, inner.x + 2, bottom, (inner.width - 4) * 2 / 3, &label, look.style(role));
+            let area = row(bottom);
+            let typed = Rect { x: area.x + used, width: area.width.saturating_sub(used), ..area };
+            line(&self.typed, look, buffer, typed, look.style(Role::Text));
+        } else {
+            let verb = spec.title;
+            buttons(self.focus, verb, yes, look, buffer, row(bottom));
+        }
+    }
+}
+
+impl Leave {
+    pub(crate) fn draw(&self, hints: &[Piece], yes: &str, look: &Look, buffer: &mut Buffer, area: Rect) {
+        let width = area.width.saturating_sub(8).min(70);
+        let lines = text::wrap(&self.why, usize::from(width.saturating_sub(6)));
+        let place = centred(area, width, clip(lines.len() + 5));
+        let inner = float("Leave the console?", Some(hints), look, buffer, place);
+        if inner.height < 2 || inner.width < 12 {
+            return;
+        }
+        for (y, told) in (inner.y + 1..inner.bottom()).zip(&lines) {
+            text::put(buffer, inner.x + 2, y, inner.width - 4, told, look.style(Role::Text));
+        }
+        let row = Rect::new(inner.x + 2, inner.bottom() - 1, inner.width - 4, 1);
+        buttons(self.focus, "Leave", yes, look, buffer, row);
+    }
+}
+
+/// Two buttons, Cancel first. The focus shows without colour too: in brackets.
+fn buttons(focus: Button, verb: &str, yes: &str, look: &Look, buffer: &mut Buffer, area: Rect) {
+    let button = |label: String, button: Button| -> Piece {
+        if focus == button {
+            (
+                format!("[ {label} ]"),
+                look.style(Role::Accent).add_modifier(Modifier::BOLD | Modifier::REVERSED),
+            )
+        } else {
+            (format!("  {label}  "), look.style(Role::Muted))
+        }
+    };
+    let yes = if yes.is_empty() { verb.to_owned() } else { format!("{verb} ({yes})") };
+    let pieces = [
+        button("Cancel".to_owned(), Button::Cancel),
+        ("  ".to_owned(), Style::new()),
+        button(yes, Button::Yes),
+    ];
+    text::put_spans(buffer, area.x, area.y, area.width, &pieces);
+}
+
+fn clip(n: usize) -> u16 {
+    u16::try_from(n).unwrap_or(u16::MAX)
+}

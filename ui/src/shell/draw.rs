@@ -1,0 +1,256 @@
+//! Draws the whole screen.
+
+use quarterdeck_kernel::Danger;
+use quarterdeck_widgets::rule::rule;
+use quarterdeck_widgets::{Role, text};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::mouse::Target;
+use super::{PENDING_DELAY, SMALLEST, Shell};
+use crate::frame::header::Header;
+use crate::frame::hints::Hint;
+use crate::frame::tabs::Tab;
+use crate::frame::{Piece, headline, hints, pending, tabs, toasts};
+use crate::keymap::{Lookup, Run};
+use crate::keys::label_chord;
+use crate::layers::Layer;
+use crate::layers::draw::border_hints;
+use crate::pane::{Context, Status, World};
+
+impl<W: World> Shell<W> {
+    /// Draws everything into a buffer, which is also where the mouse will act.
+    pub fn draw(&mut self, buffer: &mut Buffer) {
+        let area = buffer.area;
+        self.size = (area.width, area.height);
+        self.targets.clear();
+        buffer.reset();
+        buffer.set_style(area, self.look.base());
+        if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+            self.draw_too_small(buffer, area);
+        } else {
+            self.draw_frame(buffer, area);
+        }
+        self.look.settle(buffer);
+    }
+
+    fn draw_too_small(&self, buffer: &mut Buffer, area: Rect) {
+        let (columns, rows) = SMALLEST;
+        let told = format!(
+            "quarterdeck needs {columns}×{rows}, this terminal is {}×{}: make it larger, or a smaller font.",
+            area.width, area.height
+        );
+        let lines = text::wrap(&told, usize::from(area.width.saturating_sub(2).max(1)));
+        let top = area.y + area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(0)) / 2;
+        for (y, line) in (top..area.bottom()).zip(&lines) {
+            text::put_centred(buffer, area.x, y, area.width, line, self.look.style(Role::Text));
+        }
+    }
+
+    fn draw_frame(&mut self, buffer: &mut Buffer, area: Rect) {
+        let row = |y: u16| Rect { y, height: 1, ..area };
+        let status = self.world.status();
+        let front = self.front().id;
+        let header = Header {
+            status: &status,
+            scope: &self.scope,
+            now: self.now,
+            frozen_since: self.frozen_since(),
+            busy: self.flights.visible(front, self.now),
+        };
+        header.draw(&self.look, buffer, row(area.y));
+        self.draw_tabs(buffer, row(area.y + 1));
+        let mut top = area.y + 2;
+        // What leads must be true even while the view is frozen.
+        if let Some(sentence) = &status.headline {
+            let help = sentence.helps.and_then(|id| self.help_of(id));
+            headline::draw(sentence, help, &self.look, buffer, row(top));
+            self.targets.push((row(top), Target::Command("shell.headline")));
+            top += 1;
+        }
+        let bottom = area.bottom() - 2;
+        rule(&self.look, buffer, row(bottom), "", "");
+        self.draw_pane(buffer, Rect { y: top, height: bottom - top, ..area });
+        self.draw_hints(buffer, row(area.bottom() - 1), &status);
+        let middle = Rect { y: area.y + 1, height: bottom - area.y - 1, ..area };
+        toasts::draw(
+            self.toasts.shown(self.now),
+            self.now,
+            &self.look,
+            buffer,
+            Rect { y: top, height: bottom - top, ..area },
+        );
+        if !self.pending.is_empty() && self.now.as_millis() - self.pending_since.as_millis() >= PENDING_DELAY
+        {
+            self.draw_pending(buffer, middle);
+        }
+        self.draw_layers(buffer, Rect { y: area.y + 1, height: area.height - 2, ..area });
+    }
+
+    /// The live key of what helps, with its title.
+    fn help_of(&self, id: &str) -> Option<(String, String)> {
+        let binding = self.keymap.binding_of(&self.contexts(), id)?;
+        if let Run::Action(id) = &binding.run
+            && !self.action(id).is_some_and(|spec| self.offered(spec))
+        {
+            return None;
+        }
+        Some((label_chord(&binding.chord), binding.title.to_lowercase()))
+    }
+
+    fn draw_tabs(&mut self, buffer: &mut Buffer, area: Rect) {
+        let order = self.tabs();
+        let tab = |(index, digit): &(usize, Option<usize>)| Tab {
+            digit: *digit,
+            title: self.stations[*index].spec.title,
+            active: *index == self.front,
+        };
+        let list: Vec<Tab> = order.iter().map(tab).collect();
+        let mut hints = Vec::new();
+        let go =
+            self.keymap.context("global").iter().find(|b| b.chord.len() > 1 && matches!(b.run, Run::Go(_)));
+        hints.extend(go.map(|b| format!("{} go to", b.chord[0].label())));
+        hints.extend(self.keymap.label_of(&self.contexts(), "shell.palette").map(|k| format!("{k} palette")));
+        for (place, index) in tabs::draw(&list, &hints, &self.look, buffer, area) {
+            self.targets.push((place, Target::Pane(order[index].0)));
+        }
+    }
+
+    fn draw_pane(&mut self, buffer: &mut Buffer, area: Rect) {
+        let world = self.frozen.as_ref().map_or(&self.world, |(world, _)| world);
+        let station = &mut self.stations[self.front];
+        station.area = area;
+        let cx = Context { world: &**world, scope: &self.scope, look: &self.look, area };
+        station.hits = station.pane.view(&cx, buffer, area);
+    }
+
+    fn draw_hints(&mut self, buffer: &mut Buffer, area: Rect, status: &Status) {
+        let list = self.hints(status);
+        for (place, id) in hints::draw(&list, &self.look, buffer, area) {
+            self.targets.push((place, Target::Hint(id)));
+        }
+    }
+
+    /// What works here, now, most useful first.
+    pub(crate) fn hints(&self, status: &Status) -> Vec<Hint> {
+        let contexts = self.contexts();
+        let hint = |id: &str, title: &str, dangerous: bool, stays: bool| {
+            let keys = self.keymap.label_of(&contexts, id)?;
+            Some(Hint { keys, title: title.to_lowercase(), dangerous, id: id.to_owned(), stays })
+        };
+        let spec = self.front();
+        let commands = self.with_pane(self.front, |pane, cx| pane.hints(cx));
+        let typing = self.stations[self.front].pane.typing();
+        let mut list: Vec<Hint> = Vec::new();
+        let command = |id: &str| {
+            let own = spec.commands.iter().find(|c| c.id == id);
+            own.or_else(|| crate::commands::find(id)).and_then(|c| hint(id, c.title, false, false))
+        };
+        // The first thing that Enter does, then what can be done about it, then the rest.
+        list.extend(commands.first().and_then(|id| command(id)));
+        if !typing {
+            for (id, _) in spec.actions {
+                let Some(action) = self.action(id).filter(|a| self.offered(a)) else { continue };
+                let subject = self.subject_for(action, None, None);
+                if self.refusal(action, subject.as_ref()).is_none() {
+                    list.extend(hint(id, action.title, action.danger > Danger::Safe, false));
+                }
+            }
+        }
+        list.extend(commands.iter().skip(1).filter_map(|id| command(id)));
+        if typing {
+            return list;
+        }
+        if status.headline.is_some() {
+            list.extend(hint("shell.headline", "headline", false, false));
+        }
+        let freeze = if self.scope.frozen { "resume" } else { "freeze" };
+        list.extend(hint("shell.freeze", freeze, false, self.scope.frozen));
+        if self.scope.cursor.is_some() || self.scope.moment != quarterdeck_kernel::Moment::Live {
+            list.extend(hint("time.rewind", "rewind", false, false));
+            list.extend(hint("time.live", "live", false, true));
+        }
+        list.extend(hint("shell.help", "help", false, true));
+        list
+    }
+
+    fn draw_pending(&self, buffer: &mut Buffer, area: Rect) {
+        let Lookup::Begins(bindings) = self.keymap.lookup(&self.contexts(), &self.pending) else { return };
+        let offered = |run: &Run| match run {
+            Run::Action(id) => self.action(id).is_some_and(|spec| self.offered(spec)),
+            Run::Command(_) | Run::Go(_) | Run::Pinned(_) => true,
+        };
+        let next: Vec<(String, String)> = bindings
+            .into_iter()
+            .filter(|b| offered(&b.run))
+            .map(|b| (label_chord(&b.chord[self.pending.len()..]), b.title.clone()))
+            .collect();
+        pending::draw(&label_chord(&self.pending), &next, &self.look, buffer, area);
+    }
+
+    fn layer_hints(&self, context: &str, ids: &[(&str, &'static str)]) -> Vec<Piece> {
+        let hints: Vec<(String, &str)> = ids
+            .iter()
+            .map(|(id, title)| (self.keymap.label_of(&[context], id).unwrap_or_default(), *title))
+            .collect();
+        border_hints(&hints, &self.look)
+    }
+
+    fn draw_layers(&mut self, buffer: &mut Buffer, area: Rect) {
+        let top = self.layers.len().saturating_sub(1);
+        let mut entries = Vec::new();
+        for (depth, layer) in self.layers.iter().enumerate() {
+            let yes = self.keymap.label_of(&["confirm"], "confirm.yes").unwrap_or_default();
+            match layer {
+                Layer::Pick(picker) => {
+                    let accept = match picker.purpose {
+                        crate::layers::picker::Purpose::Messages => ("", ""),
+                        crate::layers::picker::Purpose::Help | crate::layers::picker::Purpose::Palette => {
+                            ("list.accept", "run")
+                        }
+                        _ => ("list.accept", "choose"),
+                    };
+                    let hints = self.layer_hints("list", &[accept, ("list.close", "close")]);
+                    let places = picker.draw(&hints, &self.look, buffer, area);
+                    if depth == top {
+                        entries = places;
+                    }
+                }
+                Layer::Ask(ask) => {
+                    let ids = [
+                        ("prompt.accept", "go on"),
+                        ("prompt.complete", "complete"),
+                        ("prompt.close", "cancel"),
+                    ];
+                    ask.draw(&self.layer_hints("prompt", &ids), &self.look, buffer, area);
+                }
+                Layer::Confirm(confirm) => {
+                    let hints = if confirm.reason.is_some() {
+                        self.layer_hints(
+                            "prompt",
+                            &[("prompt.accept", "take the reason"), ("prompt.close", "no reason")],
+                        )
+                    } else if confirm.by_name() {
+                        let ids = [
+                            ("confirm.press", "do it, when the name is right"),
+                            ("confirm.switch", "reason"),
+                            ("confirm.no", "cancel"),
+                        ];
+                        self.layer_hints("confirm", &ids)
+                    } else {
+                        let ids =
+                            [("confirm.yes", "yes"), ("confirm.reason", "reason"), ("confirm.no", "cancel")];
+                        self.layer_hints("confirm", &ids)
+                    };
+                    confirm.draw(&hints, &yes, &self.look, buffer, area);
+                }
+                Layer::Leave(leave) => {
+                    let hints =
+                        self.layer_hints("confirm", &[("confirm.yes", "leave"), ("confirm.no", "stay")]);
+                    leave.draw(&hints, &yes, &self.look, buffer, area);
+                }
+            }
+        }
+        self.targets.extend(entries.into_iter().map(|(place, entry)| (place, Target::Entry(entry))));
+    }
+}
