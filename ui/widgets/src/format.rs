@@ -9,6 +9,7 @@ mod unit;
 
 pub use number::{grouped, number};
 pub use time::{ago, countdown, span};
+pub(crate) use unit::tick;
 pub use unit::{Scale, Unit, scale_for};
 
 /// What stands for a value that is not known.

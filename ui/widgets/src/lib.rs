@@ -6,11 +6,13 @@
 //! visible. States (selection, scroll, filter, zoom) are plain data that the caller keeps. Nothing here does I/O or
 //! reads a clock.
 
+pub mod chart;
 pub mod empty;
 pub mod format;
 pub mod gauge;
 pub mod glyph;
 pub mod look;
+pub mod picture;
 pub mod plain;
 pub mod rule;
 pub mod scrollbar;

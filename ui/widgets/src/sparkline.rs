@@ -5,7 +5,8 @@ use ratatui::buffer::Buffer;
 use crate::text;
 use crate::{Look, Role};
 
-const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+/// Bars by eighths of a cell, from the bottom.
+pub(crate) const EIGHTHS_UP: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
 /// The lowest and highest value that sparklines of a column share, so that they can be compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,7 +55,7 @@ pub fn bar(value: f64, range: Range) -> Option<&'static str> {
     let height = range.high - range.low;
     let part = if height > 0.0 && height.is_finite() { (value - range.low) / height } else { 0.0 };
     let index = (part.clamp(0.0, 1.0) * 7.0).round() as usize;
-    Some(BARS[index.min(7)])
+    Some(EIGHTHS_UP[index.min(7)])
 }
 
 /// Values brought to `width` columns: each is the mean of the known ones that fall on it; a column without any is a gap.

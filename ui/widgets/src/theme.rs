@@ -9,6 +9,7 @@ mod role;
 mod shipped;
 
 pub use colour::{Colour, Depth, contrast};
+pub(crate) use colour::{of_cube, of_sixteen};
 pub use file::parse;
 pub use role::Role;
 pub use shipped::{DEFAULT, shipped, shipped_source};

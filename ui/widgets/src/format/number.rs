@@ -65,7 +65,7 @@ pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(' ');
         }
         out.push(digit);
@@ -94,7 +94,7 @@ mod tests {
             (123_456.0, "123 k"),
             (1_234_567.0, "1.23 M"),
             (2.5e18, "2.5e18"),
-            (-3.14159, "−3.14"),
+            (-2.71, "−2.71"),
             (f64::NAN, "·"),
             (f64::INFINITY, "∞"),
             (f64::MAX, "1.8e308"),

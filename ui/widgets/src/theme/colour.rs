@@ -49,7 +49,7 @@ pub enum Colour {
 }
 
 /// The names of the sixteen, in the order of their numbers.
-pub(crate) const NAMES: [&str; 16] = [
+const NAMES: [&str; 16] = [
     "black",
     "red",
     "green",
@@ -69,7 +69,7 @@ pub(crate) const NAMES: [&str; 16] = [
 ];
 
 /// How a common terminal shows the sixteen; used for pictures and to find the nearest.
-pub(crate) const SIXTEEN: [(u8, u8, u8); 16] = [
+const SIXTEEN: [(u8, u8, u8); 16] = [
     (0x10, 0x12, 0x16),
     (0xcd, 0x31, 0x31),
     (0x0d, 0xa3, 0x5f),
@@ -180,6 +180,11 @@ fn distance(a: (u8, u8, u8), b: (u8, u8, u8)) -> i64 {
     let (r, g, b) =
         (i64::from(a.0) - i64::from(b.0), i64::from(a.1) - i64::from(b.1), i64::from(a.2) - i64::from(b.2));
     (((512 + mean_red) * r * r) >> 8) + 4 * g * g + (((767 - mean_red) * b * b) >> 8)
+}
+
+/// How a common terminal shows one of the sixteen.
+pub(crate) fn of_sixteen(n: u8) -> (u8, u8, u8) {
+    SIXTEEN[usize::from(n) % 16]
 }
 
 /// The colour of a number of the 256, beyond the sixteen.
