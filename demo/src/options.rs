@@ -65,6 +65,9 @@ pub struct Options {
     /// Points per axis of the margin grid that each symbol is revalued on.
     #[arg(long, default_value_t = 96)]
     pub margin_grid: usize,
+    /// File to list this service in while it runs, as Prometheus's file discovery reads it.
+    #[arg(long)]
+    pub register: Option<PathBuf>,
     /// Least severe level that is logged.
     #[arg(long, value_enum, default_value_t = Level::Info)]
     pub log_level: Level,

@@ -7,6 +7,9 @@ use crate::{DemoError, Role};
 /// The hidden command of the program under which a child process runs its role.
 pub const SUBCOMMAND: &str = "demo-service";
 
+/// Folder, beside the configuration, where services list themselves that come and go.
+const TARGETS: &str = "targets";
+
 const TEMPLATE: &str = include_str!("../../assets/demo/quarterdeck.toml.in");
 
 /// One child process, as data, for whoever supervises it.
@@ -76,7 +79,8 @@ impl Platform {
     /// When the system has no ports or the folder cannot be written.
     pub fn prepare(options: &PlatformOptions) -> Result<Self, DemoError> {
         let write = |path: &Path, source| DemoError::Write { path: path.to_owned(), source };
-        std::fs::create_dir_all(&options.dir).map_err(|source| write(&options.dir, source))?;
+        let targets = options.dir.join(TARGETS);
+        std::fs::create_dir_all(&targets).map_err(|source| write(&targets, source))?;
         let ports = Ports::allot()?;
         let config = options.dir.join("quarterdeck.toml");
         std::fs::write(&config, ports.fill(TEMPLATE)).map_err(|source| write(&config, source))?;
@@ -153,6 +157,9 @@ impl Ports {
             }
             args
         };
+        let listed = options.dir.join(TARGETS).join("orders-v2.json").to_string_lossy().into_owned();
+        let mut second = orders("v2");
+        second.extend(["--register".to_owned(), listed]);
         let data = options.dir.join("ledger").to_string_lossy().into_owned();
         let mut load = vec!["--orders-url".to_owned(), url(self.orders)];
         load.extend(["--orders-v2-url".to_owned(), url(self.orders_v2)]);
@@ -181,7 +188,7 @@ impl Ports {
             child("broker", Role::Broker, self.broker, Vec::new()),
             child("risk", Role::Risk, self.risk, vec!["--ledger-url".to_owned(), url(self.ledger)]),
             child("orders", Role::Orders, self.orders, orders("v1")),
-            child("orders-v2", Role::Orders, self.orders_v2, orders("v2")),
+            child("orders-v2", Role::Orders, self.orders_v2, second),
             child("load", Role::Load, self.load, load),
         ]
     }

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::shell::log::Log;
+use crate::shell::register::Registration;
 use crate::shell::{Shell, stop};
 use crate::{DemoError, Options, broker, ledger, load, market, orders, risk};
 
@@ -130,7 +131,12 @@ pub async fn start(
     let log = Log::new(role.name(), &options.release, options.log_level, logs);
     let shell = Shell::new(listener, log.clone(), stop.clone());
     log.info(None, "started", json!({ "address": address.to_string(), "seed": options.seed }));
+    let registration = match &options.register {
+        Some(path) => Some(Registration::write(path, address, role.name(), &options.release)?),
+        None => None,
+    };
     let task = tokio::spawn(async move {
+        let _listed = registration;
         let result = match role {
             Role::MarketData => market::run(shell, &options).await,
             Role::Orders => orders::run(shell, &options).await,

@@ -5,6 +5,7 @@ pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod pool;
 pub(crate) mod process;
+pub(crate) mod register;
 pub(crate) mod server;
 pub(crate) mod stop;
 pub(crate) mod trace;
