@@ -1,1 +1,19 @@
 //! The panes: what is shown, which actions are offered.
+//!
+//! One module per pane, each a pure function of the [`world::World`] that it is given: no I/O, no clock, no policy. Modules do not use each
+//! other; what two of them share belongs in `quarterdeck-ui`.
+
+pub mod targets;
+pub mod world;
+
+use quarterdeck_ui::Pane;
+pub use world::World;
+
+/// Ids of every pane, in the order of the tab line.
+pub const PANES: [&str; 7] = ["overview", "services", "metrics", "streams", "targets", "timeline", "self"];
+
+/// Every pane, in the order of the tab line.
+#[must_use]
+pub fn all() -> Vec<Box<dyn Pane<World>>> {
+    vec![Box::new(targets::Targets::new())]
+}

@@ -1,5 +1,6 @@
 //! The one listener that serves every HTTP interface.
 
+pub mod api;
 pub mod guard;
 pub mod health;
 pub mod listener;

@@ -133,9 +133,9 @@ impl fmt::Display for Labels {
         for (label, value) in self.iter().filter(|(label, _)| *label != METRIC_NAME) {
             open(f)?;
             if is_legacy_label_name(label) {
-                f.write_str(label)?
+                f.write_str(label)?;
             } else {
-                write_quoted(f, label)?
+                write_quoted(f, label)?;
             }
             f.write_str("=")?;
             write_quoted(f, value)?;

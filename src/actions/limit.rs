@@ -1,0 +1,94 @@
+//! `services.limit`: limits that are set at run time, kept in the store.
+
+use std::sync::Arc;
+
+use quarterdeck_journal::dispatch::{BoxFuture, RegisterError, Stored};
+use quarterdeck_journal::store::{Db, StoreError, Tx};
+use quarterdeck_journal::{Execute, Failure, How, Outcome, Registry, Value};
+use quarterdeck_kernel::{ChangeKind, Invocation, Reason, Subject};
+use quarterdeck_services::Handle;
+
+/// Limits by key, as the services engine names them.
+pub(super) const TABLE: &str =
+    "CREATE TABLE service_limits (limit_key TEXT PRIMARY KEY, limit_value TEXT NOT NULL)";
+
+struct Limit(Handle);
+
+pub(super) fn register(registry: &mut Registry, services: &Handle) -> Result<(), RegisterError> {
+    for spec in quarterdeck_services::actions() {
+        registry.register(spec, Arc::new(Limit(services.clone())))?;
+    }
+    Ok(())
+}
+
+/// Hands the stored limits to the engine.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn load(db: &Db, services: &Handle) -> Result<(), StoreError> {
+    for row in db.rows("SELECT limit_key, limit_value FROM service_limits", &[]).await? {
+        services.apply(&row.text(0)?, Some(&row.text(1)?));
+    }
+    Ok(())
+}
+
+impl Execute for Limit {
+    fn available(&self, subject: Option<&Subject>) -> Result<(), Reason> {
+        match subject {
+            Some(subject) if self.0.snapshot().service(&subject.id).is_none() => {
+                Err(Reason(format!("there is no service {}", subject.id)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn preview(&self, invocation: &Invocation) -> Vec<String> {
+        self.0.plan_limit(invocation).map(|change| vec![change.summary]).unwrap_or_default()
+    }
+
+    fn kind(&self) -> ChangeKind {
+        ChangeKind::Configuration
+    }
+
+    fn how(&self) -> How<'_> {
+        How::Stored(self)
+    }
+}
+
+impl Stored for Limit {
+    fn run<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        tx: &'a mut Tx,
+    ) -> BoxFuture<'a, Result<Outcome, Failure>> {
+        Box::pin(async move {
+            let change = self.0.plan_limit(invocation).map_err(|reason| Failure::Refused(reason.0))?;
+            let key = Value::from(change.key.as_str());
+            match &change.value {
+                Some(value) => {
+                    tx.execute(
+                        "INSERT INTO service_limits (limit_key, limit_value) VALUES ($1, $2) \
+                         ON CONFLICT (limit_key) DO UPDATE SET limit_value = excluded.limit_value",
+                        &[key, Value::from(value.as_str())],
+                    )
+                    .await?;
+                }
+                None => {
+                    tx.execute("DELETE FROM service_limits WHERE limit_key = $1", &[key]).await?;
+                }
+            }
+            let mut outcome = Outcome::new(ChangeKind::Configuration, change.summary);
+            outcome.service = invocation.subject.as_ref().map(|s| s.id.clone());
+            outcome.undo = Some(change.undo);
+            Ok(outcome)
+        })
+    }
+
+    fn committed(&self, invocation: &Invocation, outcome: &Outcome) {
+        // The plan is made from what was in force before the commit: it is the same as the one that was stored.
+        let _ = outcome;
+        if let Ok(change) = self.0.plan_limit(invocation) {
+            self.0.apply(&change.key, change.value.as_deref());
+        }
+    }
+}
