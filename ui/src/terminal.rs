@@ -156,7 +156,7 @@ fn give_back() {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        let _ = self.backend.flush();
+        let _ = Backend::flush(&mut self.backend);
         give_back();
         if std::thread::panicking() {
             for told in PANICS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {

@@ -36,8 +36,9 @@ impl Keymap {
             let chord = vec![Key::char(char::from(b'0' + digit))];
             global.push(default(chord, Run::Pinned(digit.into()), format!("pane {digit}")));
         }
+        let global = keymap.context("global").to_vec();
         for pane in vocabulary.panes {
-            let bindings = of_pane(pane, vocabulary, &mut errors);
+            let bindings = of_pane(pane, &global, vocabulary, &mut errors);
             keymap.contexts.insert(pane.id.to_owned(), bindings);
         }
         if errors.is_empty() { Ok(keymap) } else { Err(errors) }
@@ -67,6 +68,7 @@ fn default(chord: Vec<Key>, run: Run, title: String) -> Binding {
 /// The default keys of a pane. Mistakes in it are the pane author's; they are told all the same.
 fn of_pane(
     pane: &'static PaneSpec,
+    global: &[Binding],
     vocabulary: &Vocabulary<'_>,
     errors: &mut Vec<Diagnostic>,
 ) -> Vec<Binding> {
@@ -79,6 +81,12 @@ fn of_pane(
     });
     let mut bindings: Vec<Binding> = Vec::new();
     for (keys, run, title) in commands.chain(actions) {
+        if let Some(hidden) = parse_chord(keys).ok().and_then(|chord| begun_by(global, &chord)) {
+            let (long, other) = (print_chord(&hidden.chord), hidden.run.id());
+            let message = format!("pane {}: {keys:?} of {} hides {long:?} of {other}", pane.id, run.id());
+            errors.push(Diagnostic::new(message).advise("bind another key"));
+            continue;
+        }
         match parse_chord(keys) {
             Ok(chord) => match bindings.iter().find(|b| clash(&b.chord, &chord)) {
                 Some(other) => errors.push(Diagnostic::new(format!(
@@ -94,6 +102,11 @@ fn of_pane(
         }
     }
     bindings
+}
+
+/// The longer binding that a chord would hide.
+fn begun_by<'a>(bindings: &'a [Binding], chord: &[Key]) -> Option<&'a Binding> {
+    bindings.iter().find(|b| b.chord.len() > chord.len() && b.chord.starts_with(chord))
 }
 
 /// Whether one chord hides the other: they are equal, or one begins the other.

@@ -1,0 +1,244 @@
+//! Keys and what is on the screen then: `(keys, row, what it shows)`.
+
+use std::sync::Arc;
+
+use quarterdeck_kernel::Severity;
+use quarterdeck_ui::{Click, HostEffect, Input};
+
+use crate::support::{Desk, Fake};
+
+#[test]
+fn keys_lead_where_they_should() {
+    for (keys, shows, hides) in [
+        ("g l", "─ log ─", "─ services ─"),
+        ("2", "─ log ─", "─ services ─"),
+        ("tab", "─ log ─", "─ services ─"),
+        ("tab tab", "─ services ─", "─ log ─"),
+        ("g l esc", "─ services ─", "─ log ─"),
+        ("g l esc alt-right", "─ log ─", "─ services ─"),
+        ("enter esc", "─ services ─", "─ log ─"),
+        ("g x", "g x is not bound", "─ log ─"),
+        (": \"log\" enter", "─ log ─", "palette"),
+        ("ctrl-p \"risk\" enter", "▌  risk", "▌  orders"),
+        ("? \"cursor\" esc", "─ services ─", "keys ─"),
+        ("space", "‖ frozen 14:32:07", " live"),
+        ("space space", "14:32:07 live", "frozen"),
+        ("[", "cursor 14:31:45", "rewound"),
+        ("[ [", "cursor 14:31:30", "rewound"),
+        ("{ { { { { { {", "rewound to", "14:32:07 live"),
+        ("[ @", "rewound to 14:31:45", " live"),
+        ("[ @ 0", "14:32:07 live", "cursor"),
+        ("[ esc", "14:32:07 live", "cursor"),
+        ("-", "30m · 14:32:07", "15m"),
+        ("+", "5m · 14:32:07", "15m"),
+        ("r \"90m\" enter", "1h30m · 14:32:07", "15m"),
+        ("S \"ris\" enter", "demo · risk", "all services"),
+        ("S \"ris\" enter *", "demo", "demo · risk"),
+        ("/ \"a?:q\"", "/a?:q", "palette"),
+        ("/ \"abc\" esc", "Enter open", "/abc"),
+        ("/ ctrl-c", "Enter open", "/"),
+        ("space ctrl-l", "Space resume", "Space freeze"),
+        (", u", "times are in UTC now", "palette ─"),
+        (", p", "Services has no digit any more", "1 Services"),
+    ] {
+        let mut desk = Desk::new(Fake::default());
+        let screen = desk.press(keys).screen();
+        assert!(screen.contains(shows), "{keys}: {shows:?} is missing in\n{screen}");
+        if !(keys.starts_with("/ ") && hides == "/") {
+            assert!(!screen.contains(hides), "{keys}: {hides:?} is in\n{screen}");
+        }
+    }
+}
+
+#[test]
+fn a_frozen_view_stands_still_while_the_header_stays_true() {
+    let mut desk = Desk::new(Fake::default());
+    desk.press("space").wait(5_000);
+    desk.change(|w| {
+        w.services.push("ledger".into());
+        w.status.firing = [(Severity::Critical, 3)].into();
+    });
+    let screen = desk.screen();
+    assert!(
+        !screen.contains("ledger") && screen.contains("✖3") || screen.contains("✖ 3 critical"),
+        "{screen}"
+    );
+    assert!(screen.contains("(5 s)"), "{screen}");
+    assert!(desk.press("space").screen().contains("ledger"));
+}
+
+#[test]
+fn old_data_shows_its_age_instead_of_live() {
+    let mut desk = Desk::new(Fake::default());
+    assert!(desk.wait(29_000).row(0).contains("live"));
+    let header = desk.wait(16_000).row(0);
+    assert!(header.contains("data 45 s old") && !header.contains("live"), "{header}");
+}
+
+#[test]
+fn a_new_critical_rings_once() {
+    let mut desk = Desk::new(Fake::default());
+    let bells = |desk: &mut Desk| {
+        let effects = std::mem::take(&mut desk.effects);
+        effects.iter().filter(|e| matches!(e, HostEffect::Bell)).count()
+    };
+    desk.change(|w| w.status.firing = [(Severity::Critical, 1)].into());
+    assert!(
+        desk.effects.iter().any(
+            |e| matches!(e, HostEffect::SetTitle(t) if t == "1 critical · Services · demo · quarterdeck")
+        )
+    );
+    assert_eq!(bells(&mut desk), 1);
+    desk.change(|w| w.services.clear());
+    assert_eq!(bells(&mut desk), 0);
+    desk.change(|w| w.status.firing.clear()).change(|w| w.status.firing = [(Severity::Critical, 1)].into());
+    assert_eq!(bells(&mut desk), 1);
+}
+
+#[test]
+fn late_answers_are_dropped_and_esc_gives_up() {
+    let mut desk = Desk::new(Fake::default());
+    let asked = |desk: &mut Desk| {
+        let effects = std::mem::take(&mut desk.effects);
+        effects
+            .into_iter()
+            .find_map(|e| if let HostEffect::Query { generation, .. } = e { Some(generation) } else { None })
+    };
+    desk.press("A");
+    let first = asked(&mut desk).expect("it asked");
+    desk.press("A");
+    assert_eq!(asked(&mut desk), None, "the same question is asked once");
+    let answer = |generation, text: &str| Input::Answer {
+        pane: "services",
+        slot: "chart",
+        generation,
+        answer: Ok(text.to_owned()),
+    };
+    desk.send(answer(first + 7, "wrong"));
+    assert!(!desk.screen().contains("wrong"));
+    desk.send(answer(first, "412 per second"));
+    assert!(desk.screen().contains("412 per second"));
+    desk.press("A").wait(1_000);
+    assert!(desk.shell.next_tick() < desk.now.plus_millis(200), "a spinner turns");
+    desk.press("esc");
+    assert!(desk.effects.iter().any(|e| matches!(e, HostEffect::CancelQuery { slot: "chart", .. })));
+    assert!(desk.screen().contains("given up with Esc"));
+}
+
+#[test]
+fn panes_hear_what_they_missed() {
+    let mut desk = Desk::new(Fake::default());
+    desk.press("g l g s -").change(|_| {}).press("g l");
+    assert!(desk.screen().contains("shown shown scope world"), "{}", desk.screen());
+}
+
+#[test]
+fn quitting_asks_only_when_something_would_end() {
+    let quits = |desk: &mut Desk| desk.effects.iter().any(|e| matches!(e, HostEffect::Quit));
+    let mut desk = Desk::new(Fake::default());
+    desk.press("q");
+    assert!(quits(&mut desk));
+    let mut desk = Desk::new(Fake::default());
+    desk.shell.set_quit_asks(Some("the demo's 5 processes end with the console".into()));
+    desk.press("q");
+    assert!(!quits(&mut desk) && desk.screen().contains("5 processes end"));
+    desk.press("enter q esc");
+    assert!(!quits(&mut desk));
+    desk.press("q y");
+    assert!(quits(&mut desk));
+}
+
+#[test]
+fn themes_are_seen_while_choosing() {
+    let mut desk = Desk::new(Fake::default());
+    let before = desk.shell.look().theme().name.clone();
+    desk.press(", t down");
+    let tried = desk.shell.look().theme().name.clone();
+    assert_ne!(tried, before);
+    desk.press("esc");
+    assert_eq!(desk.shell.look().theme().name, before);
+    desk.press(", t down enter");
+    assert_eq!(desk.shell.look().theme().name, tried);
+}
+
+#[test]
+fn what_is_remembered_comes_back() {
+    let mut desk = Desk::new(Fake::default());
+    desk.press("down - , t down enter S \"risk\" enter , p g l : \"ack\" esc");
+    let kept = desk.shell.remember();
+    let mut again = Desk::new(Fake::default());
+    again.shell.restore(&kept);
+    assert_eq!(again.shell.remember(), kept);
+    assert_eq!(again.shell.front().id, "log");
+    assert!(again.row(0).contains("risk"));
+    for odd in [
+        "",
+        "pane = 3\nrange = \"x\"\nnew = { a = 1 }\nutc = true",
+        "not toml [",
+        "range = -5\npinned = [\"nobody\"]",
+    ] {
+        let mut desk = Desk::new(Fake::default());
+        desk.shell.restore(odd);
+        assert!(desk.screen().contains("services"), "{odd}");
+    }
+    let mut desk = Desk::new(Fake::default());
+    desk.shell.restore("pane = 3\nutc = true");
+    assert!(desk.shell.look().utc(), "one bad field leaves the others");
+}
+
+#[test]
+fn the_mouse_does_what_keys_do() {
+    let mut desk = Desk::new(Fake::default());
+    desk.screen();
+    desk.send(Input::Mouse { click: Click::Press, at: (10, 4) });
+    assert!(desk.screen().contains("▌  risk"), "{}", desk.screen());
+    let tab = desk.row(1).find("2 Log").expect("the tab is there");
+    desk.send(Input::Mouse { click: Click::Press, at: (u16::try_from(tab).unwrap_or(0), 1) });
+    assert!(desk.screen().contains("─ log ─"));
+    desk.press("esc :");
+    desk.screen();
+    desk.send(Input::Mouse { click: Click::ScrollDown, at: (10, 10) });
+    assert!(desk.screen().contains("palette"));
+}
+
+#[test]
+fn pasted_text_is_never_keys() {
+    let mut desk = Desk::new(Fake::default());
+    desk.send(Input::Paste("Ry\nq".into()));
+    assert!(desk.dispatched().is_empty() && !desk.screen().contains("Roll back orders?"));
+    desk.press("/");
+    desk.send(Input::Paste("risk".into()));
+    assert!(desk.screen().contains("/risk"));
+}
+
+#[test]
+fn hostile_text_does_not_reach_the_screen() {
+    let mut world = Fake::degraded();
+    let evil = "x\u{1b}[31m\u{202e}evil\u{7}";
+    world.services = vec![evil.into()];
+    world.status.environment = evil.into();
+    world.status.operator = evil.into();
+    if let Some(headline) = &mut world.status.headline {
+        headline.text = evil.into();
+    }
+    let mut desk = Desk::new(world).sized(120, 40);
+    desk.send(Input::Tell(Severity::Critical, evil.into()));
+    for keys in ["", "S enter", ": \"evil\"", "esc R"] {
+        let screen = desk.press(keys).screen();
+        assert!(
+            !screen.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'),
+            "{keys}: {screen:?}"
+        );
+    }
+    assert!(desk.effects.iter().all(|e| !matches!(e, HostEffect::SetTitle(t) if t.contains('\u{1b}'))));
+}
+
+#[test]
+fn the_world_of_the_shell_is_the_newest() {
+    let mut desk = Desk::new(Fake::default());
+    desk.press("space").change(|w| w.version = 41);
+    assert_eq!(desk.shell.world().version, 42);
+    let world = Arc::new(Fake { version: 50, ..Fake::default() });
+    desk.send(Input::World(world));
+    assert_eq!(desk.shell.world().version, 50);
+}
