@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use quarterdeck_kernel::{Labels, Matcher, Sample, Timestamp};
 
+use crate::histogram::Histogram;
+
 /// Why data could not be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
@@ -62,12 +64,18 @@ impl Budget {
     /// When the budget is used up.
     pub fn take(&self, samples: u64) -> Result<(), StorageError> {
         let before = self.used.fetch_add(samples, Ordering::Relaxed);
-        if before.saturating_add(samples) > self.max_samples { Err(StorageError::TooManySamples) } else { Ok(()) }
+        if before.saturating_add(samples) > self.max_samples {
+            Err(StorageError::TooManySamples)
+        } else {
+            Ok(())
+        }
     }
 
-    /// Gives samples back.
+    /// Gives samples back; giving back more than was taken leaves nothing used.
     pub fn give_back(&self, samples: u64) {
-        self.used.fetch_sub(samples, Ordering::Relaxed);
+        let less = |used: u64| Some(used.saturating_sub(samples));
+        // The closure always yields a value, so the update cannot fail.
+        let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// Checks for cancellation and the deadline; call it every few thousand samples.
@@ -94,9 +102,28 @@ pub struct SeriesData {
     pub samples: Vec<Sample>,
 }
 
+/// One native histogram sample. A stale marker is a histogram whose sum is the stale value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramSample {
+    /// When.
+    pub t: Timestamp,
+    /// What.
+    pub h: Arc<Histogram>,
+}
+
+/// A series with its native histograms in a time range, oldest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramSeries {
+    /// Its labels, metric name included.
+    pub labels: Labels,
+    /// Its samples.
+    pub samples: Vec<HistogramSample>,
+}
+
 /// A store that can be queried. All time ranges are closed at both ends; no end before its start is asked for.
 pub trait Storage: Send + Sync {
-    /// The series that fulfil all matchers, with their samples in the range, sorted by labels.
+    /// The series that fulfil all matchers, with their samples in the range, sorted by labels. The samples are taken
+    /// from the budget here; the evaluator gives them back when it lets go of them.
     ///
     /// # Errors
     /// When the budget is used up or the store cannot read.
@@ -107,6 +134,23 @@ pub trait Storage: Send + Sync {
         to: Timestamp,
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, StorageError>;
+
+    /// The series that fulfil all matchers and have native histograms in the range, sorted by labels. A series may
+    /// have floats and histograms at different moments. Each histogram counts as ten samples in the budget. A store
+    /// without native histograms need not implement this.
+    ///
+    /// # Errors
+    /// As [`Storage::select`].
+    fn select_histograms(
+        &self,
+        matchers: &[Matcher],
+        from: Timestamp,
+        to: Timestamp,
+        budget: &Budget,
+    ) -> Result<Vec<HistogramSeries>, StorageError> {
+        let _ = (matchers, from, to, budget);
+        Ok(vec![])
+    }
 
     /// The label sets that have samples in the range and fulfil all matchers, sorted.
     ///

@@ -1,0 +1,211 @@
+//! Functions of histograms, native and classic.
+
+use std::collections::HashMap;
+
+use quarterdeck_kernel::Labels;
+
+use super::bucket::{self, ClassicBucket};
+use super::column::{Cell, Column, Columns};
+use super::{Evaluated, Evaluation, Evaluator, Steps};
+use crate::Span;
+use crate::ast::Call;
+use crate::histogram::{self, Histogram};
+
+/// The label with a classic bucket's upper bound.
+const BOUND: &str = "le";
+
+/// The columns that make up one histogram: with the same labels but `le`.
+#[derive(Default)]
+struct Family {
+    native: Option<usize>,
+    classic: Vec<(f64, usize)>,
+    drop_name: bool,
+}
+
+#[derive(Default)]
+struct Families {
+    list: Vec<(Labels, Family)>,
+    found: HashMap<Labels, usize>,
+}
+
+impl Families {
+    fn of(&mut self, labels: Labels, drop_name: bool) -> &mut Family {
+        let index = *self.found.entry(labels).or_insert_with_key(|labels| {
+            self.list.push((labels.clone(), Family { drop_name, ..Family::default() }));
+            self.list.len() - 1
+        });
+        &mut self.list[index].1
+    }
+}
+
+impl Evaluator<'_> {
+    pub(super) fn histogram_part(&self, call: &Call, span: Span, steps: Steps) -> Evaluation<Columns> {
+        let part: fn(&Histogram) -> f64 = match call.function.name {
+            "histogram_avg" => |h| h.sum / h.count,
+            "histogram_count" => |h| h.count,
+            "histogram_sum" => |h| h.sum,
+            "histogram_stdvar" => Histogram::variance,
+            _ => |h| h.variance().sqrt(),
+        };
+        let columns = self.vector(&call.args[0], steps)?;
+        self.release(&columns);
+        let mut out = Vec::with_capacity(columns.len());
+        for column in columns.iter().filter(|c| c.histograms.is_some()) {
+            let mut result = Column::empty(column.labels.clone(), steps.count);
+            result.drop_name = column.drop_name;
+            for i in 0..steps.count {
+                if let Cell::Histogram(h) = column.cell(i) {
+                    result.set_float(i, part(h));
+                }
+            }
+            if result.has_any() {
+                out.push(result);
+            }
+        }
+        self.hold(&out)?;
+        self.drop_names(out, span)
+    }
+
+    pub(super) fn histogram_quantile(&self, call: &Call, span: Span, steps: Steps) -> Evaluation<Evaluated> {
+        let q = self.scalar(&call.args[0], steps)?;
+        let arg = &call.args[1];
+        let columns = self.vector(arg, steps)?;
+        let (q_span, arg_span) = (call.args[0].span, arg.span);
+        self.per_histogram(&columns, span, arg_span, steps, |i, source, metric| {
+            let q = q[i];
+            self.check_quantile(q, q_span);
+            match source {
+                Source::Native(h) => {
+                    let value = histogram::quantile(q, h);
+                    if h.sum.is_nan() && (0.0..=1.0).contains(&q) {
+                        let result = if value.is_nan() { "is NaN" } else { "is skewed higher" };
+                        self.info_note(
+                            arg_span,
+                            format!(
+                                "input to histogram_quantile has NaN observations, result {result} for metric name {metric:?}"
+                            ),
+                        );
+                    }
+                    value
+                }
+                Source::Classic(buckets) => {
+                    let (value, forced) = bucket::quantile(q, buckets);
+                    if forced {
+                        self.info_note(
+                            arg_span,
+                            format!(
+                                "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric name {metric:?}"
+                            ),
+                        );
+                    }
+                    value
+                }
+            }
+        })
+    }
+
+    pub(super) fn histogram_fraction(&self, call: &Call, span: Span, steps: Steps) -> Evaluation<Evaluated> {
+        let lower = self.scalar(&call.args[0], steps)?;
+        let upper = self.scalar(&call.args[1], steps)?;
+        let arg_span = call.args[2].span;
+        let columns = self.vector(&call.args[2], steps)?;
+        self.per_histogram(&columns, span, arg_span, steps, |i, source, metric| match source {
+            Source::Native(h) => {
+                if h.sum.is_nan() {
+                    self.info_note(
+                        arg_span,
+                        format!(
+                            "input to histogram_fraction has NaN observations, which are excluded from all fractions for metric name {metric:?}"
+                        ),
+                    );
+                }
+                histogram::fraction(lower[i], upper[i], h)
+            }
+            Source::Classic(buckets) => bucket::fraction(lower[i], upper[i], buckets),
+        })
+    }
+
+    /// Applies a function to every histogram at every step.
+    fn per_histogram(
+        &self,
+        columns: &[Column],
+        span: Span,
+        arg_span: Span,
+        steps: Steps,
+        mut f: impl FnMut(usize, Source<'_>, &str) -> f64,
+    ) -> Evaluation<Evaluated> {
+        let families = self.families(columns, arg_span);
+        let mut out = Vec::with_capacity(families.len());
+        let mut buckets: Vec<ClassicBucket> = vec![];
+        for (labels, family) in &families {
+            self.budget.check()?;
+            let metric = labels.name();
+            let mut result = Column::empty(labels.clone(), steps.count);
+            result.drop_name = family.drop_name;
+            for i in 0..steps.count {
+                let native = family.native.map(|n| columns[n].cell(i));
+                buckets.clear();
+                for &(upper, c) in &family.classic {
+                    if let Cell::Float(count) = columns[c].cell(i) {
+                        buckets.push(ClassicBucket { upper, count });
+                    }
+                }
+                match native {
+                    Some(Cell::Histogram(_)) if !buckets.is_empty() => self.warn(
+                        arg_span,
+                        format!("vector contains a mix of classic and native histograms for metric name {metric:?}"),
+                    ),
+                    Some(Cell::Histogram(h)) => result.set_float(i, f(i, Source::Native(h), metric)),
+                    _ if !buckets.is_empty() => result.set_float(i, f(i, Source::Classic(&mut buckets), metric)),
+                    _ => {}
+                }
+            }
+            if result.has_any() {
+                out.push(result);
+            }
+        }
+        self.release(columns);
+        self.hold(&out)?;
+        Ok(Evaluated::Vector(self.drop_names(out, span)?))
+    }
+
+    fn families(&self, columns: &[Column], span: Span) -> Vec<(Labels, Family)> {
+        let mut families = Families::default();
+        for (i, column) in columns.iter().enumerate() {
+            let bound = column.labels.get(BOUND);
+            let has_floats = column.floats.iter().any(|v| !super::column::is_absent(*v));
+            if column.histograms.is_some() {
+                // A native histogram keeps an le label it may have: it means nothing there.
+                families.of(column.labels.clone(), column.drop_name).native = Some(i);
+            }
+            if !has_floats {
+                continue;
+            }
+            match bound.and_then(parse_bound) {
+                Some(upper) => {
+                    families.of(column.labels.without(BOUND), column.drop_name).classic.push((upper, i));
+                }
+                None => {
+                    let (bound, metric) = (bound.unwrap_or_default(), column.labels.name());
+                    self.warn(
+                        span,
+                        format!(
+                            "bucket label \"le\" is missing or has a malformed value of {bound:?} for metric name {metric:?}"
+                        ),
+                    );
+                }
+            }
+        }
+        families.list
+    }
+}
+
+/// Where a histogram comes from.
+enum Source<'a> {
+    Native(&'a Histogram),
+    Classic(&'a mut Vec<ClassicBucket>),
+}
+
+fn parse_bound(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|v: &f64| !v.is_nan())
+}

@@ -1,0 +1,1 @@
+//! Files of the promqltest format: their grammar, a store in memory, and a runner.
