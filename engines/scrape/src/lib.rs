@@ -9,11 +9,14 @@
 mod actions;
 pub mod config;
 mod discovery;
+mod engine;
 mod handle;
 pub mod model;
 pub mod prometheus;
 pub mod relabel;
+mod task;
 
 pub use actions::{RETRY, actions};
 pub use handle::{Handle, HandleError};
 pub use model::Snapshot;
+pub use task::start;
