@@ -123,7 +123,7 @@ impl Header<'_> {
             pieces.push((look.clock(self.now), look.style(Role::Text)));
             pieces.push(self.age(look));
         }
-        if let Some(cursor) = self.scope.cursor {
+        if let Some(cursor) = self.scope.cursor.filter(|c| self.scope.moment != Moment::At(*c)) {
             pieces.push(dot);
             pieces.push((format!("cursor {}", look.when(cursor, self.now)), look.style(Role::Accent)));
         }

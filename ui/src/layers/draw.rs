@@ -322,7 +322,7 @@ impl Confirm {
         if spec.inverse.is_none() {
             lines.push(("this cannot be undone from here".to_owned(), look.style(Role::Warning)));
         }
-        let place = centred(area, width, clip(lines.len() + 6 + usize::from(self.reason.is_some())));
+        let place = centred(area, width, clip(lines.len() + 5 + usize::from(self.reason.is_some())));
         let subject = invocation.subject.as_ref().map_or(String::new(), |s| format!(" {}", s.id));
         let inner = float(&format!("{}{subject}?", spec.title), Some(hints), look, buffer, place);
         if inner.height < 3 || inner.width < 12 {

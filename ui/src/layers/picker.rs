@@ -10,6 +10,9 @@ use super::line::Line;
 use crate::keymap::Run;
 use crate::keys::Key;
 
+/// Between several keys that do the same.
+pub(crate) const OR: &str = " or ";
+
 /// What a list is for; it decides how it looks and what choosing does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -100,6 +103,15 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Whether each word occurs in what is said about it.
+    fn says(&self, words: &[String]) -> bool {
+        let all = format!("{} {} {} {} {}", self.label, self.keys, self.also, self.group, self.detail)
+            .to_lowercase();
+        words.iter().all(|word| all.contains(word.as_str()))
+    }
+}
+
 /// An entry that matches, and the characters of its label that do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -177,23 +189,20 @@ impl Picker {
         }
         let pattern = Pattern::parse(text.trim(), CaseMatching::Ignore, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
-        let (mut label_chars, mut all_chars) = (Vec::new(), Vec::new());
+        let mut label_chars = Vec::new();
+        let words: Vec<String> = text.to_lowercase().split_whitespace().map(str::to_owned).collect();
         let mut scored: Vec<(u32, usize)> = Vec::new();
         for (index, entry) in self.entries.iter().enumerate() {
             let label = Utf32Str::new(&entry.label, &mut label_chars);
-            // A match in the name weighs more than one in what is said about it.
-            let score = match pattern.score(label, &mut matcher) {
-                Some(score) => Some(score * 2 + 16),
-                None => {
-                    let all = format!(
-                        "{} {} {} {} {}",
-                        entry.label, entry.keys, entry.also, entry.group, entry.detail
-                    );
-                    pattern.score(Utf32Str::new(&all, &mut all_chars), &mut matcher)
-                }
+            let keys = || entry.keys.split(OR).any(|keys| keys == text.trim());
+            // A key as it is written comes first, then what is called so, then what is said to be so.
+            let score = if keys() {
+                Some(u32::MAX)
+            } else {
+                let named = pattern.score(label, &mut matcher).map(|score| score + 1);
+                named.or_else(|| entry.says(&words).then_some(0))
             };
-            let exact_keys = !entry.keys.is_empty() && entry.keys == text.trim();
-            scored.extend(score.map(|s| (if exact_keys { u32::MAX } else { s }, index)));
+            scored.extend(score.map(|score| (score, index)));
         }
         scored.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         self.found = scored

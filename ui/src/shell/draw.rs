@@ -90,12 +90,12 @@ impl<W: World> Shell<W> {
     /// The live key of what helps, with its title.
     fn help_of(&self, id: &str) -> Option<(String, String)> {
         let binding = self.keymap.binding_of(&self.contexts(), id)?;
-        if let Run::Action(id) = &binding.run
-            && !self.action(id).is_some_and(|spec| self.offered(spec))
-        {
-            return None;
+        let mut danger = "";
+        if let Run::Action(id) = &binding.run {
+            let spec = self.action(id).filter(|spec| self.offered(spec))?;
+            danger = if spec.danger > Danger::Safe { "!" } else { "" };
         }
-        Some((label_chord(&binding.chord), binding.title.to_lowercase()))
+        Some((format!("{}{danger}", label_chord(&binding.chord)), binding.title.to_lowercase()))
     }
 
     fn draw_tabs(&mut self, buffer: &mut Buffer, area: Rect) {

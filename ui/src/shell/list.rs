@@ -8,7 +8,7 @@ use super::{Shell, ToastKind, layer::range_entries};
 use crate::commands;
 use crate::keymap::{Binding, Run};
 use crate::keys::label_chord;
-use crate::layers::picker::{Choice, Entry, Purpose};
+use crate::layers::picker::{Choice, Entry, OR, Purpose};
 use crate::layers::{Layer, Picker};
 use crate::pane::{CommandSpec, World};
 
@@ -135,17 +135,28 @@ impl<W: World> Shell<W> {
         let mut entries = Vec::new();
         let front = self.front().title;
         for (context, group) in [(contexts[0], front), (contexts[1], "everywhere")] {
+            // Keys that do the same share a row.
+            let mut rows: Vec<(&Binding, Vec<String>)> = Vec::new();
             for binding in self.keymap.context(context) {
                 let hidden = self.keymap.lookup(&contexts, &binding.chord);
-                if matches!(hidden, crate::keymap::Lookup::Bound(found) if found == binding) {
-                    entries.extend(self.help_entry(group, binding));
+                if !matches!(hidden, crate::keymap::Lookup::Bound(found) if found == binding) {
+                    continue;
                 }
+                let keys = label_chord(&binding.chord);
+                let same = |row: &&mut (&Binding, _)| row.0.run == binding.run && row.0.args == binding.args;
+                match rows.iter_mut().find(same) {
+                    Some((_, all)) => all.push(keys),
+                    None => rows.push((binding, vec![keys])),
+                }
+            }
+            for (binding, keys) in rows {
+                entries.extend(self.help_entry(group, binding, keys.join(OR)));
             }
         }
         entries
     }
 
-    fn help_entry(&self, group: &str, binding: &Binding) -> Option<Entry> {
+    fn help_entry(&self, group: &str, binding: &Binding, keys: String) -> Option<Entry> {
         let mut entry = match &binding.run {
             Run::Action(id) => {
                 let spec = self.action(id).filter(|spec| self.offered(spec))?;
@@ -171,7 +182,7 @@ impl<W: World> Shell<W> {
                 entry
             }
         };
-        entry.keys = label_chord(&binding.chord);
+        entry.keys = keys;
         if binding.origin == crate::keymap::Origin::Operator {
             entry.label.clone_from(&binding.title);
         }

@@ -28,11 +28,11 @@ const WRONG: &[(&str, &[&str])] = &[
     ),
     (
         "[global]\nprepend = [{ on = \"x\", run = \"shell.quit\" }, { on = \"x\", run = \"shell.help\" }]",
-        &["k.toml:2:52: x is bound twice in global: to shell.quit and to shell.help; keep one of them"],
+        &["k.toml:2:53: x is bound twice in global: to shell.quit and to shell.help; keep one of them"],
     ),
     (
         "[global]\nprepend = [{ on = \"x\", run = \"shell.quit\" }, { on = \"x y\", run = \"shell.help\" }]",
-        &["k.toml:2:52: x y and x cannot both be bound in global: one begins the other; keep one of them"],
+        &["k.toml:2:53: x y and x cannot both be bound in global: one begins the other; keep one of them"],
     ),
     (
         "[global]\nprepend = [{ on = \"x\" }]",
@@ -98,7 +98,7 @@ fn keymaps_are_laid_over_the_defaults() {
     assert!(desk.press("R y").dispatched().is_empty(), "y means nothing any more");
     assert!(desk.screen().contains("Roll back (Y)"), "{}", desk.screen());
     assert_eq!(desk.press("Y").dispatched().len(), 1);
-    assert!(desk.press("?").screen().contains("─ keys"), "append takes only what is free");
+    assert!(desk.press("?").screen().contains("┌ keys"), "append takes only what is free");
     let help = desk.press("\"X\"").screen();
     assert!(help.contains("to the log"), "{help}");
     assert!(desk.press("enter").screen().contains("─ log ─"), "help runs the entry");

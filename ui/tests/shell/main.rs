@@ -8,3 +8,4 @@ mod reference;
 mod screens;
 mod storms;
 mod support;
+mod terminals;

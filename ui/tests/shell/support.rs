@@ -19,16 +19,16 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 /// 2026-03-09 14:32:07 UTC.
-pub const NOW: Timestamp = Timestamp::from_millis(1_773_066_727_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_773_066_727_000);
 
 #[derive(Clone)]
-pub struct Fake {
-    pub version: u64,
-    pub status: Status,
-    pub actions: Vec<ActionSpec>,
-    pub services: Vec<String>,
-    pub marks: Vec<Entry>,
-    pub refuses: BTreeMap<String, String>,
+pub(crate) struct Fake {
+    pub(crate) version: u64,
+    pub(crate) status: Status,
+    pub(crate) actions: Vec<ActionSpec>,
+    pub(crate) services: Vec<String>,
+    pub(crate) marks: Vec<Entry>,
+    pub(crate) refuses: BTreeMap<String, String>,
 }
 
 fn action(id: &'static str, title: &'static str, danger: Danger, subject: Option<SubjectKind>) -> ActionSpec {
@@ -86,7 +86,7 @@ impl Default for Fake {
 }
 
 impl Fake {
-    pub fn degraded() -> Self {
+    pub(crate) fn degraded() -> Self {
         let mut fake = Self::default();
         fake.status.firing = [(Severity::Critical, 1), (Severity::Warning, 2)].into();
         fake.status.running = Some("1 rollout".into());
@@ -99,7 +99,7 @@ impl Fake {
         fake
     }
 
-    pub fn entry(user: &str, seq: u64, undoable: bool) -> Entry {
+    pub(crate) fn entry(user: &str, seq: u64, undoable: bool) -> Entry {
         let actor = Actor { user: user.into(), ..Actor::default() };
         Entry {
             id: EntryId { writer: "here".into(), seq },
@@ -156,10 +156,10 @@ impl World for Fake {
 
 /// Lists services; `/` filters, `q` inside asks in the background.
 #[derive(Default)]
-pub struct Services {
-    pub selected: usize,
-    pub filter: Option<String>,
-    pub answer: String,
+pub(crate) struct Services {
+    pub(crate) selected: usize,
+    pub(crate) filter: Option<String>,
+    pub(crate) answer: String,
 }
 
 const fn command(id: &'static str, title: &'static str, keys: &'static [&'static str]) -> CommandSpec {
@@ -268,7 +268,7 @@ impl Pane<Fake> for Services {
 
 /// Shows nothing but what it was told.
 #[derive(Default)]
-pub struct Log {
+pub(crate) struct Log {
     told: Vec<&'static str>,
 }
 
@@ -313,16 +313,16 @@ impl Pane<Fake> for Log {
 }
 
 /// A shell with someone at its keys.
-pub struct Desk {
-    pub shell: Shell<Fake>,
-    pub world: Fake,
-    pub size: (u16, u16),
-    pub effects: Vec<HostEffect<Fake>>,
-    pub now: Timestamp,
+pub(crate) struct Desk {
+    pub(crate) shell: Shell<Fake>,
+    pub(crate) world: Fake,
+    pub(crate) size: (u16, u16),
+    pub(crate) effects: Vec<HostEffect<Fake>>,
+    pub(crate) now: Timestamp,
 }
 
 impl Desk {
-    pub fn new(world: Fake) -> Self {
+    pub(crate) fn new(world: Fake) -> Self {
         let panes: Vec<Box<dyn Pane<Fake>>> = vec![Box::new(Services::default()), Box::new(Log::default())];
         let actor = Actor { user: "ops-1".into(), ..Actor::default() };
         let options = Options { now: NOW, actor, ..Options::default() };
@@ -330,19 +330,19 @@ impl Desk {
         Self { shell, world, size: (80, 24), effects: Vec::new(), now: NOW }
     }
 
-    pub fn sized(mut self, columns: u16, rows: u16) -> Self {
+    pub(crate) fn sized(mut self, columns: u16, rows: u16) -> Self {
         self.size = (columns, rows);
         self.send(Input::Resize(columns, rows));
         self
     }
 
-    pub fn send(&mut self, input: Input<Fake>) {
+    pub(crate) fn send(&mut self, input: Input<Fake>) {
         let effects = self.shell.handle(input);
         self.effects.extend(effects);
     }
 
     /// Presses keys written as a chord; text in quotes is typed.
-    pub fn press(&mut self, keys: &str) -> &mut Self {
+    pub(crate) fn press(&mut self, keys: &str) -> &mut Self {
         for part in keys.split(' ').filter(|p| !p.is_empty()) {
             match part.strip_prefix('"') {
                 Some(word) => {
@@ -358,38 +358,38 @@ impl Desk {
         self
     }
 
-    pub fn wait(&mut self, millis: i64) -> &mut Self {
+    pub(crate) fn wait(&mut self, millis: i64) -> &mut Self {
         self.now = self.now.plus_millis(millis);
         self.send(Input::Tick(self.now));
         self
     }
 
-    pub fn change(&mut self, change: impl FnOnce(&mut Fake)) -> &mut Self {
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Fake)) -> &mut Self {
         change(&mut self.world);
         self.world.version += 1;
         self.send(Input::World(Arc::new(self.world.clone())));
         self
     }
 
-    pub fn buffer(&mut self) -> Buffer {
+    pub(crate) fn buffer(&mut self) -> Buffer {
         let mut buffer = Buffer::empty(Rect::new(0, 0, self.size.0, self.size.1));
         self.shell.draw(&mut buffer);
         buffer
     }
 
-    pub fn screen(&mut self) -> String {
+    pub(crate) fn screen(&mut self) -> String {
         rows(&self.buffer()).join("\n")
     }
 
-    pub fn row(&mut self, row: usize) -> String {
+    pub(crate) fn row(&mut self, row: usize) -> String {
         rows(&self.buffer()).get(row).cloned().unwrap_or_default()
     }
 
-    pub fn last_row(&mut self) -> String {
+    pub(crate) fn last_row(&mut self) -> String {
         rows(&self.buffer()).last().cloned().unwrap_or_default()
     }
 
-    pub fn dispatched(&mut self) -> Vec<Invocation> {
+    pub(crate) fn dispatched(&mut self) -> Vec<Invocation> {
         let effects = std::mem::take(&mut self.effects);
         effects
             .into_iter()
@@ -397,7 +397,7 @@ impl Desk {
             .collect()
     }
 
-    pub fn outcome(&mut self, invocation: &Invocation, result: Result<&str, &str>) {
+    pub(crate) fn outcome(&mut self, invocation: &Invocation, result: Result<&str, &str>) {
         let result = result
             .map(|message| Done { message: message.to_owned(), entry: None, at: self.now })
             .map_err(str::to_owned);
@@ -405,7 +405,7 @@ impl Desk {
     }
 }
 
-pub fn rows(buffer: &Buffer) -> Vec<String> {
+pub(crate) fn rows(buffer: &Buffer) -> Vec<String> {
     let width = usize::from(buffer.area.width);
     buffer
         .content
@@ -415,7 +415,7 @@ pub fn rows(buffer: &Buffer) -> Vec<String> {
 }
 
 /// A screen as text, then its styles: per row the runs of equal style, then what each letter means.
-pub fn with_styles(buffer: &Buffer) -> String {
+pub(crate) fn with_styles(buffer: &Buffer) -> String {
     let mut out = rows(buffer).join("\n");
     out.push_str("\n---\n");
     let mut legend: Vec<Style> = Vec::new();
