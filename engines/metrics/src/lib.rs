@@ -9,7 +9,9 @@ pub mod config;
 pub mod exposition;
 pub mod ingest;
 pub mod model;
+pub mod store;
 
 pub use config::MetricsConfig;
 pub use ingest::{AppendReport, Exemplar, Incoming, Ingest, IngestError, Metadata, MetricType, SeriesId};
 pub use model::{MetricsSnapshot, StoreStats};
+pub use store::{Maintenance, OpenError, Store};

@@ -1,0 +1,95 @@
+//! Values as whole numbers, scaled by a power of ten, written as the change of their difference.
+
+use super::bits::{BitReader, BitWriter};
+use super::{Times, get_small, put_small};
+
+/// Tags are this plus the number of decimal places.
+const FIRST_TAG: u8 = 16;
+const POWERS: [f64; 7] = [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6];
+/// Whole numbers up to here are exact in a float.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+pub(super) fn scale_of(tag: u8) -> Option<f64> {
+    POWERS.get(usize::from(tag.checked_sub(FIRST_TAG)?)).copied()
+}
+
+/// The whole number that stands for a value at a scale, if it gives back the very same bits.
+fn whole(bits: u64, scale: f64) -> Option<i64> {
+    let value = f64::from_bits(bits);
+    let scaled = (value * scale).round();
+    let fits = scaled.abs() <= EXACT && (scaled / scale).to_bits() == bits;
+    fits.then_some(scaled as i64)
+}
+
+/// The samples in this codec; `None` when a value is not exact at any scale.
+pub(super) fn encode(samples: &[(i64, u64)]) -> Option<Vec<u8>> {
+    let mut place = 0usize;
+    for (_, bits) in samples {
+        while whole(*bits, *POWERS.get(place)?).is_none() {
+            place += 1;
+        }
+    }
+    // A higher scale may break a value that a lower one held.
+    let scale = POWERS[place];
+    let (first_t, first_bits) = samples.first()?;
+    let mut out = BitWriter::default();
+    out.put(u64::from(FIRST_TAG) + place as u64, 8);
+    let mut times = Times { t: *first_t, delta: 0 };
+    let mut value = whole(*first_bits, scale)?;
+    let mut slope = 0i64;
+    put_small(&mut out, value);
+    for (t, bits) in &samples[1..] {
+        times.put(&mut out, *t);
+        let next = whole(*bits, scale)?;
+        put_small(&mut out, (next - value) - slope);
+        slope = next - value;
+        value = next;
+    }
+    Some(out.bytes().to_vec())
+}
+
+/// Reads what [`encode`] wrote.
+pub(crate) struct Decoder<'a> {
+    input: BitReader<'a>,
+    times: Times,
+    value: i64,
+    slope: i64,
+    scale: f64,
+    left: u16,
+    first: bool,
+}
+
+impl<'a> Decoder<'a> {
+    pub(super) fn new(tag: u8, min_t: i64, count: u16, stream: &'a [u8]) -> Self {
+        Self {
+            input: BitReader::new(stream),
+            times: Times { t: min_t, delta: 0 },
+            value: 0,
+            slope: 0,
+            scale: scale_of(tag).unwrap_or(1.0),
+            left: count,
+            first: true,
+        }
+    }
+}
+
+impl Iterator for Decoder<'_> {
+    type Item = (i64, u64);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        if self.first {
+            self.first = false;
+            self.value = get_small(&mut self.input)?;
+        } else {
+            self.times.get(&mut self.input)?;
+            self.slope = self.slope.wrapping_add(get_small(&mut self.input)?);
+            self.value = self.value.wrapping_add(self.slope);
+        }
+        self.left -= 1;
+        Some((self.times.t, (self.value as f64 / self.scale).to_bits()))
+    }
+}

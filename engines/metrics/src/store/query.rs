@@ -1,0 +1,247 @@
+//! How samples are read.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use quarterdeck_kernel::{Labels, Matcher, Sample, Timestamp};
+use quarterdeck_promql::storage::{Budget, SeriesData, Storage, StorageError};
+
+use super::segment::SegmentError;
+use super::series::Series;
+use super::{Shared, Store};
+
+/// The budget is looked at after this many series.
+const CHECK_EVERY: usize = 256;
+
+impl Storage for Store {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        from: Timestamp,
+        to: Timestamp,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesData>, StorageError> {
+        self.0.select(matchers, from.as_millis(), to.as_millis(), budget)
+    }
+
+    fn series(
+        &self,
+        matchers: &[Matcher],
+        from: Timestamp,
+        to: Timestamp,
+        budget: &Budget,
+    ) -> Result<Vec<Labels>, StorageError> {
+        let live = self.0.live(matchers, from.as_millis(), to.as_millis(), budget)?;
+        let mut labels: Vec<Labels> = live.iter().map(|series| series.labels.clone()).collect();
+        labels.sort_unstable_by(compare);
+        Ok(labels)
+    }
+
+    fn label_names(
+        &self,
+        matchers: &[Matcher],
+        from: Timestamp,
+        to: Timestamp,
+        budget: &Budget,
+    ) -> Result<Vec<String>, StorageError> {
+        let (from, to) = (from.as_millis(), to.as_millis());
+        if matchers.is_empty() && self.0.covers_everything(from, to) {
+            return Ok(self.0.index.read().names().into_iter().map(str::to_owned).collect());
+        }
+        let live = self.0.live(matchers, from, to, budget)?;
+        let names: BTreeSet<&str> = live.iter().flat_map(|s| s.labels.iter().map(|(name, _)| name)).collect();
+        Ok(names.into_iter().map(str::to_owned).collect())
+    }
+
+    fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        from: Timestamp,
+        to: Timestamp,
+        budget: &Budget,
+    ) -> Result<Vec<String>, StorageError> {
+        let (from, to) = (from.as_millis(), to.as_millis());
+        if matchers.is_empty() && self.0.covers_everything(from, to) {
+            return Ok(self.0.index.read().values(name).into_iter().map(str::to_owned).collect());
+        }
+        let live = self.0.live(matchers, from, to, budget)?;
+        let values: BTreeSet<&str> = live.iter().filter_map(|series| series.labels.get(name)).collect();
+        Ok(values.into_iter().map(str::to_owned).collect())
+    }
+}
+
+/// The order of [`Labels`], faster for label sets that share their strings.
+fn compare(a: &Labels, b: &Labels) -> Ordering {
+    for ((name_a, value_a), (name_b, value_b)) in a.pairs().iter().zip(b.pairs()) {
+        if !Arc::ptr_eq(name_a, name_b) {
+            let order = name_a.cmp(name_b);
+            if order.is_ne() {
+                return order;
+            }
+        }
+        if !Arc::ptr_eq(value_a, value_b) {
+            let order = value_a.cmp(value_b);
+            if order.is_ne() {
+                return order;
+            }
+        }
+    }
+    a.len().cmp(&b.len())
+}
+
+impl Shared {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        from: i64,
+        to: i64,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesData>, StorageError> {
+        let mut series = self.index.read().matching(matchers);
+        series.sort_unstable_by_key(|series| series.id);
+        let mut in_memory: Vec<Vec<Sample>> = Vec::with_capacity(series.len());
+        for (i, series) in series.iter().enumerate() {
+            if i % CHECK_EVERY == 0 {
+                budget.check()?;
+            }
+            let mut samples = Vec::new();
+            series.data.lock().collect(from, to, &mut samples);
+            budget.take(samples.len() as u64)?;
+            in_memory.push(samples);
+        }
+        let sealed = self.read_segments(&series, from, to, budget)?;
+        let mut found: Vec<SeriesData> = Vec::with_capacity(series.len());
+        for ((series, mut samples), older) in series.into_iter().zip(in_memory).zip(sealed) {
+            if !older.is_empty() {
+                samples = [older, samples].concat();
+            }
+            put_in_order(&mut samples, budget);
+            if !samples.is_empty() {
+                found.push(SeriesData { labels: series.labels.clone(), samples });
+            }
+        }
+        found.sort_unstable_by(|a, b| compare(&a.labels, &b.labels));
+        Ok(found)
+    }
+
+    /// What the segments have of each series, in no particular order.
+    fn read_segments(
+        &self,
+        series: &[Arc<Series>],
+        from: i64,
+        to: i64,
+        budget: &Budget,
+    ) -> Result<Vec<Vec<Sample>>, StorageError> {
+        let mut found = vec![Vec::new(); series.len()];
+        let segments: Vec<_> =
+            self.segments.read().iter().filter(|s| s.overlaps(from, to)).cloned().collect();
+        if segments.is_empty() || series.is_empty() {
+            return Ok(found);
+        }
+        let ids: Vec<u64> = series.iter().map(|series| series.id).collect();
+        for segment in segments {
+            let mut verdict = budget.check();
+            let mut read = 0usize;
+            let outcome =
+                segment.entries(&ids, from, to).and_then(|entries| {
+                    segment.chunks(&entries, from, to, |place, _, _, samples| {
+                        let list = &mut found[place];
+                        let before = list.len();
+                        list.extend(samples.filter(|(t, _)| (from..=to).contains(t)).map(|(t, bits)| {
+                            Sample { t: Timestamp::from_millis(t), v: f64::from_bits(bits) }
+                        }));
+                        read += 1;
+                        if verdict.is_ok() {
+                            verdict = budget.take((list.len() - before) as u64);
+                        }
+                        if verdict.is_ok() && read.is_multiple_of(CHECK_EVERY) {
+                            verdict = budget.check();
+                        }
+                        verdict.is_ok()
+                    })
+                });
+            verdict?;
+            self.tolerate(&segment, outcome)?;
+        }
+        Ok(found)
+    }
+
+    /// A damaged segment goes out of service and the rest is served; a disk that cannot be read is an error.
+    fn tolerate(
+        &self,
+        segment: &Arc<super::Segment>,
+        outcome: Result<(), SegmentError>,
+    ) -> Result<(), StorageError> {
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_damage() => {
+                self.quarantine(segment, &error);
+                Ok(())
+            }
+            Err(error) => Err(StorageError::Storage(format!("segments/{}: {error}", segment.name))),
+        }
+    }
+
+    /// Whether a range holds every sample there is.
+    fn covers_everything(&self, from: i64, to: i64) -> bool {
+        let segments = self.segments.read();
+        let sealed = segments.iter().all(|segment| segment.min_t() >= from && segment.max_t() <= to);
+        drop(segments);
+        let head = self.head();
+        sealed && head.oldest.is_none_or(|t| t >= from) && head.newest.is_none_or(|t| t <= to)
+    }
+
+    /// The series that fulfil all matchers and have a sample in the range, sorted by id.
+    fn live(
+        &self,
+        matchers: &[Matcher],
+        from: i64,
+        to: i64,
+        budget: &Budget,
+    ) -> Result<Vec<Arc<Series>>, StorageError> {
+        budget.check()?;
+        let mut candidates = self.index.read().matching(matchers);
+        candidates.sort_unstable_by_key(|series| series.id);
+        let mut live: Vec<bool> =
+            candidates.iter().map(|series| series.data.lock().any_in(from, to)).collect();
+        let segments: Vec<_> =
+            self.segments.read().iter().filter(|s| s.overlaps(from, to)).cloned().collect();
+        for segment in segments {
+            budget.check()?;
+            let waiting: Vec<usize> = (0..live.len()).filter(|i| !live[*i]).collect();
+            if waiting.is_empty() {
+                break;
+            }
+            let ids: Vec<u64> = waiting.iter().map(|i| candidates[*i].id).collect();
+            let inside = |t: i64| (from..=to).contains(&t);
+            let outcome = segment.entries(&ids, from, to).and_then(|entries| {
+                let (sure, unsure): (Vec<_>, Vec<_>) =
+                    entries.into_iter().partition(|(_, entry)| inside(entry.min_t) || inside(entry.max_t));
+                for (place, _) in sure {
+                    live[waiting[place]] = true;
+                }
+                segment.chunks(&unsure, from, to, |place, min_t, max_t, mut samples| {
+                    live[waiting[place]] |= inside(min_t) || inside(max_t) || samples.any(|(t, _)| inside(t));
+                    true
+                })
+            });
+            self.tolerate(&segment, outcome)?;
+        }
+        let mut live = live.into_iter();
+        candidates.retain(|_| live.next().unwrap_or(false));
+        Ok(candidates)
+    }
+}
+
+/// Sorts samples by time; of several of one moment the first counts.
+fn put_in_order(samples: &mut Vec<Sample>, budget: &Budget) {
+    if samples.is_sorted_by(|a, b| a.t < b.t) {
+        return;
+    }
+    let before = samples.len();
+    samples.sort_by_key(|sample| sample.t);
+    samples.dedup_by_key(|sample| sample.t);
+    budget.give_back((before - samples.len()) as u64);
+}
