@@ -7,19 +7,25 @@
 //! reads a clock.
 
 pub mod chart;
+pub mod dialog;
 pub mod empty;
 pub mod format;
 pub mod gauge;
 pub mod glyph;
+pub mod heatmap;
 pub mod look;
 pub mod picture;
 pub mod plain;
+pub mod popup;
+pub mod prompt;
 pub mod rule;
+pub mod scrollback;
 pub mod scrollbar;
 pub mod sparkline;
 pub mod table;
 pub mod text;
 pub mod theme;
+pub mod toast;
 
 pub use format::{Scale, Unit};
 pub use glyph::{Glyph, GlyphSet};

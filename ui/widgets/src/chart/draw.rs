@@ -276,14 +276,18 @@ impl Chart<'_> {
             let style = look.style(threshold.role);
             let label = format!(" {} ", text::clean(&threshold.label).trim());
             let width = (text::width(&label) as u16).min(plot.width);
-            let x = plot.right() - width;
             match row_of(axis, threshold.value, plot.height) {
                 Some(row) => {
                     let y = plot.y + row;
-                    for column in plot.left()..x {
-                        let free =
-                            buffer.cell((column, y)).is_some_and(|c| matches!(c.symbol(), " " | "┈" | "┊"));
-                        if free {
+                    let free = |buffer: &Buffer, x: u16| {
+                        buffer.cell((x, y)).is_some_and(|c| matches!(c.symbol(), " " | "┈" | "┊"))
+                    };
+                    // The label stands at the end where it hides less of the lines.
+                    let hides = |from: u16| (from..from + width).filter(|x| !free(buffer, *x)).count();
+                    let right = plot.right() - width;
+                    let x = if hides(plot.x) < hides(right) { plot.x } else { right };
+                    for column in (plot.left()..plot.right()).filter(|c| !(x..x + width).contains(c)) {
+                        if free(buffer, column) {
                             text::cell(buffer, column, y, "╌", style);
                         }
                     }
@@ -323,7 +327,7 @@ impl Chart<'_> {
         let mut free_from = 0;
         for (at, label) in time_ticks(look, self.viewport, area.width) {
             let Some(column) = self.viewport.column_of(at, area.width) else { continue };
-            text::cell(buffer, area.x + column, area.y, "┴", line);
+            text::cell(buffer, area.x + column, area.y, "┬", line);
             let width = text::width(&label) as u16;
             let start = column.saturating_sub(width / 2).min(area.width.saturating_sub(width));
             let hidden = cursor.is_some_and(|(_, c)| c.abs_diff(start + width / 2) < width / 2 + 7);

@@ -62,11 +62,10 @@ impl Chart<'_> {
             let more = format!("+{left} more");
             let last = left == 1;
             let room = area.right().saturating_sub(x);
-            if width > room || (!last && width + more.len() as u16 + 3 > room) {
-                if index > 0 || width > room {
-                    text::put(buffer, x, area.y, room, &more, look.style(Role::Faint));
-                    return;
-                }
+            let crowded = width > room || (!last && width + more.len() as u16 + 3 > room);
+            if crowded && index > 0 {
+                text::put(buffer, x, area.y, room, &more, look.style(Role::Faint));
+                return;
             }
             let spans = [
                 (sign.as_str(), look.style(role)),
@@ -80,9 +79,9 @@ impl Chart<'_> {
     }
 
     fn draw_legend_table(&self, look: &Look, buffer: &mut Buffer, area: Rect, scale: &Scale) {
-        const CELL: u16 = 10;
+        const CELL: u16 = 11;
         let unit = if scale.unit.is_empty() { String::new() } else { format!(" {}", scale.unit) };
-        let now = if self.cursor.is_some() { "AT CURSOR" } else { "LAST" };
+        let now = if self.cursor.is_some() { "CURSOR" } else { "LAST" };
         let columns = if area.width >= 60 { 3 } else { 1 };
         let name = area.width.saturating_sub(CELL * columns + 3);
         let heading = look.style(Role::Heading);

@@ -87,7 +87,8 @@ impl CellPainter<'_> {
         text::put_right(self.buffer, self.x, self.y, room, number, self.look.style(role));
         if self.width > room + 2 {
             let chart = self.width - room - 1;
-            let line = if role == Role::Text { Role::Muted } else { role };
+            // A healthy trend stays in the background.
+            let line = if matches!(role, Role::Text | Role::Muted) { Role::Faint } else { role };
             sparkline::sparkline(
                 self.look,
                 self.buffer,
