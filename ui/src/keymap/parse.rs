@@ -70,7 +70,7 @@ pub(super) fn parse(
                 sections.push((name.get_ref().to_string(), section(source, lists, errors)));
             }
             None => {
-                errors.push(source.at(wrong(value, "a table with keys, prepend or append"), value.span()))
+                errors.push(source.at(wrong(value, "a table with keys, prepend or append"), value.span()));
             }
         }
     }
@@ -96,7 +96,7 @@ fn section(source: Source<'_>, lists: &DeTable<'_>, errors: &mut Vec<Diagnostic>
             errors.push(source.at(wrong(value, "a list of { on, run }"), value.span()));
             continue;
         };
-        for entry in entries.iter() {
+        for entry in entries {
             match entry.get_ref().as_table() {
                 Some(fields) => list.extend(binding(source, fields, entry.span(), errors)),
                 None => errors.push(

@@ -328,14 +328,10 @@ impl Confirm {
         if inner.height < 3 || inner.width < 12 {
             return;
         }
-        let mut y = inner.y + 1;
         let controls = 2 + u16::from(self.reason.is_some());
-        for (text, style) in &lines {
-            if y + controls >= inner.bottom() {
-                break;
-            }
+        let rows = inner.y + 1..inner.bottom().saturating_sub(controls);
+        for (y, (text, style)) in rows.zip(&lines) {
             text::put(buffer, inner.x + 2, y, inner.width - 4, text, *style);
-            y += 1;
         }
         let mut bottom = inner.bottom() - 1;
         let row = |y: u16| Rect::new(inner.x + 2, y, inner.width.saturating_sub(4), 1);

@@ -55,7 +55,7 @@ impl Line {
             KeyCode::Char('a') if key == Key::ctrl('a') => self.cursor = 0,
             KeyCode::Char('e') if key == Key::ctrl('e') => self.cursor = self.text.len(),
             KeyCode::Char('h') if key == Key::ctrl('h') => {
-                self.remove(self.cursor.saturating_sub(1), self.cursor)
+                self.remove(self.cursor.saturating_sub(1), self.cursor);
             }
             KeyCode::Backspace => self.remove(self.cursor.saturating_sub(1), self.cursor),
             KeyCode::Delete => self.remove(self.cursor, (self.cursor + 1).min(self.text.len())),

@@ -50,7 +50,7 @@ impl<W: World> Shell<W> {
         let pane = self.stations[index].spec.id;
         match effect {
             Effect::Dispatch { action, subject, args } => {
-                self.begin_action(&action, subject, args, Some(index))
+                self.begin_action(&action, subject, args, Some(index));
             }
             Effect::Query { slot, query } => self.ask(pane, slot, query),
             Effect::Cancel(slot) => self.cancel(pane, slot),

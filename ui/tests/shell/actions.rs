@@ -135,14 +135,13 @@ fn failures_are_told_with_what_was_tried() {
 
 #[test]
 fn undo_takes_the_newest_own_change() {
-    let mut world = Fake::default();
-    world.marks = vec![
+    let marks = vec![
         Fake::entry("ops-1", 1, true),
         Fake::entry("ops-1", 2, true),
         Fake::entry("ops-1", 3, false),
         Fake::entry("ops-2", 4, true),
     ];
-    let mut desk = Desk::new(world);
+    let mut desk = Desk::new(Fake { marks, ..Fake::default() });
     let done = desk.press("U y").dispatched();
     assert_eq!(done[0].action, "timeline.undo");
     assert_eq!(done[0].subject.as_ref().map(ToString::to_string).as_deref(), Some("entry:here/2"));

@@ -346,7 +346,7 @@ impl Desk {
         for part in keys.split(' ').filter(|p| !p.is_empty()) {
             match part.strip_prefix('"') {
                 Some(word) => {
-                    word.trim_end_matches('"').chars().for_each(|c| self.send(Input::Key(Key::char(c))))
+                    word.trim_end_matches('"').chars().for_each(|c| self.send(Input::Key(Key::char(c))));
                 }
                 None => {
                     for key in parse_chord(part).expect("keys in tests are keys") {
@@ -410,7 +410,7 @@ pub(crate) fn rows(buffer: &Buffer) -> Vec<String> {
     buffer
         .content
         .chunks(width.max(1))
-        .map(|row| row.iter().map(|c| c.symbol()).collect::<String>().trim_end().to_owned())
+        .map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>().trim_end().to_owned())
         .collect()
 }
 
