@@ -1,5 +1,7 @@
 //! `[services.NAME]`: the catalogue; `[signals]`: what metrics mean.
 
+pub mod validate;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -180,6 +182,19 @@ pub struct Convention {
     pub transaction: Vec<String>,
     /// How full a resource is, in percent, by name of the resource; the fullest counts.
     pub saturation: BTreeMap<String, String>,
+    /// How much of a resource is used, by name of the resource.
+    pub usage: BTreeMap<String, Usage>,
+}
+
+/// A resource in use.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// Query of the amount.
+    pub query: String,
+    /// Its unit: `cores`, `bytes`, `1` for plain counts.
+    #[serde(default)]
+    pub unit: String,
 }
 
 impl Default for Convention {
@@ -193,6 +208,7 @@ impl Default for Convention {
             latency_unit: LatencyUnit::Seconds,
             transaction: Vec::new(),
             saturation: BTreeMap::new(),
+            usage: BTreeMap::new(),
         }
     }
 }

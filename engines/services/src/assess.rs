@@ -1,0 +1,264 @@
+//! From readings to health: limits, hysteresis, since when, and why. Pure: time is passed in.
+
+use std::collections::BTreeMap;
+
+use quarterdeck_kernel::{Health, Timestamp};
+
+use crate::model::{Breach, Limited, Targets};
+use crate::words::{figure, latency};
+
+/// What a service was measured to be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// Whether anything is known that is new enough.
+    pub fresh: bool,
+    /// Its targets.
+    pub targets: Targets,
+    /// Failed requests, in percent.
+    pub errors: Option<f64>,
+    /// 99th percentile of latency, in milliseconds.
+    pub p99: Option<f64>,
+    /// The fullest resource: its name and how full it is, in percent.
+    pub saturation: Option<(String, f64)>,
+    /// Transactions with a target: name, attainment in percent.
+    pub attainment: BTreeMap<String, f64>,
+}
+
+/// The limits of a service that are in force.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InForce {
+    /// 99th percentile of latency, in milliseconds.
+    pub latency: Option<f64>,
+    /// Failed requests, in percent.
+    pub errors: Option<f64>,
+    /// Fullest resource, in percent.
+    pub saturation: Option<f64>,
+    /// Failed requests, in percent, from which it is down.
+    pub down_errors: Option<f64>,
+    /// Service levels of transactions.
+    pub transactions: BTreeMap<String, Level>,
+}
+
+/// A transaction's service level.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Level {
+    /// In milliseconds.
+    pub threshold: Option<f64>,
+    /// In percent.
+    pub target: Option<f64>,
+}
+
+/// How often a limit must be broken or kept in a row before that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Broken.
+    pub break_after: u32,
+    /// Kept.
+    pub mend_after: u32,
+}
+
+/// What is remembered of a service from one assessment to the next.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    health: Health,
+    since: Option<Timestamp>,
+    watches: BTreeMap<Limited, Watch>,
+    /// Errors at which it counts as down have a count of their own.
+    down: Watch,
+}
+
+/// One limit being watched.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Watch {
+    breaks: u32,
+    keeps: u32,
+    /// When the present row of breaks began.
+    began: Option<Timestamp>,
+    /// Since when it counts as broken.
+    broken: Option<Timestamp>,
+    /// The newest value that was known, and how it is told.
+    told: Option<(f64, String)>,
+}
+
+impl Watch {
+    fn step(&mut self, broken: bool, rules: Rules, now: Timestamp) {
+        if broken {
+            (self.breaks, self.keeps) = (self.breaks.saturating_add(1), 0);
+            let began = *self.began.get_or_insert(now);
+            if self.breaks >= rules.break_after {
+                self.broken.get_or_insert(began);
+            }
+        } else {
+            (self.breaks, self.keeps) = (0, self.keeps.saturating_add(1));
+            self.began = None;
+            if self.keeps >= rules.mend_after {
+                self.broken = None;
+            }
+        }
+    }
+}
+
+/// What an assessment finds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// How the service does.
+    pub health: Health,
+    /// Since when.
+    pub since: Timestamp,
+    /// Broken limits, worst first.
+    pub breaches: Vec<Breach>,
+    /// Why it is not well; empty when it is.
+    pub reason: String,
+}
+
+/// One limit against one value.
+struct Check {
+    what: Limited,
+    broken: bool,
+    value: f64,
+    limit: f64,
+    text: String,
+    health: Health,
+}
+
+/// Assesses a service: the state to remember and the verdict.
+#[must_use]
+pub fn assess(
+    state: &State,
+    measured: &Measured,
+    limits: &InForce,
+    rules: Rules,
+    now: Timestamp,
+) -> (State, Verdict) {
+    let mut next = state.clone();
+    // What is too old says nothing about limits, except that no target answers.
+    let checks = checks(measured, limits);
+    next.watches.retain(|what, _| checks.iter().any(|c| c.what == *what));
+    let down = measured.fresh
+        && measured.errors.zip(limits.down_errors).is_some_and(|(errors, limit)| errors >= limit);
+    next.down.step(down, rules, now);
+    let mut breaches = Vec::new();
+    for check in checks {
+        // Attainment is a mean over a long range already: once is enough.
+        let rules = match check.what {
+            Limited::Transaction(_) => Rules { break_after: 1, mend_after: 1 },
+            _ => rules,
+        };
+        let watch = next.watches.entry(check.what.clone()).or_default();
+        watch.step(check.broken, rules, now);
+        if !check.value.is_nan() {
+            watch.told = Some((check.value, check.text.clone()));
+        }
+        if let Some(since) = watch.broken {
+            let health = match (&check.what, next.down.broken) {
+                (Limited::Errors, Some(_)) => Health::Down,
+                _ => check.health,
+            };
+            let Check { what, limit, .. } = check;
+            let (value, text) = watch.told.clone().unwrap_or((check.value, check.text));
+            breaches.push(Breach { what, value, limit, since, text, health });
+        }
+    }
+    // Down without a limit on errors of its own is told all the same.
+    if let (Some(since), Some(limit), None) = (next.down.broken, limits.down_errors, limits.errors) {
+        let value = measured.errors.unwrap_or(100.0);
+        let text = format!("{} % of requests fail", figure(value));
+        breaches.push(Breach { what: Limited::Errors, value, limit, since, text, health: Health::Down });
+    }
+    breaches.sort_by(|a, b| b.health.cmp(&a.health).then_with(|| excess(b).total_cmp(&excess(a))));
+    let worst = breaches.first().map(|b| b.health);
+    let health = match worst {
+        Some(Health::Down) => Health::Down,
+        _ if !measured.fresh => Health::Unknown,
+        Some(other) => other,
+        None => Health::Ok,
+    };
+    if health != state.health || state.since.is_none() {
+        let first = breaches.iter().filter(|b| b.health == health).map(|b| b.since).min();
+        next.since = Some(first.unwrap_or(now));
+        next.health = health;
+    }
+    let reason = match health {
+        Health::Unknown => "no new data".to_owned(),
+        _ => breaches.first().map(|b| b.text.clone()).unwrap_or_default(),
+    };
+    let verdict = Verdict { health, since: next.since.unwrap_or(now), breaches, reason };
+    (next, verdict)
+}
+
+/// How far a value is over its limit, as a factor, to compare unlike limits.
+fn excess(breach: &Breach) -> f64 {
+    match breach.what {
+        Limited::Targets => f64::INFINITY,
+        // A target is missed from below: by how much more may fail than should.
+        Limited::Transaction(_) => (100.0 - breach.value) / (100.0 - breach.limit).max(1e-9),
+        Limited::Errors | Limited::Latency | Limited::Saturation => breach.value / breach.limit.max(1e-9),
+    }
+}
+
+fn checks(measured: &Measured, limits: &InForce) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let Targets { up, total } = measured.targets;
+    if total > 0 {
+        let (health, text) = match up {
+            0 if total == 1 => (Health::Down, "its target does not answer".to_owned()),
+            0 => (Health::Down, format!("none of {total} targets answers")),
+            _ => (Health::Degraded, format!("{} of {total} targets do not answer", total.saturating_sub(up))),
+        };
+        let (value, limit) = (up as f64, total as f64);
+        checks.push(Check { what: Limited::Targets, broken: up < total, value, limit, text, health });
+    }
+    // Values that are too old break no limit, nor does a value that is unknown.
+    let fresh = |value: Option<f64>| value.filter(|_| measured.fresh);
+    let mut above =
+        |what: Limited, value: Option<f64>, limit: Option<f64>, text: &dyn Fn(f64, f64) -> String| {
+            if let Some(limit) = limit {
+                let value = fresh(value);
+                let broken = value.is_some_and(|v| v > limit);
+                let value = value.unwrap_or(f64::NAN);
+                checks.push(Check {
+                    what,
+                    broken,
+                    value,
+                    limit,
+                    text: text(value, limit),
+                    health: Health::Degraded,
+                });
+            }
+        };
+    above(Limited::Errors, measured.errors, limits.errors, &|v, l| {
+        format!("{} % of requests fail, limit {} %", figure(v), figure(l))
+    });
+    above(Limited::Latency, measured.p99, limits.latency, &|v, l| {
+        format!("p99 {}, limit {}", latency(v), latency(l))
+    });
+    let resource = measured.saturation.as_ref().map_or("resources", |(name, _)| name.as_str());
+    above(Limited::Saturation, measured.saturation.as_ref().map(|(_, v)| *v), limits.saturation, &|v, l| {
+        format!("{resource} {} % full, limit {} %", figure(v), figure(l))
+    });
+    for (name, level) in &limits.transactions {
+        let (Some(target), Some(threshold)) = (level.target, level.threshold) else { continue };
+        let value = fresh(measured.attainment.get(name).copied());
+        let broken = value.is_some_and(|v| v < target);
+        let value = value.unwrap_or(f64::NAN);
+        let text = format!(
+            "{name}: {} % within {}, target {} %",
+            percent_below(value),
+            latency(threshold),
+            percent_below(target)
+        );
+        let what = Limited::Transaction(name.clone());
+        checks.push(Check { what, broken, value, limit: target, text, health: Health::Degraded });
+    }
+    checks
+}
+
+/// A percentage near 100 needs more digits than three: 99.95 must not read as 100.
+fn percent_below(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+#[path = "assess_tests.rs"]
+mod tests;
