@@ -94,7 +94,7 @@ impl Default for MetricsConfig {
             max_exemplars: 20_000,
             sync_interval: Duration::from_secs(1),
             segment_span: Duration::from_secs(2 * 3600),
-            head_bytes: 512 << 20,
+            head_bytes: 256 << 20,
             maintenance_interval: Duration::from_secs(10),
             host: HostConfig::default(),
             query: QueryConfig::default(),

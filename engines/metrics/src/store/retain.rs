@@ -125,7 +125,7 @@ impl Shared {
         // A log that grows without end would make the next start slow.
         let log_bytes = self.writer.lock().log.as_ref().map_or(0, super::log::Log::bytes);
         head.samples > 0
-            && (old || head.bytes >= self.config.head_bytes || log_bytes >= self.config.head_bytes * 2)
+            && (old || head.bytes >= self.config.head_bytes || log_bytes >= self.config.head_bytes)
     }
 
     fn delete_segments(&self, cutoff: Option<i64>) -> io::Result<usize> {
