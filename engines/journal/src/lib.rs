@@ -7,6 +7,8 @@
 pub mod datadir;
 pub mod dispatch;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod timeline;
 
 pub use datadir::{DataDir, DataDirError};

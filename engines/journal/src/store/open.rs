@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quarterdeck_kernel::Timestamp;
-use sqlx::ConnectOptions;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Connection};
 
 use super::quarantine::{self, Quarantined};
 use super::{Location, Migrations, StoreError};
@@ -19,6 +19,8 @@ use super::{Location, Migrations, StoreError};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long closing waits for transactions that are still open.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Files up to this many bytes are checked page by page when opened; larger ones would delay the start.
 const CHECKED_BYTES: u64 = 32 << 20;
 
@@ -78,6 +80,11 @@ impl Db {
                     })?
                     .application_name("quarterdeck")
                     .disable_statement_logging();
+                // The pool would go on trying to reach a server that is not there; one attempt says it at once.
+                let attempt =
+                    tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await;
+                let reached = attempt.map_err(|_| fail("it does not answer".to_owned()))?;
+                reached.map_err(|e| fail(e.to_string()))?.close().await?;
                 let pool = PgPoolOptions::new()
                     .max_connections(8)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -163,14 +170,20 @@ impl Db {
         }
     }
 
-    /// Waits for what is under way, then closes every connection. Nothing can be read or written afterwards.
+    /// Waits for what is under way (for at most five seconds), then closes every connection. Nothing can be read or
+    /// written afterwards; what was committed is on disk either way.
     pub async fn close(&self) {
-        match self {
-            Self::Sqlite(db) => {
-                db.readers.close().await;
-                db.writer.close().await;
+        let close = async {
+            match self {
+                Self::Sqlite(db) => {
+                    db.readers.close().await;
+                    db.writer.close().await;
+                }
+                Self::Postgres(pool) => pool.close().await,
             }
-            Self::Postgres(pool) => pool.close().await,
+        };
+        if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {
+            tracing::warn!("the store was closed while a transaction was still open");
         }
     }
 }

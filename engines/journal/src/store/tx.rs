@@ -1,7 +1,8 @@
 //! Transactions and plain reads.
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgArguments;
-use sqlx::sqlite::SqliteArguments;
+use sqlx::sqlite::{SqliteArguments, SqlitePool};
 use sqlx::{Arguments, Decode, Encode, Postgres, SqlSafeStr, Sqlite, Transaction, Type};
 
 use super::row::Inner as RowInner;
@@ -16,8 +17,40 @@ pub struct Tx(Inner);
 
 #[derive(Debug)]
 enum Inner {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Writer),
     Postgres(Transaction<'static, Postgres>),
+}
+
+/// The one connection that writes, inside a transaction. SQLite ends a transaction by itself on some errors (a full
+/// disk, an I/O error), which sqlx's own count of open transactions does not see: so this keeps no count, and
+/// closes a connection whose state is in doubt instead of giving it back.
+#[derive(Debug)]
+struct Writer {
+    connection: PoolConnection<Sqlite>,
+    open: bool,
+}
+
+impl Writer {
+    async fn begin(pool: &SqlitePool) -> Result<Self, StoreError> {
+        // In doubt from here on, since the caller may be dropped in the middle of the statement.
+        let mut writer = Self { connection: pool.acquire().await?, open: true };
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *writer.connection).await?;
+        Ok(writer)
+    }
+
+    async fn end(mut self, statement: &'static str) -> Result<(), StoreError> {
+        sqlx::raw_sql(statement).execute(&mut *self.connection).await?;
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.open {
+            self.connection.close_on_drop();
+        }
+    }
 }
 
 impl Tx {
@@ -27,9 +60,10 @@ impl Tx {
     /// What the database says; see [`StoreError`].
     pub async fn execute(&mut self, sql: impl SqlSafeStr, values: &[Value]) -> Result<u64, StoreError> {
         Ok(match &mut self.0 {
-            Inner::Sqlite(tx) => {
-                sqlx::query_with(sql, sqlite_arguments(values)?).execute(&mut **tx).await?.rows_affected()
-            }
+            Inner::Sqlite(tx) => sqlx::query_with(sql, sqlite_arguments(values)?)
+                .execute(&mut *tx.connection)
+                .await?
+                .rows_affected(),
             Inner::Postgres(tx) => {
                 sqlx::query_with(sql, postgres_arguments(values)?).execute(&mut **tx).await?.rows_affected()
             }
@@ -42,9 +76,9 @@ impl Tx {
     /// What the database says; see [`StoreError`].
     pub async fn rows(&mut self, sql: impl SqlSafeStr, values: &[Value]) -> Result<Vec<Row>, StoreError> {
         Ok(match &mut self.0 {
-            Inner::Sqlite(tx) => {
-                sqlite_rows(sqlx::query_with(sql, sqlite_arguments(values)?).fetch_all(&mut **tx).await?)
-            }
+            Inner::Sqlite(tx) => sqlite_rows(
+                sqlx::query_with(sql, sqlite_arguments(values)?).fetch_all(&mut *tx.connection).await?,
+            ),
             Inner::Postgres(tx) => {
                 postgres_rows(sqlx::query_with(sql, postgres_arguments(values)?).fetch_all(&mut **tx).await?)
             }
@@ -62,7 +96,7 @@ impl Tx {
     /// Runs several statements without parameters, as migrations need.
     pub(super) async fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
         match &mut self.0 {
-            Inner::Sqlite(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ())?,
+            Inner::Sqlite(tx) => sqlx::raw_sql(sql).execute(&mut *tx.connection).await.map(|_| ())?,
             Inner::Postgres(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ())?,
         }
         Ok(())
@@ -74,7 +108,7 @@ impl Tx {
     /// When the database could not; with [`StoreError::Lost`] it is not known whether it did.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.0 {
-            Inner::Sqlite(tx) => tx.commit().await?,
+            Inner::Sqlite(tx) => tx.end("COMMIT").await?,
             Inner::Postgres(tx) => tx.commit().await?,
         }
         Ok(())
@@ -86,7 +120,7 @@ impl Tx {
     /// When the connection is gone; the database then undoes it by itself.
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self.0 {
-            Inner::Sqlite(tx) => tx.rollback().await?,
+            Inner::Sqlite(tx) => tx.end("ROLLBACK").await?,
             Inner::Postgres(tx) => tx.rollback().await?,
         }
         Ok(())
@@ -100,7 +134,7 @@ impl Db {
     /// When the database cannot be reached or stays busy beyond the busy timeout.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(Tx(match self {
-            Self::Sqlite(db) => Inner::Sqlite(db.writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite(db) => Inner::Sqlite(Writer::begin(&db.writer).await?),
             Self::Postgres(pool) => Inner::Postgres(pool.begin().await?),
         }))
     }

@@ -102,7 +102,14 @@ impl Timeline {
         let mut chain = shared.chain.lock().await;
         shared.settle(&mut chain).await?;
         let mut tx = shared.db.begin().await.map_err(TimelineError::from)?;
-        let (value, entries) = work(&mut tx).await?;
+        let (value, entries) = match work(&mut tx).await {
+            Ok(done) => done,
+            Err(error) => {
+                // Cheaper than dropping it, which closes the connection. If it fails, that happens all the same.
+                let _ = tx.rollback().await;
+                return Err(error);
+            }
+        };
         let draft = chain.draft(&mut tx, entries, shared.clock.now()).await?;
         let trouble = chain.commit(tx, &draft).await.map_err(TimelineError::from)?;
         after(&value, &draft.entries);
