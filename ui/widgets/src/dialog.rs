@@ -96,7 +96,10 @@ impl Dialog<'_> {
     }
 
     fn draw_buttons(&self, look: &Look, buffer: &mut Buffer, x: u16, y: u16, room: u16) {
-        let yes = if self.typed.is_some() { "Enter when typed" } else { "y" };
+        // What has to be typed first is faint until it is.
+        let ready = self.typed.is_none_or(|(wanted, prompt)| prompt.text() == wanted);
+        let (key, verb) = if ready { (Role::Key, self.role) } else { (Role::Faint, Role::Faint) };
+        let yes = if self.typed.is_some() { "Enter" } else { "y" };
         let cancel = look.style(Role::Text).patch(look.style(Role::Selection));
         let spans = [
             ("▌", look.style(Role::Accent).patch(look.style(Role::Selection))),
@@ -106,9 +109,9 @@ impl Dialog<'_> {
             ),
             (" cancel ", cancel),
             ("    ", look.style(Role::Text)),
-            (yes, look.style(Role::Key)),
+            (yes, look.style(key)),
             (" ", look.style(Role::Text)),
-            (self.verb, look.style(self.role)),
+            (self.verb, look.style(verb)),
         ];
         text::put_spans(buffer, x, y, room, &spans);
     }

@@ -161,8 +161,9 @@ impl Heatmap<'_> {
     fn draw_time(&self, look: &Look, buffer: &mut Buffer, plot: Rect, rows: u16) {
         let cursor = self.cursor.and_then(|at| Some((at, self.viewport.column_of(at, plot.width)?)));
         if let Some((_, column)) = cursor {
-            let line = Rect { x: plot.x + column, width: 1, ..plot };
-            buffer.set_style(line, look.style(Role::Selection));
+            for y in plot.top()..plot.bottom() {
+                text::cell(buffer, plot.x + column, y, "│", look.style(Role::Accent));
+            }
         }
         if rows == 0 {
             return;
@@ -201,6 +202,8 @@ fn draw_cell(look: &Look, buffer: &mut Buffer, (x, y): (u16, u16), count: f64, m
         text::cell(buffer, x, y, sign, look.heat(part));
         return;
     }
-    let ground = look.heat(part).fg.unwrap_or_default();
-    text::cell(buffer, x, y, "█", Style::new().fg(ground));
+    // The colour is the ground, so that lines can be drawn over it.
+    if let Some(cell) = buffer.cell_mut((x, y)) {
+        cell.set_style(Style { bg: look.heat(part).fg, ..Style::new() });
+    }
 }

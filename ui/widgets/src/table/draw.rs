@@ -56,7 +56,7 @@ impl<'a> Table<'a> {
     }
 
     fn fitted(&self, area: Rect) -> Vec<(usize, u16, u16)> {
-        fit(&self.state.columns, &self.state.shown(), area.width.saturating_sub(MARGIN + 1))
+        fit(&self.state.columns, &self.state.shown(), area.width.saturating_sub(MARGIN + 2))
     }
 
     /// Draws the heading and the visible rows.

@@ -1,4 +1,6 @@
-//! Draws the widgets with sample data into a picture: `gallery OUT.png|OUT.svg [THEME] [WIDTHxHEIGHT]`.
+//! Draws the widgets with sample data into a picture: `gallery OUT.png|OUT.svg [THEME] [WIDTHxHEIGHT] [widgets]`.
+
+mod widgets;
 
 use std::borrow::Cow;
 
@@ -271,7 +273,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let size = args.next().unwrap_or_else(|| "120x40".to_owned());
     let (width, height) = size.split_once('x').ok_or("write the size as WIDTHxHEIGHT")?;
     let mut buffer = Buffer::empty(Rect::new(0, 0, width.parse()?, height.parse()?));
-    frame(&look, &mut buffer);
+    if args.next().is_some() {
+        widgets::frame(&look, &mut buffer);
+    } else {
+        frame(&look, &mut buffer);
+    }
     look.settle(&mut buffer);
     let options = PictureOptions::default();
     if out.ends_with(".svg") {
