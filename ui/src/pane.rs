@@ -151,7 +151,8 @@ pub enum Event<'a, W: World> {
     World,
     /// A command of [`PaneSpec::commands`] was given.
     Command(&'a str),
-    /// A key that nothing else consumed; only while [`Pane::typing`].
+    /// A key, only while [`Pane::typing`]: all keys but those with control and function keys that are bound globally
+    /// (palette, redraw, …). Ctrl-C arrives as Esc.
     Key(Key),
     /// Text was pasted; only while [`Pane::typing`].
     Paste(&'a str),
@@ -217,7 +218,8 @@ pub enum Effect<W: World> {
     Go(Subject),
     /// Show a pane.
     Show(&'static str),
-    /// Leave the pane for where the operator came from.
+    /// Leave the pane for where the operator came from. In answer to a key it does what Esc does everywhere: first a
+    /// query under way is given up, then a rewound view goes live, then the place before comes back.
     Back,
     /// Change what is looked at.
     Scope(Scope),

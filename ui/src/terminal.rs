@@ -67,6 +67,7 @@ pub enum TerminalError {
 pub struct Terminal {
     backend: CrosstermBackend<BufWriter<Stdout>>,
     mouse: bool,
+    title: String,
     /// How a copy is wrapped so that a multiplexer lets it through.
     multiplexer: Multiplexer,
 }
@@ -111,16 +112,17 @@ impl Terminal {
         let variable = |name| std::env::var(name).ok();
         let multiplexer = Multiplexer::detect(variable("TMUX").as_deref(), variable("STY").as_deref());
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
-        let mut terminal = Self { backend, mouse, multiplexer };
+        let mut terminal = Self { backend, mouse, title: String::new(), multiplexer };
         terminal.take()?;
         Ok(terminal)
     }
 
     fn take(&mut self) -> io::Result<()> {
         term::enable_raw_mode()?;
-        ENTERED.store(true, Ordering::SeqCst);
-        // The title is saved on the terminal's own stack; terminals without one ignore it.
-        self.backend.write_all(b"\x1b[22;0t")?;
+        // The title before is saved on the terminal's own stack; terminals without one ignore it.
+        if !ENTERED.swap(true, Ordering::SeqCst) {
+            self.backend.write_all(b"\x1b[22;0t")?;
+        }
         execute!(
             self.backend,
             EnterAlternateScreen,
@@ -130,6 +132,9 @@ impl Terminal {
         )?;
         if self.mouse {
             execute!(self.backend, EnableMouseCapture)?;
+        }
+        if !self.title.is_empty() {
+            execute!(self.backend, SetTitle(&self.title))?;
         }
         Ok(())
     }
@@ -204,7 +209,8 @@ impl Screen for Terminal {
     }
 
     fn title(&mut self, title: &str) {
-        let _ = execute!(self.backend, SetTitle(quarterdeck_widgets::text::clean(title)));
+        self.title = quarterdeck_widgets::text::clean(title).into_owned();
+        let _ = execute!(self.backend, SetTitle(&self.title));
     }
 
     fn bell(&mut self) {
@@ -230,8 +236,8 @@ impl Screen for Terminal {
     fn suspend(&mut self) -> io::Result<()> {
         let _ = Backend::flush(&mut self.backend);
         give_back();
-        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?;
-        // Here the process stood still; someone has continued it.
+        // Raised in this thread, so that it stops here and not some time later; then someone has continued it.
+        signal_hook::low_level::raise(rustix::process::Signal::STOP.as_raw())?;
         self.take()
     }
 

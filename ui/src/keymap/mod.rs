@@ -31,6 +31,17 @@ pub enum Run {
 }
 
 impl Run {
+    /// Whether this is what keymaps write as `id`.
+    #[must_use]
+    pub fn is(&self, id: &str) -> bool {
+        match self {
+            Self::Command(command) => *command == id,
+            Self::Action(action) => action == id,
+            Self::Go(pane) => id.strip_prefix("go.") == Some(pane),
+            Self::Pinned(digit) => id.strip_prefix("pin.").and_then(|d| d.parse().ok()) == Some(*digit),
+        }
+    }
+
     /// As keymaps write it.
     #[must_use]
     pub fn id(&self) -> String {
@@ -128,7 +139,7 @@ impl Keymap {
     pub fn binding_of(&self, contexts: &[&str], id: &str) -> Option<&Binding> {
         let mut all = contexts.iter().flat_map(|context| self.context(context));
         all.find(|b| {
-            b.run.id() == id
+            b.run.is(id)
                 && matches!(self.lookup(contexts, &b.chord), Lookup::Bound(found) if std::ptr::eq(found, *b))
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use quarterdeck_kernel::time::format_duration;
-use quarterdeck_kernel::{Phase, Severity, Subject, SubjectKind};
+use quarterdeck_kernel::{Moment, Phase, Severity, Subject, SubjectKind};
 use quarterdeck_widgets::GlyphSet;
 
 use super::{Shell, time};
@@ -11,7 +11,7 @@ use crate::host::HostEffect;
 use crate::keymap::Run;
 use crate::layers::picker::Purpose;
 use crate::layers::{Button, Layer, Leave};
-use crate::pane::{Event, Scope, World};
+use crate::pane::{Effect, Event, Scope, World};
 
 /// How many choices the palette offers first because they were made before.
 const RECENT: usize = 12;
@@ -36,7 +36,10 @@ impl<W: World> Shell<W> {
             "shell.palette" => self.pick(Purpose::Palette),
             "shell.help" => self.pick(Purpose::Help),
             "shell.messages" => self.pick(Purpose::Messages),
-            "shell.back" => self.back(),
+            "shell.back" => {
+                let effects = self.back();
+                self.finish(effects);
+            }
             "shell.forward" => {
                 let effects = self.move_forward();
                 self.finish(effects);
@@ -46,7 +49,7 @@ impl<W: World> Shell<W> {
             "shell.next" => self.step_tab(true),
             "shell.previous" => self.step_tab(false),
             "shell.pin" => self.toggle_pin(),
-            "shell.headline" => match self.seen().status().headline.and_then(|h| h.subject) {
+            "shell.headline" => match self.status.headline.as_ref().and_then(|h| h.subject.clone()) {
                 Some(subject) => self.go(subject),
                 None => self.tell(Severity::Info, "nothing leads: all is well"),
             },
@@ -129,14 +132,14 @@ impl<W: World> Shell<W> {
     }
 
     /// Esc without anything floating: the nearest thing that can be left, one at a time.
-    fn back(&mut self) {
+    pub(super) fn back(&mut self) -> Vec<(usize, Effect<W>)> {
         if self.cancel_visible() {
             self.tell(Severity::Info, "query given up");
-        } else if self.scope.cursor.is_some() || self.scope.moment != quarterdeck_kernel::Moment::Live {
-            self.set_scope(time::live(&self.scope));
+            Vec::new()
+        } else if self.scope.cursor.is_some() || self.scope.moment != Moment::Live {
+            self.look_at(time::live(&self.scope))
         } else {
-            let effects = self.move_back();
-            self.finish(effects);
+            self.move_back()
         }
     }
 

@@ -49,7 +49,7 @@ impl<W: World> Shell<W> {
 
     fn draw_frame(&mut self, buffer: &mut Buffer, area: Rect) {
         let row = |y: u16| Rect { y, height: 1, ..area };
-        let status = self.world.status();
+        let status = self.status.clone();
         let front = self.front().id;
         let header = Header {
             status: &status,
@@ -125,6 +125,18 @@ impl<W: World> Shell<W> {
     }
 
     fn draw_hints(&mut self, buffer: &mut Buffer, area: Rect, status: &Status) {
+        // What floats tells its own keys in its border; those of the pane do not work meanwhile.
+        if !self.layers.is_empty() {
+            return;
+        }
+        if !self.pending.is_empty() {
+            let pieces = [
+                (label_chord(&self.pending), self.look.style(Role::Key)),
+                (" waits for the next key".to_owned(), self.look.style(Role::Muted)),
+            ];
+            text::put_spans(buffer, area.x + 1, area.y, area.width.saturating_sub(2), &pieces);
+            return;
+        }
         let list = self.hints(status);
         for (place, id) in hints::draw(&list, &self.look, buffer, area) {
             self.targets.push((place, Target::Hint(id)));
@@ -134,13 +146,16 @@ impl<W: World> Shell<W> {
     /// What works here, now, most useful first.
     pub(crate) fn hints(&self, status: &Status) -> Vec<Hint> {
         let contexts = self.contexts();
+        let typing = self.stations[self.front].pane.typing();
         let hint = |id: &str, title: &str, dangerous: bool, stays: bool| {
-            let keys = self.keymap.label_of(&contexts, id)?;
-            Some(Hint { keys, title: title.to_lowercase(), dangerous, id: id.to_owned(), stays })
+            let binding = self.keymap.binding_of(&contexts, id)?;
+            // While text is typed, keys that type are text.
+            let works = !typing || binding.chord.first().is_some_and(|key| key.text().is_none());
+            let keys = label_chord(&binding.chord);
+            works.then(|| Hint { keys, title: title.to_lowercase(), dangerous, id: id.to_owned(), stays })
         };
         let spec = self.front();
         let commands = self.with_pane(self.front, |pane, cx| pane.hints(cx));
-        let typing = self.stations[self.front].pane.typing();
         let mut list: Vec<Hint> = Vec::new();
         let command = |id: &str| {
             let own = spec.commands.iter().find(|c| c.id == id);

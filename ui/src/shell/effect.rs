@@ -70,6 +70,7 @@ impl<W: World> Shell<W> {
                 Some(other) => return self.move_to(other, true),
                 None => self.tell(Severity::Warning, &format!("there is no pane {id:?}")),
             },
+            Effect::Back if self.asked => return self.back(),
             Effect::Back => return self.move_back(),
             Effect::Scope(scope) => return self.look_at(scope),
             Effect::Copy(text) if self.asked => {

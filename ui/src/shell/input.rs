@@ -6,7 +6,7 @@ use super::{SMALLEST, Shell, ToastKind};
 use crate::host::{HostEffect, Input};
 use crate::keymap::{Lookup, Run};
 use crate::keys::{Key, KeyCode, label_chord};
-use crate::pane::{Event, World};
+use crate::pane::{Event, Status, World};
 
 /// Global commands that work while a layer floats or a pane is typed in.
 const ALWAYS: [&str; 2] = ["shell.redraw", "shell.suspend"];
@@ -47,13 +47,13 @@ impl<W: World> Shell<W> {
 
     fn take_world(&mut self, world: std::sync::Arc<W>) {
         self.world = world;
-        self.world_changed();
-        self.refresh_layers();
-        let criticals = self.world.status().firing.get(&Severity::Critical).copied().unwrap_or(0);
-        if criticals > self.criticals {
+        let before = std::mem::replace(&mut self.status, self.world.status());
+        let criticals = |status: &Status| status.firing.get(&Severity::Critical).copied().unwrap_or(0);
+        if criticals(&self.status) > criticals(&before) {
             self.out.push(HostEffect::Bell);
         }
-        self.criticals = criticals;
+        self.world_changed();
+        self.refresh_layers();
         self.retitle();
     }
 
@@ -138,13 +138,13 @@ impl<W: World> Shell<W> {
 
     /// Sets the terminal's title when what it tells has changed.
     pub(super) fn retitle(&mut self) {
-        let status = self.world.status();
+        let status = &self.status;
         let worst = [Severity::Critical, Severity::Warning]
             .into_iter()
             .filter_map(|s| status.firing.get(&s).filter(|n| **n > 0).map(|n| format!("{n} {}", s.as_str())))
             .next();
         let environment =
-            if status.production { status.environment.to_uppercase() } else { status.environment };
+            if status.production { status.environment.to_uppercase() } else { status.environment.clone() };
         let parts =
             [worst, Some(self.front().title.to_owned()), Some(environment), Some("quarterdeck".to_owned())];
         let parts: Vec<String> = parts.into_iter().flatten().filter(|p| !p.is_empty()).collect();

@@ -34,10 +34,17 @@ impl<W: World> Shell<W> {
 
     /// Brings lists and previews that float up to date with a new world.
     pub(super) fn refresh_layers(&mut self) {
+        // Lists of everything are long: once a second is often enough for something that is being read.
+        let due = (self.now.as_millis() - self.refreshed.as_millis()).abs() >= 1_000;
+        if due {
+            self.refreshed = self.now;
+        }
         let mut layers = std::mem::take(&mut self.layers);
         for layer in &mut layers {
             match layer {
-                Layer::Pick(picker) if matches!(picker.purpose, Purpose::Palette | Purpose::Service) => {
+                Layer::Pick(picker)
+                    if due && matches!(picker.purpose, Purpose::Palette | Purpose::Service) =>
+                {
                     picker.refresh(self.entries(picker.purpose));
                 }
                 Layer::Confirm(confirm) => confirm.preview = self.world.preview(&confirm.draft.invocation),

@@ -32,7 +32,7 @@ use crate::host::{HostEffect, Input};
 use crate::keymap::{Keymap, Vocabulary};
 use crate::keys::Key;
 use crate::layers::Layer;
-use crate::pane::{Context, Hit, Pane, PaneSpec, Scope, World};
+use crate::pane::{Context, Hit, Pane, PaneSpec, Scope, Status, World};
 
 /// How long a begun chord waits before its continuations are shown, in milliseconds.
 pub(crate) const PENDING_DELAY: i64 = 400;
@@ -111,7 +111,10 @@ pub struct Shell<W: World> {
     last_click: Option<(Timestamp, (u16, u16))>,
     targets: Vec<(Rect, Target)>,
     title: String,
-    criticals: usize,
+    /// What the newest world tells of itself.
+    status: Status,
+    /// When floating lists were last brought up to date.
+    refreshed: Timestamp,
     /// Whether what happens now answers a key or a click: only then may something be copied.
     asked: bool,
     out: Vec<HostEffect<W>>,
@@ -165,7 +168,8 @@ impl<W: World> Shell<W> {
             last_click: None,
             targets: Vec::new(),
             title: String::new(),
-            criticals: world.status().firing.get(&Severity::Critical).copied().unwrap_or(0),
+            status: world.status(),
+            refreshed: options.now,
             asked: false,
             out: Vec::new(),
             world,
@@ -282,7 +286,7 @@ impl<W: World> Shell<W> {
     }
 
     pub(crate) fn read_only(&self) -> bool {
-        self.world.status().read_only
+        self.status.read_only
     }
 
     pub(crate) fn action(&self, id: &str) -> Option<&ActionSpec> {

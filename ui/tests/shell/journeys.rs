@@ -242,3 +242,24 @@ fn the_world_of_the_shell_is_the_newest() {
     desk.send(Input::World(world));
     assert_eq!(desk.shell.world().version, 50);
 }
+
+#[test]
+fn hints_tell_only_what_works_now() {
+    for (keys, shows, hides) in [
+        ("", "R! roll back", "resume"),
+        (":", "", "Enter"),
+        ("g", "g waits for the next key", "Enter"),
+        ("/", "Enter open", "/ filter"),
+        ("space", "Space resume", "freeze"),
+        ("[", "0 live", "Space resume"),
+        ("down down down", "a ack", "resume"),
+    ] {
+        let mut desk = Desk::new(Fake::default());
+        let hints = desk.press(keys).last_row();
+        assert!(hints.contains(shows) && !hints.contains(hides), "{keys}: {hints}");
+    }
+    let mut desk = Desk::new(Fake::default());
+    desk.change(|w| w.services.clear());
+    let hints = desk.last_row();
+    assert!(!hints.contains("ack"), "without a selection there is nothing to acknowledge: {hints}");
+}
