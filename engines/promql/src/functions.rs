@@ -4,7 +4,7 @@ use crate::ValueType::{self, Matrix, Scalar, String, Vector};
 use crate::ast::AggregateOp;
 
 /// A function of the language.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Function {
     /// As written.
     pub name: &'static str,
@@ -80,7 +80,7 @@ const SV: &[ValueType] = &[Scalar, Vector];
 const MS: &[ValueType] = &[Matrix, Scalar];
 const VT: &[ValueType] = &[Vector, String];
 
-static FUNCTIONS: [Function; 79] = [
+static FUNCTIONS: [Function; 80] = [
     stable("abs", V, Vector, "Absolute value."),
     stable(
         "absent",
@@ -103,6 +103,7 @@ static FUNCTIONS: [Function; 79] = [
     stable("clamp_min", VS, Vector, "Bounds values to a lowest."),
     stable("cos", V, Vector, "Cosine of radians."),
     stable("cosh", V, Vector, "Hyperbolic cosine."),
+    stable("count_over_time", M, Vector, "How many samples each series has in the range."),
     optional(stable("day_of_month", V, Vector, "Day of the month in UTC, 1 to 31, of Unix times."), 1),
     optional(stable("day_of_week", V, Vector, "Day of the week in UTC, 0 for Sunday, of Unix times."), 1),
     optional(stable("day_of_year", V, Vector, "Day of the year in UTC, 1 to 366, of Unix times."), 1),

@@ -212,16 +212,23 @@ impl Lexer<'_> {
         };
         let Some(c) = self.peek() else { return Err(unknown(self.at)) };
         self.at += c.len_utf8();
+        let plain = match c {
+            'a' => Some(7),
+            'b' => Some(8),
+            'f' => Some(12),
+            'n' => Some(b'\n'),
+            'r' => Some(b'\r'),
+            't' => Some(b'\t'),
+            'v' => Some(11),
+            '\\' => Some(b'\\'),
+            c if c == quote => Some(c as u8),
+            _ => None,
+        };
+        if let Some(byte) = plain {
+            bytes.push(byte);
+            return Ok(());
+        }
         let (digits, base, wide) = match c {
-            'a' => return Ok(bytes.push(7)),
-            'b' => return Ok(bytes.push(8)),
-            'f' => return Ok(bytes.push(12)),
-            'n' => return Ok(bytes.push(b'\n')),
-            'r' => return Ok(bytes.push(b'\r')),
-            't' => return Ok(bytes.push(b'\t')),
-            'v' => return Ok(bytes.push(11)),
-            '\\' => return Ok(bytes.push(b'\\')),
-            c if c == quote => return Ok(bytes.push(c as u8)),
             '0'..='7' => {
                 self.at -= 1;
                 (3, 8, false)

@@ -55,7 +55,7 @@ pub fn format_duration(millis: i64) -> String {
     let mut rest = millis.unsigned_abs();
     for (unit, size) in UNITS {
         // Years and weeks only when they come out even: 30d is easier to read than 4w2d.
-        let whole = if matches!(unit, "y" | "w") { rest % size == 0 } else { true };
+        let whole = !matches!(unit, "y" | "w") || rest.is_multiple_of(size);
         if whole && rest >= size {
             text.push_str(&format!("{}{unit}", rest / size));
             rest %= size;

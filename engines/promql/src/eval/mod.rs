@@ -27,6 +27,7 @@ use std::cell::{Cell, RefCell};
 
 pub(crate) use binary::arithmetic;
 use column::{Column, Columns};
+pub(crate) use invariant::follows_time;
 use quarterdeck_kernel::{Labels, Timestamp};
 
 use crate::annotations::Annotations;

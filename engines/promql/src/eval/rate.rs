@@ -57,10 +57,8 @@ fn extrapolated(
         return None;
     };
     let mut rise = histogram_rise(call, histograms, counter)?;
-    let start =
-        (rise.count > 0.0 && first.h.count >= 0.0).then(|| first.h.count / rise.count).filter(|_| counter);
     let times = (first.t.as_millis(), last.t.as_millis());
-    rise.scale(factor(call, window, times, histograms.len(), start, per_second));
+    rise.scale(factor(call, window, times, histograms.len(), None, per_second));
     Some(histogram_value(rise))
 }
 

@@ -14,6 +14,9 @@ use crate::{Span, ValueType};
 /// The deepest nesting of expressions; chains of operators count as nested.
 pub(crate) const MAX_DEPTH: usize = 200;
 
+/// The deepest recursion of the parser itself: its frames are larger than those of what walks the tree.
+const MAX_NESTING: usize = 100;
+
 /// The longest query, in bytes.
 const MAX_LENGTH: usize = 1 << 20;
 
@@ -168,14 +171,14 @@ impl<'a> Parser<'a> {
     fn node(&self, kind: ExprKind, span: Span) -> Parsed<Expr> {
         let mut expr = Expr { kind, span, depth: 0 };
         expr.depth = 1 + expr.children().iter().map(|c| c.depth).max().unwrap_or(0);
-        if expr.depth > MAX_DEPTH { Err(too_deep(span)) } else { Ok(expr) }
+        if expr.depth > MAX_DEPTH { Err(too_deep(span, MAX_DEPTH)) } else { Ok(expr) }
     }
 
     /// An expression of operators that bind at least as strongly as `min`.
     fn expr(&mut self, min: u8) -> Parsed<Expr> {
         self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(too_deep(self.span()));
+        if self.depth > MAX_NESTING {
+            return Err(too_deep(self.span(), MAX_NESTING));
         }
         let mut lhs = self.operand()?;
         while let Some(op) = self.infix() {
@@ -395,8 +398,8 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn too_deep(span: Span) -> ParseError {
-    ParseError::new(format!("the expression is nested more than {MAX_DEPTH} levels deep"), span.range())
+fn too_deep(span: Span, levels: usize) -> ParseError {
+    ParseError::new(format!("the expression is nested more than {levels} levels deep"), span.range())
         .advise("split it into recording rules, or match several values with one regular expression")
 }
 

@@ -35,7 +35,7 @@ fn printing_gives_back_what_was_parsed() {
         "label_replace(up, \"a\", \"$1\", \"b\", \"(.*)\\\\d\")",
         "-(a)",
         "time()",
-        "sum",
+        "{\"sum\"}",
     ] {
         assert_eq!(ok(text).to_string(), text);
     }
@@ -48,7 +48,7 @@ fn operators_bind_as_documented() {
         other => panic!("{other:?}"),
     };
     let is = |text: &str, l: &str, op: &str, r: &str| {
-        assert_eq!(shape(text), (l.into(), op_of(op), r.into()), "{text}")
+        assert_eq!(shape(text), (l.into(), op_of(op), r.into()), "{text}");
     };
     is("1 + 2 * 3", "1", "+", "2 * 3");
     is("1 * 2 + 3", "1 * 2", "+", "3");
@@ -96,7 +96,7 @@ fn errors_say_what_where_and_what_to_do() {
         "up",
         "add a range such as [5m]",
     );
-    case("rat(up[5m])", "unknown function with name \"rat\"", "rat", "did you mean rate?");
+    case("raate(up[5m])", "unknown function with name \"raate\"", "raate", "did you mean rate?");
     case("sum(up", "unexpected end of input in the arguments of sum", "", "write \",\" or \")\" here");
     case("up{job=api}", "unexpected \"api\" in label matching", "api", "write the label's value in quotes");
     case("1 == 1", "comparisons between scalars must use BOOL modifier", "==", "write == bool");
@@ -209,6 +209,6 @@ fn nesting_is_bounded() {
         assert!(err(&text).message.contains("levels deep"), "{}", &text[..20]);
     }
     err(&subqueries);
-    ok(&format!("{}1{}", "(".repeat(MAX_DEPTH - 1), ")".repeat(MAX_DEPTH - 1)));
+    ok(&format!("{}1{}", "(".repeat(MAX_NESTING - 1), ")".repeat(MAX_NESTING - 1)));
     ok(&vec!["up"; MAX_DEPTH - 1].join(" or "));
 }

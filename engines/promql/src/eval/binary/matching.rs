@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use quarterdeck_kernel::Labels;
+use quarterdeck_kernel::labels::METRIC_NAME;
 
 use super::super::column::{Cell, Column, Columns, merged};
 use super::super::{Evaluation, Evaluator, Steps};
@@ -25,9 +26,9 @@ impl Evaluator<'_> {
         match matching {
             Some(m) if m.on => labels.filter(|n| m.labels.iter().any(|l| l == n)),
             Some(m) if !m.labels.is_empty() => {
-                self.nameless(labels).filter(|n| !m.labels.iter().any(|l| l == n))
+                labels.filter(|n| n != METRIC_NAME && !m.labels.iter().any(|l| l == n))
             }
-            _ => self.nameless(labels),
+            _ => labels.without(METRIC_NAME),
         }
     }
 
