@@ -66,7 +66,12 @@ impl Gauge<'_> {
             bar(look, buffer, (x, area.y), width, self.part, self.role);
             if let Some(limit) = self.limit.filter(|l| (0.0..=1.0).contains(l)) {
                 let at = ((limit * f64::from(width)) as u16).min(width - 1);
-                text::cell(buffer, x + at, area.y, "│", look.style(Role::Text));
+                let mut style = look.style(Role::Text);
+                // Within the bar, the mark stands on its colour.
+                if self.part * f64::from(width) >= f64::from(at) + 1.0 {
+                    style.bg = look.style(self.role).fg;
+                }
+                text::cell(buffer, x + at, area.y, "│", style);
             }
         }
         let room = value_width.min(area.width);

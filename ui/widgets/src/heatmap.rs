@@ -137,7 +137,7 @@ impl Heatmap<'_> {
         let room = text::width(unit) + 1;
         for (bucket, bound) in self.bounds.iter().enumerate() {
             let last = bucket + 1 == self.bounds.len();
-            if (self.bounds.len() - 1 - bucket) % every != 0 {
+            if !(self.bounds.len() - 1 - bucket).is_multiple_of(every) {
                 continue;
             }
             let y = plot.bottom() - 1 - self.row_of_bucket(bucket, plot.height).min(plot.height - 1);

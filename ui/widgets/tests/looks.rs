@@ -102,6 +102,7 @@ fn the_selection_follows_its_row_and_not_its_place() {
     state.set_filter("!orders");
     let _ = state.refresh(&Services);
     assert_eq!((state.selected(), state.len(), state.total()), (Some("market-data"), 4, 5));
+    assert_eq!(state.copy(&Services), "market-data\tok\t8 140\t3");
     let remembered = state.remember();
     assert_eq!(remembered, "sort=rate:up columns=service,health,rate,p99");
     let mut other = services();

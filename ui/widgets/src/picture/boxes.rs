@@ -14,7 +14,7 @@ pub(super) fn shapes(sign: char, w: f32, h: f32) -> Option<Drawn> {
         '\u{256d}'..='\u{2570}' => solid(arc(sign, w, h)),
         '\u{2504}'..='\u{250b}' | '\u{254c}'..='\u{254f}' => solid(dashes(sign, w, h)),
         '\u{27f3}' => solid(circling_arrow(w, h)),
-        '●' => solid(vec![Shape::Circle(w / 2.0, h * 0.5, w * 0.32)]),
+        '●' => solid(vec![Shape::Circle(w / 2.0, h * 0.5, w * 0.36)]),
         '○' => solid(ring(w, h, w * 0.3)),
         '◌' => solid(dotted_ring(w, h)),
         '■' => solid(vec![Shape::Rect(w * 0.2, h / 2.0 - w * 0.3, w * 0.8, h / 2.0 + w * 0.3)]),
@@ -27,12 +27,12 @@ pub(super) fn shapes(sign: char, w: f32, h: f32) -> Option<Drawn> {
 }
 
 fn triangle(w: f32, h: f32, corners: [(f32, f32); 3]) -> Shape {
-    let (x, y, r) = (w / 2.0, h / 2.0, w * 0.42);
+    let (x, y, r) = (w / 2.0, h / 2.0, w * 0.47);
     Shape::Polygon(corners.map(|(dx, dy)| (x + dx * r, y + dy * r)).to_vec())
 }
 
 fn diamond(w: f32, h: f32) -> Shape {
-    let (x, y, r) = (w / 2.0, h / 2.0, w * 0.4);
+    let (x, y, r) = (w / 2.0, h / 2.0, w * 0.45);
     Shape::Polygon(vec![(x, y - r), (x + r, y), (x, y + r), (x - r, y)])
 }
 

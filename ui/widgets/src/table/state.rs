@@ -273,6 +273,26 @@ impl TableState {
         &self.marked
     }
 
+    /// The marked rows, or the selected one, as text to be copied: shown columns apart by tabs, a line to a row.
+    #[must_use]
+    pub fn copy(&self, rows: &(impl Rows + ?Sized)) -> String {
+        let chosen = |row: &usize| {
+            let key = rows.key(*row);
+            if self.marked.is_empty() {
+                self.selected.as_deref() == Some(&*key)
+            } else {
+                self.marked.contains(&*key)
+            }
+        };
+        let shown = self.shown();
+        let line = |row: usize| {
+            let cells: Vec<_> = shown.iter().map(|column| rows.text(row, *column)).collect();
+            cells.join("\t")
+        };
+        let order = self.arrangement.order.iter().map(|row| *row as usize).filter(|row| *row < rows.len());
+        order.filter(chosen).map(line).collect::<Vec<_>>().join("\n")
+    }
+
     /// Unmarks all.
     pub fn clear_marks(&mut self) {
         self.marked.clear();

@@ -203,7 +203,7 @@ impl Reader<'_> {
                         );
                     }
                     (None, _) => {
-                        self.unknown(key, &["fg", "bg", "bold", "dim", "italic", "underlined", "reversed"])
+                        self.unknown(key, &["fg", "bg", "bold", "dim", "italic", "underlined", "reversed"]);
                     }
                 },
             }
