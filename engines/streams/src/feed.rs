@@ -250,7 +250,7 @@ fn farewell(connection: Connection) {
     if let Connection::Open(mut socket) = connection {
         tokio::spawn(async move {
             // Whether the goodbye arrives makes no difference to anyone here.
-            let _ = tokio::time::timeout(GOODBYE, socket.close(None)).await;
+            let _ = tokio::time::timeout(GOODBYE, (*socket).close(None)).await;
         });
     }
 }

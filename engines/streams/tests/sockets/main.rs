@@ -1,0 +1,5 @@
+//! Feeds over real sockets on the loopback interface.
+
+mod feeds;
+mod hostile;
+mod support;
