@@ -54,16 +54,16 @@ pub struct Options {
     #[arg(long, default_value_t = 140.0)]
     pub quote_rate: f64,
     /// Sessions that the broker holds with its venue.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 1)]
     pub sessions: usize,
     /// Time that one message occupies a venue session, microseconds.
-    #[arg(long, default_value_t = 6_000)]
+    #[arg(long, default_value_t = 3_200)]
     pub slot_us: u64,
     /// Scenarios of the value-at-risk history.
     #[arg(long, default_value_t = 8_000)]
     pub scenarios: usize,
     /// Points per axis of the margin grid that each symbol is revalued on.
-    #[arg(long, default_value_t = 96)]
+    #[arg(long, default_value_t = 260)]
     pub margin_grid: usize,
     /// File to list this service in while it runs, as Prometheus's file discovery reads it.
     #[arg(long)]

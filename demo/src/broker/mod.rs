@@ -1,4 +1,4 @@
-//! The broker: a matching simulator behind a venue whose sessions take so many messages a second and no more.
+//! The broker: a matching simulator behind a venue that takes so many messages a second and no more.
 
 mod matching;
 mod venue;

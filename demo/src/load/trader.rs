@@ -15,7 +15,7 @@ const COMFORT: f64 = 6_000.0;
 /// Decides what the clients order: who, what, which way, how much and how far from the market.
 pub(crate) struct Trader {
     inventory: HashMap<(&'static str, &'static str), i64>,
-    /// Where each symbol's price was, slowly following: the clients buy what is above it and sell what is below.
+    /// Each symbol's price, slowly following: the clients lean towards buying below it and selling above.
     trend: HashMap<&'static str, f64>,
     prefix: String,
     count: u64,
@@ -39,10 +39,10 @@ impl Trader {
         let mid = 0.5 * (quote.bid + quote.ask);
 
         let trend = self.trend.entry(symbol).or_insert(mid);
-        let momentum = ((mid - *trend) / mid * 200.0).clamp(-0.15, 0.15);
-        *trend += (mid - *trend) * 0.05;
+        let cheap = ((*trend - mid) / mid * 30.0).clamp(-0.12, 0.12);
+        *trend += (mid - *trend) * 0.004;
         let held = self.inventory.get(&(account, symbol)).copied().unwrap_or(0) as f64;
-        let wish_to_buy = (0.5 + momentum - 0.5 * held / COMFORT).clamp(0.02, 0.98);
+        let wish_to_buy = (0.5 + cheap - 0.5 * held / COMFORT).clamp(0.02, 0.98);
         let side = if rng.random_bool(wish_to_buy) { Side::Buy } else { Side::Sell };
 
         // Most orders are small, some are as large as ten of them.

@@ -34,7 +34,7 @@ const QUEUE: usize = 256;
 /// Accounts beyond these are refused, so that neither the book nor the labels grow without end.
 const ACCOUNTS: usize = 64;
 /// The most that an account may stand to lose in one day of a hundred, dollars.
-const VAR_LIMIT: f64 = 150_000.0;
+const VAR_LIMIT: f64 = 40_000.0;
 /// How often positions are taken from the ledger, which knows what really traded.
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 

@@ -11,7 +11,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::metrics::{DurationFamily, duration_family};
+use super::metrics::{DurationFamily, FloatCounter, duration_family};
 
 /// The queue was full: the caller must be told to come back later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +33,7 @@ struct PoolLabel {
 pub(crate) struct PoolMetrics {
     workers: Family<PoolLabel, Gauge>,
     busy: Family<PoolLabel, Gauge>,
+    worked: Family<PoolLabel, FloatCounter>,
     depth: Family<PoolLabel, Gauge>,
     capacity: Family<PoolLabel, Gauge>,
     refused: Family<PoolLabel, Counter>,
@@ -44,6 +45,7 @@ impl PoolMetrics {
         let metrics = Self {
             workers: Family::default(),
             busy: Family::default(),
+            worked: Family::default(),
             depth: Family::default(),
             capacity: Family::default(),
             refused: Family::default(),
@@ -51,6 +53,13 @@ impl PoolMetrics {
         };
         registry.register("workers", "Workers of the pool", metrics.workers.clone());
         registry.register("workers_busy", "Workers that are working", metrics.busy.clone());
+        // Busy workers at the moment of a scrape say little when work is short: utilisation is the rate of this.
+        registry.register_with_unit(
+            "worker_busy",
+            "Time that workers worked, all together",
+            Unit::Seconds,
+            metrics.worked.clone(),
+        );
         registry.register("queue_depth", "Work waiting for a worker", metrics.depth.clone());
         registry.register("queue_capacity", "Most work that may wait", metrics.capacity.clone());
         registry.register(
@@ -75,6 +84,7 @@ pub(crate) struct Pool {
     waiting: AtomicUsize,
     limit: usize,
     busy: Gauge,
+    worked: FloatCounter,
     depth: Gauge,
     refused: Counter,
     waited: Histogram,
@@ -91,6 +101,7 @@ impl Pool {
             waiting: AtomicUsize::new(0),
             limit,
             busy: metrics.busy.get_or_create_owned(&label),
+            worked: metrics.worked.get_or_create_owned(&label),
             depth: metrics.depth.get_or_create_owned(&label),
             refused: metrics.refused.get_or_create_owned(&label),
             waited: metrics.waited.get_or_create_owned(&label),
@@ -148,7 +159,7 @@ impl Pool {
     fn admit(self: &Arc<Self>, permit: OwnedSemaphorePermit, waited: Duration) -> Pass {
         self.busy.inc();
         self.waited.observe(waited.as_secs_f64());
-        Pass { pool: Arc::clone(self), _permit: permit }
+        Pass { pool: Arc::clone(self), since: Instant::now(), _permit: permit }
     }
 }
 
@@ -165,12 +176,14 @@ impl Drop for Place<'_> {
 /// A worker of a pool, held.
 pub(crate) struct Pass {
     pool: Arc<Pool>,
+    since: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
         self.pool.busy.dec();
+        self.pool.worked.inc_by(self.since.elapsed().as_secs_f64());
     }
 }
 
