@@ -155,7 +155,7 @@ impl Listing {
                     return;
                 }
                 let text = line.text();
-                self.table.set_filter(&text);
+                self.table.set_filter(text);
             }
         }
         self.refresh(rows);
@@ -166,7 +166,7 @@ impl Listing {
         if let Some((line, _)) = &mut self.filtering {
             line.insert(text);
             let text = line.text();
-            self.table.set_filter(&text);
+            self.table.set_filter(text);
             self.refresh(rows);
         }
     }
@@ -228,18 +228,9 @@ impl Listing {
                 text::put_spans(buffer, area.x + 1, area.y, room, &[slash, (self.table.filter(), style)]);
             }
             Some((line, _)) => {
-                let (before, all) = (line.before_cursor(), line.text());
-                let after = &all[before.len()..];
-                let under = after.chars().next().map_or_else(|| " ".to_owned(), String::from);
-                let rest = after.get(under.len()..).unwrap_or_default();
-                let cursor = style.add_modifier(ratatui::style::Modifier::REVERSED);
-                text::put_spans(
-                    buffer,
-                    area.x + 1,
-                    area.y,
-                    room,
-                    &[slash, (&before, style), (&under, cursor), (rest, style)],
-                );
+                text::put_spans(buffer, area.x + 1, area.y, room, &[slash]);
+                let typed = Rect { x: area.x + 2, width: room.saturating_sub(1), ..area };
+                line.draw(look, buffer, typed.intersection(area));
             }
         }
         text::put_right(buffer, area.x, area.y, area.width, &counts, muted);
@@ -285,16 +276,23 @@ impl Listing {
                 (" ", look.style(Role::Text)),
                 (column.title, look.style(role)),
             ];
-            text::put_spans(buffer, float.x + 1, y, width - 2, &spans);
+            text::put_spans(buffer, float.x + 1, y, width.saturating_sub(2), &spans);
             if index == at {
                 buffer.set_style(
-                    Rect { x: float.x + 1, y, width: width - 2, height: 1 },
+                    Rect { x: float.x + 1, y, width: width.saturating_sub(2), height: 1 },
                     look.style(Role::Selection),
                 );
             }
         }
         let hint = "Enter show or hide · Esc done";
-        text::put(buffer, float.x + 2, float.bottom() - 1, width - 3, hint, look.style(Role::Muted));
+        text::put(
+            buffer,
+            float.x + 2,
+            float.bottom().saturating_sub(1),
+            width.saturating_sub(3),
+            hint,
+            look.style(Role::Muted),
+        );
     }
 
     fn row_text(&self, row: usize, rows: &(impl Rows + ?Sized)) -> String {

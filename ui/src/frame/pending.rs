@@ -1,10 +1,9 @@
 //! What can follow the keys pressed so far.
 
+use quarterdeck_widgets::popup::float;
 use quarterdeck_widgets::{Look, Role, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-
-use crate::layers::draw::float;
 
 /// Draws the popup into the lower right corner of an area: the keys so far, and what each next key does.
 pub(crate) fn draw(pressed: &str, next: &[(String, String)], look: &Look, buffer: &mut Buffer, area: Rect) {
@@ -19,7 +18,7 @@ pub(crate) fn draw(pressed: &str, next: &[(String, String)], look: &Look, buffer
         .min(area.width);
     let height = u16::try_from(rows + 2).unwrap_or(u16::MAX).min(area.height);
     let place = Rect::new(area.right() - width, area.bottom() - height, width, height);
-    let inner = float(pressed, None, look, buffer, place);
+    let inner = float(look, buffer, place, pressed, "");
     for (index, (key, title)) in next.iter().enumerate() {
         let (across, down) = (index / rows.max(1), index % rows.max(1));
         let x = inner.x.saturating_add(u16::try_from(across * column + 1).unwrap_or(u16::MAX));

@@ -1,10 +1,10 @@
 //! What is told in passing, above the hint line at the right.
 
 use quarterdeck_kernel::{Severity, Timestamp};
+use quarterdeck_widgets::popup::clear;
 use quarterdeck_widgets::{Glyph, Look, Role, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::widgets::{Clear, Widget};
 
 use crate::shell::{Toast, ToastKind};
 
@@ -42,8 +42,7 @@ pub(crate) fn draw<'a>(
             return;
         }
         let place = Rect::new(area.right().saturating_sub(width + 1), bottom - height, width, height);
-        Clear.render(place, buffer);
-        buffer.set_style(place, look.base().patch(look.style(Role::Float)));
+        clear(look, buffer, place);
         text::put(buffer, place.x + 1, place.y, 1, sign, look.style(role));
         for (row, line) in lines.iter().enumerate() {
             let y = place.y + u16::try_from(row).unwrap_or(0);

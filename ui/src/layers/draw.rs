@@ -1,106 +1,28 @@
 //! How layers look.
 
 use quarterdeck_kernel::{Danger, Severity};
+use quarterdeck_widgets::popup::{centred, float};
 use quarterdeck_widgets::{Glyph, Look, Role, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
-use ratatui::widgets::{Clear, Widget};
 
 use super::picker::Purpose;
-use super::{Ask, Button, Confirm, Leave, Line, Picker};
-use crate::frame::{Piece, pieces_width};
-
-/// Draws the ground and border of what floats, with a title and hints in the border; returns the inside.
-pub(crate) fn float(
-    title: &str,
-    hints: Option<&[Piece]>,
-    look: &Look,
-    buffer: &mut Buffer,
-    area: Rect,
-) -> Rect {
-    let area = area.intersection(buffer.area);
-    if area.width < 4 || area.height < 2 {
-        return Rect::new(area.x, area.y, 0, 0);
-    }
-    Clear.render(area, buffer);
-    let ground = look.base().patch(look.style(Role::Float));
-    buffer.set_style(area, ground);
-    let rule = look.style(Role::Rule);
-    let (right, bottom) = (area.right() - 1, area.bottom() - 1);
-    for x in area.x..=right {
-        text::cell(buffer, x, area.y, "─", rule);
-        text::cell(buffer, x, bottom, "─", rule);
-    }
-    for y in area.y..=bottom {
-        text::cell(buffer, area.x, y, "│", rule);
-        text::cell(buffer, right, y, "│", rule);
-    }
-    for (x, y, corner) in
-        [(area.x, area.y, "┌"), (right, area.y, "┐"), (area.x, bottom, "└"), (right, bottom, "┘")]
-    {
-        text::cell(buffer, x, y, corner, rule);
-    }
-    let room = area.width.saturating_sub(4);
-    if !title.is_empty() {
-        let title = format!(" {} ", text::cut(title, usize::from(room.saturating_sub(2))));
-        text::put(buffer, area.x + 1, area.y, room, &title, look.style(Role::Title));
-    }
-    if let Some(pieces) = hints.filter(|p| !p.is_empty() && pieces_width(p) + 2 <= usize::from(room)) {
-        text::cell(buffer, area.x + 2, bottom, " ", rule);
-        let used = text::put_spans(buffer, area.x + 3, bottom, room, pieces);
-        text::cell(buffer, area.x + 3 + used, bottom, " ", rule);
-    }
-    Rect::new(area.x + 1, area.y + 1, area.width - 2, area.height - 2)
-}
+use super::{Ask, Button, Confirm, Leave, Picker};
+use crate::frame::Piece;
 
 /// Hints of a border: keys and what they do.
-pub(crate) fn border_hints(hints: &[(String, &str)], look: &Look) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    for (keys, title) in hints.iter().filter(|(keys, _)| !keys.is_empty()) {
-        if !pieces.is_empty() {
-            pieces.push((format!(" {} ", look.glyph(Glyph::Dot)), look.style(Role::Faint)));
-        }
-        pieces.push((keys.clone(), look.style(Role::Key)));
-        pieces.push((format!(" {title}"), look.style(Role::Muted)));
-    }
-    pieces
-}
-
-/// A rectangle of a size in the middle of an area.
-pub(crate) fn centred(area: Rect, width: u16, height: u16) -> Rect {
-    let (width, height) = (width.min(area.width), height.min(area.height));
-    Rect::new(area.x + (area.width - width) / 2, area.y + (area.height - height) / 2, width, height)
-}
-
-/// Draws a line of text with its cursor, scrolled so that the cursor is seen.
-pub(crate) fn line(line: &Line, look: &Look, buffer: &mut Buffer, area: Rect, style: Style) {
-    if area.width == 0 || area.height == 0 {
-        return;
-    }
-    let room = usize::from(area.width).saturating_sub(1);
-    let before = line.before_cursor();
-    let whole = line.text();
-    let after: String = whole.chars().skip(before.chars().count()).collect();
-    let mut start = before.as_str();
-    while text::width(start) > room {
-        let mut chars = start.chars();
-        chars.next();
-        start = chars.as_str();
-    }
-    let used = text::put(buffer, area.x, area.y, area.width, start, style);
-    let x = area.x + used;
-    text::put(buffer, x, area.y, area.right().saturating_sub(x), &after, style);
-    if let Some(cell) = buffer.cell_mut((x.min(area.right() - 1), area.y)) {
-        cell.set_style(look.style(Role::Accent).add_modifier(Modifier::REVERSED));
-    }
+pub(crate) fn border_hints(hints: &[(String, &str)], look: &Look) -> String {
+    let dot = format!(" {} ", look.glyph(Glyph::Dot));
+    let shown = hints.iter().filter(|(keys, _)| !keys.is_empty());
+    shown.map(|(keys, title)| format!("{keys} {title}")).collect::<Vec<_>>().join(&dot)
 }
 
 impl Picker {
     /// Draws the list; returns where each visible entry stands, by its place among those found.
     pub(crate) fn draw(
         &self,
-        hints: &[Piece],
+        hints: &str,
         look: &Look,
         buffer: &mut Buffer,
         area: Rect,
@@ -115,7 +37,7 @@ impl Picker {
             if self.groups() { self.entries.chunk_by(|a, b| a.group == b.group).count() } else { 0 };
         let wanted = u16::try_from(self.entries.len() + headings + 4).unwrap_or(u16::MAX);
         let place = centred(area, width, wanted.clamp(8, tallest.max(8)));
-        let inner = float(self.purpose.title(), Some(hints), look, buffer, place);
+        let inner = float(look, buffer, place, self.purpose.title(), hints);
         if inner.height < 3 || inner.width < 12 {
             return Vec::new();
         }
@@ -145,18 +67,7 @@ impl Picker {
         let count = format!("{} of {}", self.found.len(), self.entries.len());
         let taken = u16::try_from(text::width(&count)).unwrap_or(0) + 1;
         let typed = Rect::new(inner.x + 3, inner.y, inner.width.saturating_sub(5 + taken), 1);
-        line(&self.line, look, buffer, typed, look.style(Role::Text));
-        if self.line.is_empty() {
-            let x = typed.x + 1;
-            text::put(
-                buffer,
-                x,
-                inner.y,
-                typed.width.saturating_sub(1),
-                self.purpose.invitation(),
-                look.style(Role::Faint),
-            );
-        }
+        self.line.draw(look, buffer, typed);
         text::put(
             buffer,
             inner.right().saturating_sub(taken),
@@ -264,12 +175,12 @@ impl Picker {
 }
 
 impl Ask {
-    pub(crate) fn draw(&self, hints: &[Piece], look: &Look, buffer: &mut Buffer, area: Rect) {
+    pub(crate) fn draw(&self, hints: &str, look: &Look, buffer: &mut Buffer, area: Rect) {
         let matching = self.matching();
         let rows = matching.len().min(8);
         let place = centred(area, area.width.saturating_sub(8).min(72), clip(rows + 6));
         let subject = self.draft.invocation.subject.as_ref().map_or(String::new(), |s| format!(" {}", s.id));
-        let inner = float(&format!("{}{subject}", self.draft.spec.title), Some(hints), look, buffer, place);
+        let inner = float(look, buffer, place, &format!("{}{subject}", self.draft.spec.title), hints);
         if inner.height < 2 || inner.width < 8 {
             return;
         }
@@ -278,7 +189,7 @@ impl Ask {
         let label = format!("{} {} ", self.arg.name, look.glyph(Glyph::Prompt));
         let used = text::put(buffer, inner.x + 1, inner.y + 1, room, &label, look.style(Role::Accent));
         let typed = Rect::new(inner.x + 1 + used, inner.y + 1, room.saturating_sub(used), 1);
-        line(&self.line, look, buffer, typed, look.style(Role::Text));
+        self.line.draw(look, buffer, typed);
         if let Some(error) = self.error.as_ref().filter(|_| inner.height > 2) {
             let words = format!("{} {error}", look.glyph(Severity::Warning));
             text::put(buffer, inner.x + 1, inner.y + 2, room, &words, look.style(Role::Warning));
@@ -299,7 +210,7 @@ impl Ask {
 }
 
 impl Confirm {
-    pub(crate) fn draw(&self, hints: &[Piece], yes: &str, look: &Look, buffer: &mut Buffer, area: Rect) {
+    pub(crate) fn draw(&self, hints: &str, yes: &str, look: &Look, buffer: &mut Buffer, area: Rect) {
         let width = area.width.saturating_sub(8).min(76);
         let room = usize::from(width.saturating_sub(6));
         let (spec, invocation) = (&self.draft.spec, &self.draft.invocation);
@@ -324,7 +235,7 @@ impl Confirm {
         }
         let place = centred(area, width, clip(lines.len() + 5 + usize::from(self.reason.is_some())));
         let subject = invocation.subject.as_ref().map_or(String::new(), |s| format!(" {}", s.id));
-        let inner = float(&format!("{}{subject}?", spec.title), Some(hints), look, buffer, place);
+        let inner = float(look, buffer, place, &format!("{}{subject}?", spec.title), hints);
         if inner.height < 3 || inner.width < 12 {
             return;
         }
@@ -345,13 +256,8 @@ impl Confirm {
                 look.style(Role::Accent),
             );
             let area = row(bottom);
-            line(
-                reason,
-                look,
-                buffer,
-                Rect { x: area.x + used, width: area.width.saturating_sub(used), ..area },
-                look.style(Role::Text),
-            );
+            let typed = Rect { x: area.x + used, width: area.width.saturating_sub(used), ..area };
+            reason.draw(look, buffer, typed);
             bottom = bottom.saturating_sub(1);
         }
         if self.by_name() {
@@ -362,7 +268,7 @@ impl Confirm {
                 text::put(buffer, inner.x + 2, bottom, (inner.width - 4) * 2 / 3, &label, look.style(role));
             let area = row(bottom);
             let typed = Rect { x: area.x + used, width: area.width.saturating_sub(used), ..area };
-            line(&self.typed, look, buffer, typed, look.style(Role::Text));
+            self.typed.draw(look, buffer, typed);
         } else {
             let verb = spec.title;
             buttons(self.focus, verb, yes, look, buffer, row(bottom));
@@ -371,11 +277,11 @@ impl Confirm {
 }
 
 impl Leave {
-    pub(crate) fn draw(&self, hints: &[Piece], yes: &str, look: &Look, buffer: &mut Buffer, area: Rect) {
+    pub(crate) fn draw(&self, hints: &str, yes: &str, look: &Look, buffer: &mut Buffer, area: Rect) {
         let width = area.width.saturating_sub(8).min(70);
         let lines = text::wrap(&self.why, usize::from(width.saturating_sub(6)));
         let place = centred(area, width, clip(lines.len() + 5));
-        let inner = float("Leave the console?", Some(hints), look, buffer, place);
+        let inner = float(look, buffer, place, "Leave the console?", hints);
         if inner.height < 2 || inner.width < 12 {
             return;
         }

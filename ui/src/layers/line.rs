@@ -1,122 +1,80 @@
-//! A line of text that is typed.
+//! A line of text that is typed in a layer.
 
-use crate::keys::{Key, KeyCode};
+use quarterdeck_widgets::Look;
+use quarterdeck_widgets::Role;
+use quarterdeck_widgets::prompt::{Edit, Prompt};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 
-/// The longest text that can be typed or pasted, in characters.
-const LONGEST: usize = 4096;
+use crate::keys::Key;
 
-/// Text with a cursor.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Line {
-    text: Vec<char>,
-    cursor: usize,
-}
+/// The toolkit's prompt without its history and choices: layers have their own lists.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Line(Prompt);
 
 impl Line {
     pub(crate) fn new(text: &str) -> Self {
-        let text: Vec<char> = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
-        Self { cursor: text.len(), text }
+        let mut line = Self::default();
+        line.0.set_text(text);
+        line
     }
 
-    pub(crate) fn text(&self) -> String {
-        self.text.iter().collect()
+    /// An empty line with what is shown while nothing is typed.
+    pub(crate) fn inviting(invitation: &str) -> Self {
+        Self(Prompt::new("", invitation))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.0.text()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
-
-    pub(crate) fn before_cursor(&self) -> String {
-        self.text[..self.cursor].iter().collect()
+        self.0.text().is_empty()
     }
 
     pub(crate) fn insert(&mut self, text: &str) {
-        for c in text.chars().filter(|c| !c.is_control()) {
-            if self.text.len() >= LONGEST {
-                break;
-            }
-            self.text.insert(self.cursor, c);
-            self.cursor += 1;
-        }
+        self.0.insert(text);
     }
 
     /// Edits with a key, as shells do; false when the key is none that edits.
     pub(crate) fn edit(&mut self, key: Key) -> bool {
-        if let Some(c) = key.text() {
-            self.insert(c.encode_utf8(&mut [0; 4]));
-            return true;
-        }
-        let word = key.modifiers.ctrl || key.modifiers.alt;
-        match key.code {
-            KeyCode::Backspace if word => self.remove(self.word_start(), self.cursor),
-            KeyCode::Char('w') if key == Key::ctrl('w') => self.remove(self.word_start(), self.cursor),
-            KeyCode::Char('u') if key == Key::ctrl('u') => self.remove(0, self.cursor),
-            KeyCode::Char('k') if key == Key::ctrl('k') => self.remove(self.cursor, self.text.len()),
-            KeyCode::Char('a') if key == Key::ctrl('a') => self.cursor = 0,
-            KeyCode::Char('e') if key == Key::ctrl('e') => self.cursor = self.text.len(),
-            KeyCode::Char('h') if key == Key::ctrl('h') => {
-                self.remove(self.cursor.saturating_sub(1), self.cursor);
+        let edit = key.text().map(Edit::Insert).or_else(|| Edit::from_key(&key.to_string()));
+        match edit {
+            None | Some(Edit::Up | Edit::Down | Edit::Complete) => false,
+            Some(edit) => {
+                self.0.edit(edit);
+                true
             }
-            KeyCode::Backspace => self.remove(self.cursor.saturating_sub(1), self.cursor),
-            KeyCode::Delete => self.remove(self.cursor, (self.cursor + 1).min(self.text.len())),
-            KeyCode::Left if word => self.cursor = self.word_start(),
-            KeyCode::Right if word => self.cursor = self.word_end(),
-            KeyCode::Left => self.cursor = self.cursor.saturating_sub(1),
-            KeyCode::Right => self.cursor = (self.cursor + 1).min(self.text.len()),
-            KeyCode::Home => self.cursor = 0,
-            KeyCode::End => self.cursor = self.text.len(),
-            _ => return false,
         }
-        true
     }
 
-    fn remove(&mut self, from: usize, to: usize) {
-        self.text.drain(from..to);
-        self.cursor = from;
-    }
-
-    fn word_start(&self) -> usize {
-        let before = &self.text[..self.cursor];
-        let end = before.iter().rposition(|c| c.is_alphanumeric()).map_or(0, |at| at + 1);
-        before[..end].iter().rposition(|c| !c.is_alphanumeric()).map_or(0, |at| at + 1)
-    }
-
-    fn word_end(&self) -> usize {
-        let after = &self.text[self.cursor..];
-        let start = after.iter().position(|c| c.is_alphanumeric()).unwrap_or(after.len());
-        let rest = after[start..].iter().position(|c| !c.is_alphanumeric()).unwrap_or(after.len() - start);
-        self.cursor + start + rest
+    /// Draws the line with its cursor, scrolled so that the cursor is seen.
+    pub(crate) fn draw(&self, look: &Look, buffer: &mut Buffer, area: Rect) {
+        let cursor = self.0.draw(look, buffer, Rect { height: area.height.min(1), ..area });
+        if let Some(cell) = cursor.and_then(|at| buffer.cell_mut(at)) {
+            cell.set_style(look.style(Role::Accent).add_modifier(Modifier::REVERSED));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::KeyCode;
 
-    fn typed(start: &str, keys: &[&str]) -> String {
-        let mut line = Line::new(start);
-        for key in keys {
+    #[test]
+    fn keys_edit_and_the_others_pass() {
+        let mut line = Line::new("one two");
+        for key in ["ctrl-w", "t", "space", "é", "backspace"] {
             assert!(line.edit(key.parse().unwrap()), "{key} edits");
         }
-        format!("{}|{}", line.before_cursor(), &line.text()[line.before_cursor().len()..])
-    }
-
-    #[test]
-    fn keys_edit_as_in_a_shell() {
-        assert_eq!(typed("", &["a", "space", "é"]), "a é|");
-        assert_eq!(typed("one two", &["ctrl-w"]), "one |");
-        assert_eq!(typed("one two", &["ctrl-left", "ctrl-k"]), "one |");
-        assert_eq!(typed("one two", &["home", "alt-right", "delete"]), "one|two");
-        assert_eq!(typed("one two", &["ctrl-u"]), "|");
-        assert_eq!(typed("héllo", &["left", "backspace"]), "hél|o");
-        assert!(!Line::new("x").edit(Key::plain(KeyCode::Up)));
-    }
-
-    #[test]
-    fn controls_and_excess_stay_out() {
-        let mut line = Line::new("a\u{1b}[31mb");
-        assert_eq!(line.text(), "a[31mb");
-        line.insert(&"x".repeat(10_000));
-        assert_eq!(line.text().chars().count(), LONGEST);
+        assert_eq!(line.text(), "one t ");
+        for key in ["up", "tab", "f1", "ctrl-l", "enter", "esc"] {
+            assert!(!line.edit(key.parse().unwrap()), "{key} passes");
+        }
+        assert!(!line.edit(Key::plain(KeyCode::PageUp)));
+        line.insert("a\u{1b}[31mb");
+        assert_eq!(line.text(), "one t ab");
     }
 }

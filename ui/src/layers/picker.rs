@@ -130,7 +130,13 @@ pub(crate) struct Picker {
 
 impl Picker {
     pub(crate) fn new(purpose: Purpose, entries: Vec<Entry>) -> Self {
-        let mut picker = Self { purpose, line: Line::default(), entries, found: Vec::new(), selected: 0 };
+        let mut picker = Self {
+            purpose,
+            line: Line::inviting(purpose.invitation()),
+            entries,
+            found: Vec::new(),
+            selected: 0,
+        };
         picker.narrow();
         picker
     }
@@ -147,7 +153,7 @@ impl Picker {
 
     /// Types a key into the filter; false when it is none that edits.
     pub(crate) fn edit(&mut self, key: Key) -> bool {
-        let before = self.line.text();
+        let before = self.line.text().to_owned();
         let taken = self.line.edit(key);
         if self.line.text() != before {
             self.selected = 0;
@@ -182,7 +188,7 @@ impl Picker {
     }
 
     fn narrow(&mut self) {
-        let text = self.line.text();
+        let text = self.line.text().to_owned();
         if text.trim().is_empty() {
             self.found = (0..self.entries.len()).map(|entry| Found { entry, marks: Vec::new() }).collect();
             return;

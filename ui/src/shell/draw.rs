@@ -11,7 +11,7 @@ use super::{PENDING_DELAY, SMALLEST, Shell};
 use crate::frame::header::Header;
 use crate::frame::hints::Hint;
 use crate::frame::tabs::Tab;
-use crate::frame::{Piece, headline, hints, pending, tabs, toasts};
+use crate::frame::{headline, hints, pending, tabs, toasts};
 use crate::keymap::{Lookup, Run};
 use crate::keys::label_chord;
 use crate::layers::Layer;
@@ -203,7 +203,7 @@ impl<W: World> Shell<W> {
         pending::draw(&label_chord(&self.pending), &next, &self.look, buffer, area);
     }
 
-    fn layer_hints(&self, context: &str, ids: &[(&str, &'static str)]) -> Vec<Piece> {
+    fn layer_hints(&self, context: &str, ids: &[(&str, &'static str)]) -> String {
         let hints: Vec<(String, &str)> = ids
             .iter()
             .map(|(id, title)| (self.keymap.label_of(&[context], id).unwrap_or_default(), *title))

@@ -98,7 +98,7 @@ fn keymaps_are_laid_over_the_defaults() {
     assert!(desk.press("R y").dispatched().is_empty(), "y means nothing any more");
     assert!(desk.screen().contains("Roll back (Y)"), "{}", desk.screen());
     assert_eq!(desk.press("Y").dispatched().len(), 1);
-    assert!(desk.press("?").screen().contains("┌ keys"), "append takes only what is free");
+    assert!(desk.press("?").screen().contains("┌─ keys"), "append takes only what is free");
     let help = desk.press("\"X\"").screen();
     assert!(help.contains("to the log"), "{help}");
     assert!(desk.press("enter").screen().contains("─ log ─"), "help runs the entry");

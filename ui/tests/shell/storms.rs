@@ -55,7 +55,7 @@ fn a_thousand_resizes() {
         desk.press(opened[round % opened.len()]).wait(200);
         let screen = desk.screen();
         if desk.size.0 >= 80 && desk.size.1 >= 24 {
-            assert!(screen.contains("orders"), "seed {seed}, round {round}, {:?}:\n{screen}", desk.size);
+            assert!(screen.contains("demo"), "seed {seed}, round {round}, {:?}:\n{screen}", desk.size);
         }
     }
 }
