@@ -57,13 +57,13 @@ pub struct Options {
     #[arg(long, default_value_t = 1)]
     pub sessions: usize,
     /// Time that one message occupies a venue session, microseconds.
-    #[arg(long, default_value_t = 3_200)]
+    #[arg(long, default_value_t = 2_800)]
     pub slot_us: u64,
     /// Scenarios of the value-at-risk history.
     #[arg(long, default_value_t = 8_000)]
     pub scenarios: usize,
     /// Points per axis of the margin grid that each symbol is revalued on.
-    #[arg(long, default_value_t = 260)]
+    #[arg(long, default_value_t = 320)]
     pub margin_grid: usize,
     /// File to list this service in while it runs, as Prometheus's file discovery reads it.
     #[arg(long)]

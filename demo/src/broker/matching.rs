@@ -7,18 +7,18 @@ const LEVELS: i64 = 8;
 const REFUSAL_ODDS: u64 = 350;
 
 /// An order as the venue sees it. Prices in ticks.
-pub(super) struct Order {
-    pub(super) symbol: &'static Symbol,
-    pub(super) side: Side,
-    pub(super) quantity: i64,
-    pub(super) limit: Ticks,
-    pub(super) bid: Ticks,
-    pub(super) ask: Ticks,
+pub(crate) struct Order {
+    pub(crate) symbol: &'static Symbol,
+    pub(crate) side: Side,
+    pub(crate) quantity: i64,
+    pub(crate) limit: Ticks,
+    pub(crate) bid: Ticks,
+    pub(crate) ask: Ticks,
 }
 
 impl Order {
     /// The best price on the other side.
-    pub(super) fn touch(&self) -> Ticks {
+    pub(crate) fn touch(&self) -> Ticks {
         match self.side {
             Side::Buy => self.ask,
             Side::Sell => self.bid,
@@ -27,7 +27,7 @@ impl Order {
 }
 
 /// Walks the book from its best price to the order's limit. The same order in the same market always ends the same.
-pub(super) fn execute(order: &Order, id: &str) -> Execution {
+pub(crate) fn execute(order: &Order, id: &str) -> Execution {
     if hash(id.as_bytes(), 0).is_multiple_of(REFUSAL_ODDS) {
         let status = ExecutionStatus::Rejected;
         return Execution { status, reason: "venue_reject".into(), fills: Vec::new() };
@@ -35,7 +35,7 @@ pub(super) fn execute(order: &Order, id: &str) -> Execution {
     let mut left = order.quantity;
     let mut fills = Vec::new();
     for level in 0..LEVELS {
-        let price = order.touch() + order.side.signed(level * order.symbol.spread.max(1));
+        let price = order.touch() + order.side.signed(level);
         let beyond = order.side.signed(price) > order.side.signed(order.limit);
         if left == 0 || beyond || price <= 0 {
             break;

@@ -1,6 +1,6 @@
 //! The broker: a matching simulator behind a venue that takes so many messages a second and no more.
 
-mod matching;
+pub(crate) mod matching;
 mod venue;
 
 use std::sync::Arc;

@@ -39,8 +39,8 @@ impl Trader {
         let mid = 0.5 * (quote.bid + quote.ask);
 
         let trend = self.trend.entry(symbol).or_insert(mid);
-        let cheap = ((*trend - mid) / mid * 30.0).clamp(-0.12, 0.12);
-        *trend += (mid - *trend) * 0.004;
+        let cheap = ((*trend - mid) / mid * 60.0).clamp(-0.25, 0.25);
+        *trend += (mid - *trend) * 0.000_8;
         let held = self.inventory.get(&(account, symbol)).copied().unwrap_or(0) as f64;
         let wish_to_buy = (0.5 + cheap - 0.5 * held / COMFORT).clamp(0.02, 0.98);
         let side = if rng.random_bool(wish_to_buy) { Side::Buy } else { Side::Sell };
@@ -82,6 +82,10 @@ impl Trader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::matching;
+    use crate::market::symbols::find;
+    use crate::market::walk::Walk;
+    use crate::wire::to_ticks;
 
     fn market(symbol: &str) -> Option<Quote> {
         Some(Quote { symbol: symbol.into(), bid: 50.0, ask: 50.02, last: 50.0, volume: 0, ts: 0 })
@@ -111,6 +115,50 @@ mod tests {
             let largest = trader.inventory.values().map(|held| held.abs()).max().unwrap();
             assert!(largest < 12_000, "seed {seed}: {largest}");
         }
+    }
+
+    /// Dollars that the clients made on a day in fast motion, everything valued at its end.
+    fn profit(seed: u64) -> f64 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut walks: Vec<Walk> = SYMBOLS.iter().map(Walk::new).collect();
+        let mut trader = Trader::new(seed);
+        let mut quotes: HashMap<String, Quote> = HashMap::new();
+        let mut held: HashMap<String, i64> = HashMap::new();
+        let mut cash = 0.0;
+        for step in 0..84_000 {
+            let walk = rng.random_range(0..walks.len());
+            let quote = walks[walk].step(&mut rng, 1.0, step);
+            quotes.insert(quote.symbol.clone(), quote);
+            let due = step % 14 < 3;
+            let Some(order) = due.then(|| trader.next(&mut rng, |name| quotes.get(name).cloned())).flatten()
+            else {
+                continue;
+            };
+            let quote = &quotes[&order.symbol];
+            let seen = matching::Order {
+                symbol: find(&order.symbol).unwrap(),
+                side: order.side,
+                quantity: order.quantity,
+                limit: to_ticks(order.limit),
+                bid: to_ticks(quote.bid),
+                ask: to_ticks(quote.ask),
+            };
+            for fill in matching::execute(&seen, &order.client_order_id).fills {
+                let signed = order.side.signed(fill.quantity);
+                *held.entry(order.symbol.clone()).or_default() += signed;
+                cash -= signed as f64 * fill.price;
+                trader.traded(&order.account, &order.symbol, order.side, fill.quantity);
+            }
+        }
+        cash + held.iter().map(|(symbol, held)| *held as f64 * quotes[symbol].last).sum::<f64>()
+    }
+
+    #[test]
+    fn some_days_are_won_and_some_are_lost() {
+        let days: Vec<f64> = (0..6).map(profit).collect();
+        assert!(days.iter().any(|day| *day > 0.0), "{days:?}");
+        assert!(days.iter().any(|day| *day < 0.0), "{days:?}");
+        assert!(days.iter().all(|day| day.abs() < 300_000.0), "{days:?}");
     }
 
     #[test]
