@@ -21,6 +21,9 @@ use crate::terminal::drawing;
 /// The shortest time between two frames that the world asks for. Keys do not wait for it.
 pub const FRAME: Duration = Duration::from_millis(33);
 
+/// The largest screen that is drawn on, in columns and rows: a terminal that claims more must not take the memory.
+const LARGEST: (u16, u16) = (1_024, 512);
+
 /// Events taken in one go before a frame is drawn, so that a storm of keys cannot starve the screen.
 const BURST: usize = 512;
 
@@ -233,7 +236,8 @@ where
             break;
         }
         step(shell, screen, &mut frame, Input::Tick(clock.now()), &mut host, &mut ended);
-        if frame.painted.elapsed() >= FRAME || wanted {
+        // A key alone is drawn at once, without what a new world would cost; that comes with the next frame.
+        if wanted {
             let newest = worlds.borrow_and_update().clone();
             if newest.version() != shell.world().version() {
                 step(shell, screen, &mut frame, Input::World(newest), &mut host, &mut ended);
@@ -279,7 +283,8 @@ impl Frame {
         let size = match self.size {
             Some(size) => size,
             None => {
-                let size = screen.size()?;
+                let (columns, rows) = screen.size()?;
+                let size = (columns.min(LARGEST.0), rows.min(LARGEST.1));
                 let area = Rect::new(0, 0, size.0, size.1);
                 (self.shown, self.next) = (Buffer::empty(area), Buffer::empty(area));
                 screen.clear()?;

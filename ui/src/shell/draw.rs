@@ -63,7 +63,8 @@ impl<W: World> Shell<W> {
         let mut top = area.y + 2;
         // What leads must be true even while the view is frozen.
         if let Some(sentence) = &status.headline {
-            let help = sentence.helps.and_then(|id| self.help_of(id));
+            let go = || sentence.subject.as_ref().and_then(|_| self.help_of("shell.headline"));
+            let help = sentence.helps.and_then(|id| self.help_of(id)).or_else(go);
             headline::draw(sentence, help, &self.look, buffer, row(top));
             self.targets.push((row(top), Target::Command("shell.headline")));
             top += 1;

@@ -52,6 +52,11 @@ impl<W: World> Shell<W> {
         if criticals(&self.status) > criticals(&before) {
             self.out.push(HostEffect::Bell);
         }
+        for (engine, why) in self.status.engines_down.clone() {
+            if before.engines_down.iter().all(|(known, _)| *known != engine) {
+                self.tell(Severity::Critical, &format!("{engine} does not run: {why}"));
+            }
+        }
         self.world_changed();
         self.refresh_layers();
         self.retitle();

@@ -68,6 +68,17 @@ fn a_frozen_view_stands_still_while_the_header_stays_true() {
 }
 
 #[test]
+fn an_engine_that_stops_is_told_once() {
+    let mut desk = Desk::new(Fake::default()).sized(120, 40);
+    desk.change(|w| w.status.engines_down = vec![("metrics".into(), "its store is full".into())]);
+    let screen = desk.screen();
+    assert!(screen.contains("metrics does not run: its store is full"), "{screen}");
+    assert!(screen.contains("✖ 1 engine down"), "{screen}");
+    desk.wait(60_000).change(|_| {});
+    assert!(!desk.screen().contains("its store is full"));
+}
+
+#[test]
 fn old_data_shows_its_age_instead_of_live() {
     let mut desk = Desk::new(Fake::default());
     assert!(desk.wait(29_000).row(0).contains("live"));
