@@ -70,7 +70,7 @@ glyphs! {
     /// The console or an engine on the timeline.
     Lifecycle => "○", "O";
     /// A job on the timeline.
-    Job => "▶", ">";
+    Job => "►", ">";
     /// Any other operation on the timeline.
     Operation => "■", "*";
     /// The bar at the left edge of the selected row.

@@ -29,5 +29,6 @@ pub mod toast;
 
 pub use format::{Scale, Unit};
 pub use glyph::{Glyph, GlyphSet};
+pub use jiff::tz::TimeZone;
 pub use look::Look;
 pub use theme::{Depth, Role, Theme};

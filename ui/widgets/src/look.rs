@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use quarterdeck_kernel::Timestamp;
 use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::glyph::{Glyph, GlyphSet, spinner};
@@ -179,6 +180,18 @@ impl Look {
     pub fn spinner(&self, now: Timestamp) -> &'static str {
         let frames = spinner(self.glyphs);
         frames[now.as_millis().div_euclid(120).rem_euclid(frames.len() as i64) as usize]
+    }
+
+    /// Lays the selection's ground over what is drawn. Where a theme can only reverse, colours go first: a reversed
+    /// warning would be a patch, not a row.
+    pub fn select(&self, buffer: &mut Buffer, area: Rect) {
+        let style = self.style(Role::Selection);
+        let area = area.intersection(buffer.area);
+        if style.add_modifier.contains(Modifier::REVERSED) {
+            let plain = Style::new().fg(Color::Reset).bg(Color::Reset).remove_modifier(Modifier::DIM);
+            buffer.set_style(area, plain);
+        }
+        buffer.set_style(area, style);
     }
 
     /// Fits a finished frame to the terminal: where only ASCII or no ambiguous width is wanted, signs give way to their

@@ -143,7 +143,7 @@ pub fn list(
         }
         if index == selected {
             let tint = Rect { y, height: 1, width: area.width - bar, ..area };
-            buffer.set_style(tint, look.style(Role::Selection));
+            look.select(buffer, tint);
         }
     }
     scrollbar(look, buffer, Rect { x: area.right() - 1, width: 1, ..area }, offset, height, items.len());

@@ -7,7 +7,7 @@ mod clean;
 mod put;
 mod wrap;
 
-pub use clean::{clean, is_clean};
+pub use clean::{clean, clean_bytes, is_clean};
 pub use put::{cell, cut, fill, put, put_centred, put_line, put_right, put_spans, width};
 pub use wrap::wrap;
 

@@ -93,6 +93,18 @@ fn table() {
 }
 
 #[test]
+fn a_reversed_selection_is_one_plain_row() {
+    let state = services();
+    for look in [Look::named("sixteen"), Look::default().with_depth(Depth::None)] {
+        let mut buffer = screen(&look, 60, 7);
+        Table::new(&state).draw(&look, &mut buffer, Rect::new(0, 0, 60, 7), &Services);
+        let row: Vec<_> = (2..58).map(|x| buffer[(x, 2)].style()).collect();
+        assert!(row.iter().all(|style| style.fg == row[0].fg && style.bg == row[0].bg), "{row:?}");
+        assert!(row.iter().all(|style| style.add_modifier.contains(ratatui::style::Modifier::REVERSED)));
+    }
+}
+
+#[test]
 fn the_selection_follows_its_row_and_not_its_place() {
     let mut state = services();
     assert_eq!(state.selected_place(), Some(1));

@@ -6,6 +6,9 @@ use ratatui::layout::Rect;
 use super::{Chart, Legend, within};
 use crate::{Depth, Look, Role, Scale, text};
 
+/// Rows of the plot below which a legend is kept to one row.
+const LEAST_PLOT: u16 = 6;
+
 /// What the legend says about one series.
 struct Row {
     now: f64,
@@ -21,7 +24,8 @@ impl Chart<'_> {
             Legend::Row => 1,
             Legend::Table(most) => {
                 let rows = (self.series.len() as u16).min(most).min(area.height / 3);
-                if rows == 0 { 0 } else { rows + 1 }
+                // Where a table would leave no room to read the lines by, a row has to do.
+                if rows == 0 || area.height < rows + 1 + 2 + LEAST_PLOT { 1 } else { rows + 1 }
             }
         }
     }
@@ -30,6 +34,7 @@ impl Chart<'_> {
         match self.legend {
             _ if area.height == 0 => {}
             Legend::None => {}
+            _ if area.height == 1 => self.draw_legend_row(look, buffer, area, scale),
             Legend::Row => self.draw_legend_row(look, buffer, area, scale),
             Legend::Table(_) => self.draw_legend_table(look, buffer, area, scale),
         }

@@ -21,7 +21,7 @@ pub(super) fn shapes(sign: char, w: f32, h: f32) -> Option<Drawn> {
         '◆' => solid(vec![diamond(w, h)]),
         '▲' => solid(vec![triangle(w, h, [(0.0, -1.0), (1.0, 0.72), (-1.0, 0.72)])]),
         '▼' => solid(vec![triangle(w, h, [(0.0, 1.0), (1.0, -0.72), (-1.0, -0.72)])]),
-        '▶' => solid(vec![triangle(w, h, [(1.0, 0.0), (-0.72, -1.0), (-0.72, 1.0)])]),
+        '▶' | '►' => solid(vec![triangle(w, h, [(1.0, 0.0), (-0.72, -1.0), (-0.72, 1.0)])]),
         _ => arms(sign).map(|arms| Drawn::Shapes(lines(arms, w, h), 1.0)),
     }
 }

@@ -181,7 +181,7 @@ impl<'a> Table<'a> {
                 width: area.width.saturating_sub(2).max(1),
                 ..area
             };
-            buffer.set_style(tint, look.style(Role::Selection));
+            look.select(buffer, tint);
         }
     }
 

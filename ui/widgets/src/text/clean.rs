@@ -74,6 +74,12 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     if out == text { Cow::Borrowed(text) } else { Cow::Owned(out) }
 }
 
+/// Bytes from outside as safe text: what is not UTF-8 becomes `\u{fffd}`.
+#[must_use]
+pub fn clean_bytes(bytes: &[u8]) -> String {
+    clean(&String::from_utf8_lossy(bytes)).into_owned()
+}
+
 /// What follows an ESC: a control sequence, a string, or a short sequence of intermediates and one final.
 fn skip_escape(rest: &mut Peekable<Chars<'_>>) {
     match rest.peek() {
@@ -165,6 +171,11 @@ mod tests {
         assert_eq!(clean("a\tb"), "a   b");
         assert_eq!(clean("abcd\te"), "abcd    e");
         assert_eq!(clean("z\u{200b}e\u{feff}r\u{200d}o"), "zero");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_seen() {
+        assert_eq!(clean_bytes(b"a\xff\x1b[2Jb\xc3"), "a\u{fffd}b\u{fffd}");
     }
 
     #[test]
