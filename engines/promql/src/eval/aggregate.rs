@@ -49,15 +49,16 @@ impl Evaluator<'_> {
                 let mut out = Vec::with_capacity(groups.len());
                 for group in &groups {
                     self.budget.check()?;
-                    let folded = self.fold(&columns, group, a.op, a.expr.span, steps);
-                    if folded.has_any() {
-                        out.push(folded);
-                    }
+                    let empty = self.new_column(group.labels.clone(), steps.count)?;
+                    let folded = self.fold(&columns, group, a.op, a.expr.span, empty);
+                    self.keep_column(folded, &mut out)?;
                 }
-                out
+                self.release(&columns);
+                return Ok(out);
             }
         };
         self.release(&columns);
+        self.hold(&out)?;
         Ok(out)
     }
 
@@ -85,14 +86,21 @@ impl Evaluator<'_> {
         groups
     }
 
-    fn fold(&self, columns: &[Column], group: &Group, op: AggregateOp, span: Span, steps: Steps) -> Column {
-        let mut out = Column::empty(group.labels.clone(), steps.count);
+    fn fold(
+        &self,
+        columns: &[Column],
+        group: &Group,
+        op: AggregateOp,
+        span: Span,
+        mut out: Column,
+    ) -> Column {
+        let steps = out.floats.len();
         out.drop_name = group.drop_name;
         let members = || group.members.iter().map(|i| &columns[*i]);
         match op {
             AggregateOp::Count | AggregateOp::Group => {
                 for column in members() {
-                    for i in (0..steps.count).filter(|i| column.is_present(*i)) {
+                    for i in (0..steps).filter(|i| column.is_present(*i)) {
                         let before = if is_absent(out.floats[i]) { 0.0 } else { out.floats[i] };
                         out.floats[i] = if op == AggregateOp::Group { 1.0 } else { before + 1.0 };
                     }
@@ -113,7 +121,7 @@ impl Evaluator<'_> {
                 }
             }
             AggregateOp::Stddev | AggregateOp::Stdvar => {
-                let mut spreads = vec![Spread::default(); steps.count];
+                let mut spreads = vec![Spread::default(); steps];
                 for column in members() {
                     self.note_ignored(column, op, span);
                     for (spread, &v) in
@@ -128,7 +136,7 @@ impl Evaluator<'_> {
                 }
             }
             AggregateOp::Avg => {
-                let mut means = vec![Mean::default(); steps.count];
+                let mut means = vec![Mean::default(); steps];
                 for column in members() {
                     for (mean, &v) in means.iter_mut().zip(&column.floats).filter(|(_, v)| !is_absent(**v)) {
                         mean.add(v);
@@ -140,7 +148,7 @@ impl Evaluator<'_> {
                 self.fold_histograms(columns, group, &mut out, true, span);
             }
             _ => {
-                let mut sums = vec![(ABSENT, 0.0); steps.count];
+                let mut sums = vec![(ABSENT, 0.0); steps];
                 for column in members() {
                     for ((sum, compensation), &v) in sums.iter_mut().zip(&column.floats) {
                         if is_absent(v) {

@@ -168,9 +168,9 @@ impl Evaluator<'_> {
         let mut done = 0;
         let metric = ranges.series.first().map(|s| s.labels.name().to_owned()).unwrap_or_default();
         for series in &ranges.series {
-            let mut column = Column::empty(series.labels.clone(), steps.count);
+            let mut column = self.new_column(series.labels.clone(), steps.count)?;
             column.drop_name = series.drop_name;
-            let (mut slider, mut any) = (Slider::default(), false);
+            let mut slider = Slider::default();
             for (i, &end) in ranges.ends.iter().enumerate() {
                 done += 1;
                 if done % CHECK_EVERY == 0 {
@@ -193,19 +193,15 @@ impl Evaluator<'_> {
                 };
                 if let Some(value) = function(&context, window)? {
                     column.set(i, value);
-                    any = true;
                 }
             }
-            if any {
-                columns.push(column);
-            }
+            self.keep_column(column, &mut columns)?;
         }
         if matches!(name, "rate" | "increase") && columns.iter().any(has_float) {
             self.check_counter_name(&metric, matrix.span);
         }
         self.budget.give_back(ranges.held);
         drop(ranges);
-        self.hold(&columns)?;
         if keeps_name {
             return Ok(Evaluated::Vector(columns));
         }

@@ -48,6 +48,7 @@ impl Evaluator<'_> {
             by_identity.entry(identity(&info.labels)).or_default().push(info);
         }
         self.release(&base);
+        self.release(&infos);
         let mut out: Columns = Vec::with_capacity(base.len());
         for column in &base {
             let none = vec![];

@@ -179,10 +179,10 @@ impl<'a> Evaluator<'a> {
                     Evaluated::Scalar(vec![v.first().copied().unwrap_or(f64::NAN); steps.count])
                 }
                 Evaluated::Vector(columns) => {
-                    let wide: Columns = columns.iter().map(|c| c.repeat(steps.count)).collect();
+                    // Taken before the copies are made: a pinned query over a long range can be large.
+                    self.take(size(&columns).saturating_mul(steps.count as u64))?;
                     self.release(&columns);
-                    self.hold(&wide)?;
-                    Evaluated::Vector(wide)
+                    Evaluated::Vector(columns.iter().map(|c| c.repeat(steps.count)).collect())
                 }
                 text @ Evaluated::String(_) => text,
             });
@@ -191,12 +191,11 @@ impl<'a> Evaluator<'a> {
             ExprKind::Number(n) => Ok(Evaluated::Scalar(vec![n.value; steps.count])),
             ExprKind::String(s) => Ok(Evaluated::String(s.value.clone())),
             ExprKind::Paren(inner) => self.eval(inner, steps),
-            ExprKind::Vector(selector) => self.held(self.instant_columns(selector, steps)?),
+            ExprKind::Vector(selector) => Ok(Evaluated::Vector(self.instant_columns(selector, steps)?)),
             ExprKind::Unary(unary) => self.unary(&unary.expr, unary.negative, steps),
             ExprKind::Binary(_) => self.binary(expr, steps),
             ExprKind::Aggregate(aggregate) => {
-                let columns = self.aggregate(aggregate, expr.span, steps)?;
-                self.held(columns)
+                Ok(Evaluated::Vector(self.aggregate(aggregate, expr.span, steps)?))
             }
             ExprKind::Call(_) => self.call(expr, steps),
             ExprKind::Matrix(_) | ExprKind::Subquery(_) => {
@@ -257,11 +256,33 @@ impl<'a> Evaluator<'a> {
     }
 
     fn hold(&self, columns: &[Column]) -> Evaluation<()> {
+        self.take(size(columns))
+    }
+
+    fn take(&self, samples: u64) -> Evaluation<()> {
         self.budget.check()?;
-        self.budget.take(size(columns))?;
+        self.budget.take(samples)?;
         let mut stats = self.stats.get();
         stats.peak_samples = stats.peak_samples.max(self.budget.used());
         self.stats.set(stats);
+        Ok(())
+    }
+
+    /// An empty column whose cells are taken from the budget.
+    fn new_column(&self, labels: Labels, steps: usize) -> Evaluation<Column> {
+        self.take(steps as u64)?;
+        Ok(Column::empty(labels, steps))
+    }
+
+    /// Adds a column from [`Self::new_column`] to others if anything is in it.
+    fn keep_column(&self, column: Column, columns: &mut Columns) -> Evaluation<()> {
+        let cells = column.floats.len() as u64;
+        if column.has_any() {
+            self.budget.take(column.size() - cells)?;
+            columns.push(column);
+        } else {
+            self.budget.give_back(cells);
+        }
         Ok(())
     }
 
@@ -292,10 +313,21 @@ impl<'a> Evaluator<'a> {
             columns.iter_mut().for_each(|c| c.drop_name = true);
             return Ok(columns);
         }
+        let distinct = self.distinct_without_names(&columns);
         for column in &mut columns {
             column.labels = self.nameless(&column.labels);
         }
+        if distinct {
+            return Ok(columns);
+        }
         column::merged(columns).map_err(|labels| same_labelset(span, &labels))
+    }
+
+    /// Whether distinct series surely stay distinct without their names: when all have the same one.
+    fn distinct_without_names(&self, columns: &[Column]) -> bool {
+        let Some(first) = columns.first() else { return true };
+        let name = first.labels.name();
+        !self.options.type_and_unit_labels && columns.iter().all(|c| c.labels.name() == name)
     }
 
     /// Takes off the names that were marked.

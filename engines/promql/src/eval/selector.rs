@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quarterdeck_kernel::{Labels, Timestamp, is_stale, time};
 
-use super::column::{Column, Columns};
+use super::column::Columns;
 use super::window::RangeSeries;
 use super::{Evaluation, Evaluator, Steps};
 use crate::ast::{Expr, ExprKind, VectorSelector};
@@ -67,7 +67,7 @@ impl Evaluator<'_> {
         let mut columns = Vec::with_capacity(fetched.len());
         for series in fetched {
             let read = series.samples.len() + series.histograms.len() * 10;
-            let mut column = Column::empty(series.labels, steps.count);
+            let mut column = self.new_column(series.labels, steps.count)?;
             let (mut f, mut h) = (0, 0);
             for i in 0..steps.count {
                 let at = self.reference(&selector.modifiers, steps.at(i));
@@ -98,9 +98,7 @@ impl Evaluator<'_> {
                 }
             }
             self.give_back_fetched(read as u64);
-            if column.has_any() {
-                columns.push(column);
-            }
+            self.keep_column(column, &mut columns)?;
         }
         Ok(columns)
     }

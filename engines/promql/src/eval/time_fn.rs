@@ -82,9 +82,7 @@ impl Evaluator<'_> {
     pub(super) fn timestamp(&self, call: &Call, span: Span, steps: Steps) -> Evaluation<Columns> {
         let arg = &call.args[0];
         let columns = if let ExprKind::Vector(selector) = &arg.unwrapped().kind {
-            let columns = self.timestamp_columns(selector, steps)?;
-            self.hold(&columns)?;
-            columns
+            self.timestamp_columns(selector, steps)?
         } else {
             let mut columns = self.vector(arg, steps)?;
             for column in &mut columns {

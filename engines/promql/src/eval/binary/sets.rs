@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use quarterdeck_kernel::Labels;
 
-use super::super::column::{Column, Columns, merged};
+use super::super::column::{Column, Columns};
 use super::super::{Evaluator, Steps};
 use crate::ast::{BinaryExpr, BinaryOp};
 
@@ -34,9 +34,8 @@ impl Evaluator<'_> {
                     out.push(kept);
                 }
             }
-            // A series may come from the left at some steps and from the right at others. Where it comes from both,
-            // its labels differ in what the matching ignores only if names differ: such a pair stays as it is.
-            return merged(out.clone()).unwrap_or(out);
+            // A series may come from the left at some steps and from the right at others.
+            return join(out);
         }
         let there = presence_by_key(right, &right_keys, steps);
         let wanted = b.op == BinaryOp::And;
@@ -49,6 +48,26 @@ impl Evaluator<'_> {
         });
         out
     }
+}
+
+/// Joins columns with the same labels as far as they have no value at the same step.
+fn join(columns: Columns) -> Columns {
+    let mut seen: HashMap<Labels, usize> = HashMap::with_capacity(columns.len());
+    let mut out: Columns = Vec::with_capacity(columns.len());
+    for column in columns {
+        let earlier = seen.get(&column.labels).copied();
+        let free = |i: usize| earlier.is_some_and(|e| !(out[e].is_present(i) && column.is_present(i)));
+        match earlier {
+            Some(e) if (0..column.floats.len()).all(free) => {
+                (0..column.floats.len()).for_each(|i| out[e].copy_cell(i, &column));
+            }
+            _ => {
+                seen.insert(column.labels.clone(), out.len());
+                out.push(column);
+            }
+        }
+    }
+    out
 }
 
 fn mask(column: &mut Column, keep: impl Fn(usize) -> bool) {
