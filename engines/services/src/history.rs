@@ -57,11 +57,11 @@ fn times((from, to, columns): Span) -> Result<Times, Reason> {
         return Err(Reason(format!("{from} to {to} is not a range of time")));
     }
     let columns = i64::try_from(columns.clamp(1, MAX_COLUMNS)).unwrap_or(1);
-    let step = (millis(to.since(from)) / columns).max(1000);
+    let length = millis(to.since(from));
+    let step = (length / columns).max(1000);
     // Columns end on multiples of their width, so that they do not flicker as time goes on.
     let last = to.as_millis().div_euclid(step) * step;
-    let count = (last - from.as_millis()) / step;
-    let first = last - (count.max(1) - 1) * step;
+    let first = last - ((length / step).clamp(1, columns) - 1) * step;
     let at = Timestamp::from_millis;
     Ok(Times { from: at(first), to: at(last), step: Duration::from_millis(step.unsigned_abs()) })
 }
@@ -186,8 +186,8 @@ mod tests {
     fn columns_end_on_multiples_of_their_width() {
         let at = Timestamp::from_millis;
         let t = times((at(1_000_400), at(1_060_400), 6)).unwrap();
-        assert_eq!((t.from, t.to, t.step), (at(1_020_000), at(1_060_000), Duration::from_secs(10)));
-        assert_eq!(t.iter().count(), 5);
+        assert_eq!((t.from, t.to, t.step), (at(1_010_000), at(1_060_000), Duration::from_secs(10)));
+        assert_eq!(t.iter().count(), 6);
         let t = times((at(0), at(60_000), 6)).unwrap();
         assert_eq!((t.from, t.to), (at(10_000), at(60_000)));
         assert!(times((at(5), at(5), 10)).is_err());
