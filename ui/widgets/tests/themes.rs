@@ -135,6 +135,24 @@ fn sixteen_colours_keep_the_series_apart_too() {
 }
 
 #[test]
+fn fewer_colours_keep_meanings_apart() {
+    let apart = [Role::Ok, Role::Warning, Role::Critical, Role::Running, Role::Text, Role::Faint];
+    for theme in shipped() {
+        for depth in [Depth::True, Depth::Cube, Depth::Sixteen] {
+            let styles: std::collections::HashSet<_> =
+                apart.iter().map(|role| theme.style(*role, depth)).collect();
+            assert_eq!(styles.len(), apart.len(), "{} at {depth:?}", theme.name);
+            let selection = theme.style(Role::Selection, depth);
+            assert!(
+                selection != ratatui::style::Style::new() && selection.bg != theme.base(depth).bg,
+                "{}",
+                theme.name
+            );
+        }
+    }
+}
+
+#[test]
 fn without_colour_nothing_is_coloured_and_what_matters_still_stands_out() {
     for theme in shipped() {
         let look = Look::new(theme.clone(), Depth::None);

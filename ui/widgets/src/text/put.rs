@@ -69,6 +69,12 @@ pub fn put(buffer: &mut Buffer, x: u16, y: u16, max_width: u16, text: &str, styl
         return 0;
     }
     let room = max_width.min(area.right() - x);
+    if text.len() <= usize::from(room) && text.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+        for (column, at) in (x..).zip(0..text.len()) {
+            write(buffer, column, y, &text[at..=at], 1, style);
+        }
+        return text.len() as u16;
+    }
     let text = cut(text, usize::from(room));
     let mut used = 0;
     for (cluster, width) in graphemes(&text) {
@@ -102,7 +108,19 @@ fn write(buffer: &mut Buffer, x: u16, y: u16, symbol: &str, width: u16, style: S
 
 /// Draws one sign of ours into one cell, if it is in the buffer.
 pub fn cell(buffer: &mut Buffer, x: u16, y: u16, sign: &str, style: Style) {
-    put(buffer, x, y, 1, sign, style);
+    let mut chars = sign.chars();
+    let plain = matches!((chars.next(), chars.next()), (Some(c), None) if is_sign(c));
+    if plain && buffer.area.contains((x, y).into()) {
+        write(buffer, x, y, sign, 1, style);
+    } else if !plain {
+        put(buffer, x, y, 1, sign, style);
+    }
+}
+
+/// Characters that are safe and one column wide without looking further: ASCII, arrows, mathematical signs, box
+/// drawing, blocks, shapes, Braille.
+const fn is_sign(c: char) -> bool {
+    matches!(c, ' '..='~' | '\u{b7}' | '\u{2190}'..='\u{22ff}' | '\u{2500}'..='\u{25fc}' | '\u{2800}'..='\u{28ff}')
 }
 
 /// Draws text so that it ends at the right edge of `width` columns from `x` on; returns how many columns it took.
@@ -161,5 +179,44 @@ pub fn fill(buffer: &mut Buffer, area: Rect, sign: &str, style: Style) {
         for x in area.left()..area.right() {
             cell(buffer, x, y, sign, style);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_that_take_the_short_way_are_clean_and_one_column_wide() {
+        for c in (0..=0x10_ffff).filter_map(char::from_u32).filter(|c| is_sign(*c)) {
+            let sign = c.to_string();
+            assert_eq!(
+                (sign.as_str().cell_width(), clean(&sign).as_ref()),
+                (1, sign.as_str()),
+                "U+{:04X}",
+                u32::from(c)
+            );
+        }
+    }
+
+    #[test]
+    fn wide_characters_are_cut_whole() {
+        let draw = |text: &str, width| {
+            let mut buffer = Buffer::empty(Rect::new(0, 0, 6, 1));
+            let used = put(&mut buffer, 0, 0, width, text, Style::new());
+            (used, buffer.content.iter().map(|cell| cell.symbol().to_owned()).collect::<String>())
+        };
+        assert_eq!(draw("漢字漢字", 6), (5, "漢 字 … ".to_owned()));
+        assert_eq!(draw("漢字", 3), (3, "漢 …   ".to_owned()));
+        assert_eq!(draw("漢", 1), (1, "…     ".to_owned()));
+        assert_eq!(draw("ab漢字", 6), (6, "ab漢 字 ".to_owned()));
+    }
+
+    #[test]
+    fn overwriting_half_a_wide_character_leaves_no_other_half() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 4, 1));
+        put(&mut buffer, 0, 0, 4, "漢字", Style::new());
+        cell(&mut buffer, 1, 0, "│", Style::new());
+        assert_eq!(buffer, Buffer::with_lines([" │字"]));
     }
 }
