@@ -13,6 +13,9 @@ use ratatui::style::Modifier;
 use super::{Piece, pieces_width};
 use crate::pane::{Scope, Status};
 
+/// The interval at which data is expected when nothing says so, in milliseconds.
+const INTERVAL: i64 = 15_000;
+
 /// What the header tells.
 pub(crate) struct Header<'a> {
     pub status: &'a Status,
@@ -34,9 +37,11 @@ enum Detail {
     Scope,
     /// Without the program's name.
     Bare,
+    /// Only what must be known: no range, no cursor, names cut short.
+    Tight,
 }
 
-const DETAILS: [Detail; 4] = [Detail::Full, Detail::Counts, Detail::Scope, Detail::Bare];
+const DETAILS: [Detail; 5] = [Detail::Full, Detail::Counts, Detail::Scope, Detail::Bare, Detail::Tight];
 
 impl Header<'_> {
     pub(crate) fn draw(&self, look: &Look, buffer: &mut Buffer, area: Rect) {
@@ -92,7 +97,10 @@ impl Header<'_> {
             Some(service) => {
                 pieces.push((dot, look.style(Role::Muted)));
                 let style = look.style(Role::Accent).add_modifier(Modifier::BOLD);
-                pieces.push((text::cut(service, 24).into_owned(), style));
+                pieces.push((
+                    text::cut(service, if detail == Detail::Tight { 10 } else { 24 }).into_owned(),
+                    style,
+                ));
             }
             None if detail < Detail::Scope => {
                 pieces.push((dot, look.style(Role::Muted)));
@@ -106,24 +114,34 @@ impl Header<'_> {
     fn middle(&self, look: &Look, detail: Detail) -> Vec<Piece> {
         let dot = (format!(" {} ", look.glyph(Glyph::Dot)), look.style(Role::Muted));
         let range = format_duration(Duration::from_millis(self.scope.range.unsigned_abs()));
-        let mut pieces = vec![(range, look.style(Role::Text)), dot.clone()];
+        let tight = detail == Detail::Tight;
+        let mut pieces = Vec::new();
+        if !tight {
+            pieces.extend([(range, look.style(Role::Text)), dot.clone()]);
+        }
         if self.busy {
             pieces.insert(0, (format!("{} ", look.spinner(self.now)), look.style(Role::Running)));
         }
         let short = detail > Detail::Counts;
         if let Moment::At(at) = self.scope.moment {
             let age = if short { String::new() } else { format!(" ({})", ago(at, self.now)) };
-            let words = format!("{} rewound to {}{age}", look.glyph(Glyph::Undo), look.when(at, self.now));
+            let words = format!(
+                "{} rewound {}{}{age}",
+                look.glyph(Glyph::Undo),
+                if tight { "" } else { "to " },
+                look.when(at, self.now)
+            );
             pieces.push((words, look.style(Role::Frozen).add_modifier(Modifier::BOLD)));
         } else if let Some(since) = self.frozen_since {
             let age = span(self.now.as_millis().saturating_sub(since.as_millis()).max(0));
-            let words = format!("{} frozen {} ({age})", look.glyph(Glyph::Frozen), look.clock(since));
+            let words = format!("{} frozen {}", look.glyph(Glyph::Frozen), look.clock(since));
+            let words = if tight { words } else { format!("{words} ({age})") };
             pieces.push((words, look.style(Role::Frozen).add_modifier(Modifier::BOLD)));
         } else {
             pieces.push((look.clock(self.now), look.style(Role::Text)));
             pieces.push(self.age(look));
         }
-        if let Some(cursor) = self.scope.cursor.filter(|c| self.scope.moment != Moment::At(*c)) {
+        if let Some(cursor) = self.scope.cursor.filter(|c| !tight && self.scope.moment != Moment::At(*c)) {
             pieces.push(dot);
             pieces.push((format!("cursor {}", look.when(cursor, self.now)), look.style(Role::Accent)));
         }
@@ -139,7 +157,8 @@ impl Header<'_> {
             return (" no data yet".to_owned(), look.style(Role::Muted));
         };
         let age = self.now.as_millis().saturating_sub(newest.as_millis());
-        if age > self.status.interval.max(1).saturating_mul(2) {
+        let interval = if self.status.interval > 0 { self.status.interval } else { INTERVAL };
+        if age > interval.saturating_mul(2) {
             let words = format!(" {} data {} old", look.glyph(Glyph::Warning), span(age));
             return (words, look.style(Role::Warning));
         }

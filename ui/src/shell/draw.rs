@@ -18,6 +18,18 @@ use crate::layers::Layer;
 use crate::layers::draw::border_hints;
 use crate::pane::{Context, Status, World};
 
+/// The last line of defence: whatever got past the toolkit's sanitiser (a pane that wrote cells itself) never reaches
+/// the terminal.
+fn purge(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        let symbol = cell.symbol();
+        let plain = matches!(symbol.as_bytes(), [b' '..=b'~']);
+        if !plain && !text::is_clean(symbol) {
+            cell.set_char('?');
+        }
+    }
+}
+
 impl<W: World> Shell<W> {
     /// Draws everything into a buffer, which is also where the mouse will act.
     pub fn draw(&mut self, buffer: &mut Buffer) {
@@ -31,6 +43,7 @@ impl<W: World> Shell<W> {
         } else {
             self.draw_frame(buffer, area);
         }
+        purge(buffer);
         self.look.settle(buffer);
     }
 

@@ -226,7 +226,7 @@ fn pasted_text_is_never_keys() {
 fn hostile_text_does_not_reach_the_screen() {
     let mut world = Fake::degraded();
     let evil = "x\u{1b}[31m\u{202e}evil\u{7}";
-    world.services = vec![evil.into()];
+    world.services = vec![evil.into(), "raw".into()];
     world.status.environment = evil.into();
     world.status.operator = evil.into();
     if let Some(headline) = &mut world.status.headline {

@@ -97,3 +97,25 @@ fn too_small_says_so() {
         Desk::new(Fake::default()).sized(size.0, size.1).screen();
     }
 }
+
+#[test]
+fn a_narrow_header_keeps_what_matters() {
+    let mut world = Fake::degraded();
+    world.status.production = true;
+    world.status.read_only = true;
+    world.status.environment = "production".into();
+    world.services = vec!["market-data-normaliser".into()];
+    world.status.running = Some("12 rollouts".into());
+    let mut told = String::new();
+    for columns in [80, 100, 120, 160] {
+        for keys in ["", "S down enter", "S down enter { { { { { { {", "space", "[ [ ["] {
+            let mut desk = Desk::new(world.clone()).sized(columns, 24);
+            let header = desk.press(keys).row(0);
+            told.push_str(&format!("{header}\n"));
+            for part in ["PRODUCTION", "READ-ONLY", "✖", "▲", "ops-1"] {
+                assert!(header.contains(part), "{columns} columns, {keys}: {part} is missing in {header:?}");
+            }
+        }
+    }
+    insta::assert_snapshot!(told);
+}

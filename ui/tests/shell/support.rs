@@ -237,6 +237,11 @@ impl Pane<Fake> for Services {
                 text::put(buffer, area.x, y, 1, "▌", cx.look.style(Role::Accent));
             }
             text::put(buffer, area.x + 3, y, area.width, service, cx.look.style(Role::Text));
+            if service == "raw" {
+                // What no pane should do: cells written past the toolkit.
+                buffer[(area.x + 20, y)].set_char('\u{1b}');
+                buffer[(area.x + 21, y)].set_char('\u{202e}');
+            }
             hits.push(Hit { area: row, target: index.to_string() });
         }
         if let Some(filter) = &self.filter {
