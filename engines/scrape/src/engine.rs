@@ -9,4 +9,4 @@ pub(crate) mod scraper;
 pub(crate) mod target;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

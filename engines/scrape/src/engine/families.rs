@@ -39,11 +39,6 @@ impl Families {
     pub(crate) fn read<'f, 'p>(&'f mut self, changed: &'f mut Vec<(String, Metadata)>) -> Reading<'f, 'p> {
         Reading { families: self, current: Current::default(), changed }
     }
-
-    /// Forgets all, so that the next page tells everything again.
-    pub(crate) fn clear(&mut self) {
-        self.told.clear();
-    }
 }
 
 impl<'p> Reading<'_, 'p> {

@@ -152,13 +152,12 @@ impl Manager {
         let owner = self.pools.iter_mut().find(|p| p.sources.iter().any(|s| s.id == found.source));
         // The discovery may have been stopped while its answer was on the way.
         let Some(pool) = owner else { return };
-        for source in pool.sources.iter_mut().filter(|s| s.id == found.source) {
-            source.errors.clone_from(&found.errors);
-            if let Some(groups) = &found.groups {
-                source.groups = Some(groups.clone());
-            }
+        let changed = found.groups.is_some();
+        if let Some(source) = pool.sources.iter_mut().find(|s| s.id == found.source) {
+            source.errors = found.errors;
+            source.groups = found.groups.or(source.groups.take());
         }
-        if found.groups.is_some() {
+        if changed {
             pool.sync(&mut self.tasks, &self.shared);
         }
         self.arrange();
