@@ -70,6 +70,11 @@ pub trait Screen {
     /// Turns mouse reports on or off.
     fn mouse(&mut self, _on: bool) {}
 
+    /// Whether there is a shell that could bring a stopped process back.
+    fn has_shell(&self) -> bool {
+        true
+    }
+
     /// Stops the process until the operator brings it back.
     ///
     /// # Errors
@@ -202,9 +207,7 @@ where
             }
             signal = signals.next(), if signals_open => match signal {
                 Some(Signal::End(name)) => ended = Some(Ended::Signal(name)),
-                Some(Signal::Stop) => {
-                    effect(HostEffect::Suspend, shell, screen, &mut frame, &mut host, &mut ended);
-                }
+                Some(Signal::Stop) => stop(screen, &mut frame, &mut ended),
                 Some(Signal::Continue) if screen.resume().is_ok() => frame.forget(),
                 Some(Signal::Continue) => ended = Some(Ended::Closed),
                 None => signals_open = false,
@@ -339,12 +342,20 @@ fn effect<W: World, S: Screen>(
                 shell.handle(Input::Tell(Severity::Warning, format!("not copied: {why}")));
             }
         }
-        HostEffect::Suspend => match screen.suspend() {
-            Ok(()) => frame.forget(),
-            Err(_) => *ended = Some(Ended::Closed),
-        },
+        HostEffect::Suspend if !screen.has_shell() => {
+            let told = "not stopped: no shell started this console, so none could bring it back";
+            shell.handle(Input::Tell(Severity::Warning, told.to_owned()));
+        }
+        HostEffect::Suspend => stop(screen, frame, ended),
         HostEffect::Quit => *ended = Some(Ended::Quit),
         other => host(other),
+    }
+}
+
+fn stop<S: Screen>(screen: &mut S, frame: &mut Frame, ended: &mut Option<Ended>) {
+    match screen.suspend() {
+        Ok(()) => frame.forget(),
+        Err(_) => *ended = Some(Ended::Closed),
     }
 }
 

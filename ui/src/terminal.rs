@@ -233,6 +233,11 @@ impl Screen for Terminal {
         };
     }
 
+    fn has_shell(&self) -> bool {
+        // The leader of a session has no shell above it that waits for it to stop.
+        rustix::process::getsid(None).is_ok_and(|session| session != rustix::process::getpid())
+    }
+
     fn suspend(&mut self) -> io::Result<()> {
         let _ = Backend::flush(&mut self.backend);
         give_back();

@@ -124,7 +124,7 @@ impl<W: World> Shell<W> {
         }
         let what = draft.invocation.subject.as_ref().map_or(String::new(), |s| format!(" {}", s.id));
         let title = format!("{}{what}", draft.spec.title);
-        self.running.insert(draft.invocation.id, title.clone());
+        self.running.insert(draft.invocation.id, (title.clone(), self.now));
         self.toast(ToastKind::Running(draft.invocation.id), &title);
         self.out.push(HostEffect::Dispatch(draft.invocation));
     }

@@ -1,12 +1,16 @@
 //! Where inputs go: to the topmost layer, to a pane that is being typed in, or through the keymap.
 
-use quarterdeck_kernel::Severity;
+use quarterdeck_kernel::{Severity, Timestamp};
+use uuid::Uuid;
 
 use super::{SMALLEST, Shell, ToastKind};
 use crate::host::{HostEffect, Input};
 use crate::keymap::{Lookup, Run};
 use crate::keys::{Key, KeyCode, label_chord};
 use crate::pane::{Event, Status, World};
+
+/// How long an action is shown as running without an outcome, in milliseconds.
+const OUTCOME_WAIT: i64 = 120_000;
 
 /// Global commands that work while a layer floats or a pane is typed in.
 const ALWAYS: [&str; 2] = ["shell.redraw", "shell.suspend"];
@@ -35,13 +39,29 @@ impl<W: World> Shell<W> {
                 let title = self.running.remove(&invocation);
                 match (result, title) {
                     (Ok(done), _) => self.toast(ToastKind::Done, &done.message),
-                    (Err(why), Some(title)) => self.tell(Severity::Critical, &format!("{title}: {why}")),
+                    (Err(why), Some((title, _))) => self.tell(Severity::Critical, &format!("{title}: {why}")),
                     (Err(why), None) => self.tell(Severity::Critical, &why),
                 }
             }
             Input::Tell(severity, text) => self.tell(severity, &text),
             // A clock that is set back must not keep toasts for hours: time only moves with it, both ways.
-            Input::Tick(now) => self.now = now,
+            Input::Tick(now) => {
+                self.now = now;
+                self.give_up_waiting();
+            }
+        }
+    }
+
+    /// An action without an outcome for this long is no longer shown as running.
+    fn give_up_waiting(&mut self) {
+        let overdue = |since: &Timestamp| self.now.as_millis() - since.as_millis() > OUTCOME_WAIT;
+        let late: Vec<Uuid> =
+            self.running.iter().filter(|(_, (_, s))| overdue(s)).map(|(id, _)| *id).collect();
+        for id in late {
+            self.toasts.finish(id);
+            if let Some((title, _)) = self.running.remove(&id) {
+                self.tell(Severity::Warning, &format!("{title}: no outcome yet; the timeline will tell it"));
+            }
         }
     }
 

@@ -103,7 +103,7 @@ pub struct Shell<W: World> {
     layers: Vec<Layer>,
     toasts: Toasts,
     flights: Flights<W>,
-    running: BTreeMap<Uuid, String>,
+    running: BTreeMap<Uuid, (String, Timestamp)>,
     recents: VecDeque<String>,
     actor: Actor,
     mouse: bool,

@@ -134,6 +134,19 @@ fn failures_are_told_with_what_was_tried() {
 }
 
 #[test]
+fn an_outcome_that_does_not_come_is_not_waited_for_forever() {
+    let mut desk = Desk::new(Fake::default());
+    let done = desk.press("a").dispatched();
+    desk.wait(100_000);
+    assert!(desk.screen().contains("Ack orders"));
+    desk.wait(30_000);
+    assert!(desk.screen().contains("no outcome yet"), "{}", desk.screen());
+    assert!(desk.shell.next_tick() >= desk.now.plus_millis(900), "nothing turns any more");
+    desk.outcome(&done[0], Ok("orders: acknowledged after all"));
+    assert!(desk.screen().contains("acknowledged after all"));
+}
+
+#[test]
 fn undo_takes_the_newest_own_change() {
     let marks = vec![
         Fake::entry("ops-1", 1, true),

@@ -137,6 +137,15 @@ fn late_answers_are_dropped_and_esc_gives_up() {
 }
 
 #[test]
+fn a_deep_link_opens_its_subject() {
+    let mut desk = Desk::new(Fake::default());
+    desk.press("g l");
+    desk.shell.open(&"service:broker".parse().expect("a subject"));
+    assert!(desk.screen().contains("▌  broker"), "{}", desk.screen());
+    assert!(desk.press("esc").screen().contains("─ log ─"), "back leads to where the operator was");
+}
+
+#[test]
 fn panes_hear_what_they_missed() {
     let mut desk = Desk::new(Fake::default());
     desk.press("g l g s -").change(|_| {}).press("g l");

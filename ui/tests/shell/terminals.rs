@@ -192,6 +192,16 @@ fn a_stop_gives_the_terminal_back_and_continuing_takes_it_again() {
 }
 
 #[test]
+fn without_a_shell_above_nothing_is_stopped() {
+    let mut pty = Pty::new("alone");
+    pty.wait_for("services");
+    pty.type_keys("\x1a");
+    pty.wait_for("not stopped: no shell started this console");
+    pty.type_keys("q");
+    assert_restored(&pty.end());
+}
+
+#[test]
 fn a_panic_gives_the_terminal_back_and_is_told() {
     let mut pty = Pty::new("panic");
     pty.wait_for("services");
