@@ -195,3 +195,18 @@ fn mistakes_in_theme_files_are_told_with_their_place() {
     let missing = parse("mine.toml", "name = \"x\"\n").expect_err("roles missing");
     assert!(missing.iter().any(|d| d.message.contains("\"critical\"")), "{missing:?}");
 }
+
+#[test]
+fn a_theme_can_start_from_one_that_ships() {
+    let mine = "name = \"mine\"\nbase = \"fjord\"\n[roles]\ncritical = \"#ff00ff\"\n";
+    let theme = parse("mine.toml", mine).expect("theme");
+    let fjord = shipped().iter().find(|theme| theme.name == "fjord").expect("fjord");
+    assert_eq!(theme.ink(Role::Critical).fg, Some(Colour::Rgb(0xff, 0, 0xff)));
+    assert_eq!(
+        (theme.ink(Role::Text), theme.background, theme.name.as_str()),
+        (fjord.ink(Role::Text), fjord.background, "mine")
+    );
+    let mistakes = parse("mine.toml", "name = \"mine\"\nbase = \"fjrod\"\n").expect_err("no such base");
+    assert_eq!(mistakes.len(), 1);
+    assert_eq!(mistakes[0].to_string(), "mine.toml:2:8: no theme \"fjrod\" ships; did you mean \"fjord\"?");
+}

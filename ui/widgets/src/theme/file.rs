@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::role::SERIES;
-use super::{Appearance, Colour, Ink, Role, Theme};
+use super::{Appearance, Colour, Ink, Role, Theme, shipped, shipped_source};
 
 /// Ways of writing that a role can have besides colours.
 const MODIFIERS: [(&str, Modifier); 5] = [
@@ -20,8 +20,8 @@ const MODIFIERS: [(&str, Modifier); 5] = [
     ("reversed", Modifier::REVERSED),
 ];
 
-const TOP: [&str; 8] =
-    ["name", "description", "appearance", "background", "series", "heat", "roles", "sixteen"];
+const TOP: [&str; 9] =
+    ["base", "name", "description", "appearance", "background", "series", "heat", "roles", "sixteen"];
 
 /// A theme from the text of a file; `source` names the file in mistakes.
 ///
@@ -64,18 +64,24 @@ impl Reader<'_> {
     }
 
     fn theme(&mut self, table: &DeTable<'_>) -> Theme {
-        let mut theme = Theme {
+        let base =
+            table.iter().find(|(key, _)| key.get_ref().as_ref() == "base").and_then(|(_, v)| self.base(v));
+        let based = base.is_some();
+        let mut theme = base.flatten().unwrap_or_else(|| Theme {
             name: String::new(),
             description: String::new(),
             appearance: Appearance::Dark,
             background: Colour::Terminal,
             heat: Vec::new(),
             inks: vec![Ink::EMPTY; Role::ALL.len()],
-        };
-        let mut written = Vec::new();
+        });
+        // What the base says need not be said again.
+        let mut written: Vec<&str> =
+            if based { Role::ALL.iter().map(|role| role.name()).collect() } else { Vec::new() };
         let mut sixteen = None;
         for (key, value) in table {
             match key.get_ref().as_ref() {
+                "base" => {}
                 "name" => theme.name = self.string(value),
                 "description" => theme.description = self.string(value),
                 "appearance" => theme.appearance = self.appearance(value),
@@ -97,6 +103,23 @@ impl Reader<'_> {
         }
         self.complete(&mut theme, &written);
         theme
+    }
+
+    /// The shipped theme that a file starts from.
+    fn base(&mut self, value: &Spanned<Value<'_>>) -> Option<Theme> {
+        let name = self.string(value);
+        let names = shipped::names();
+        let source = shipped_source(&name);
+        if source.is_none() {
+            let near = nearest(&name, names.iter().copied());
+            let advice = near.map_or_else(
+                || format!("allowed are {}", names.join(", ")),
+                |n| format!("did you mean {n:?}?"),
+            );
+            self.mistake(value.span(), format!("no theme {name:?} ships"), advice);
+        }
+        let theme = source.and_then(|source| parse(&name, source).ok())?;
+        Some(Theme { name: String::new(), description: String::new(), ..theme })
     }
 
     /// Fills in roles that may be left out from those that may not.

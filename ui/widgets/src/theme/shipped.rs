@@ -26,6 +26,11 @@ pub fn shipped() -> &'static [Arc<Theme>] {
     })
 }
 
+/// The names of the themes that ship.
+pub(super) fn names() -> [&'static str; SOURCES.len()] {
+    SOURCES.map(|(name, _)| name)
+}
+
 /// A shipped theme as it is written, for users who want to start from it.
 #[must_use]
 pub fn shipped_source(name: &str) -> Option<&'static str> {
