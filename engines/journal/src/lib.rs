@@ -2,8 +2,9 @@
 //!
 //! [`DataDir`] is the directory that one console has to itself; [`store`] the database, SQLite or PostgreSQL;
 //! [`timeline`] the tamper-evident record of every change; [`dispatch`] the one way to make a change. What each
-//! promises after `kill -9` and after a power cut is said at its head.
+//! promises after `kill -9` and after a power cut is said at its head. [`configuration`] reads what the operator wrote.
 
+pub mod configuration;
 pub mod datadir;
 pub mod dispatch;
 pub mod store;

@@ -115,7 +115,8 @@ async fn range(
     if let Some(max) = max_entries
         && last - first + 1 > max + max / 100
     {
-        to = last - max;
+        // The checkpoint takes one of the places.
+        to = last.saturating_sub(max.saturating_sub(1));
     }
     if let Some(oldest) = oldest_kept {
         let row = tx
