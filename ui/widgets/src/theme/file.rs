@@ -64,8 +64,7 @@ impl Reader<'_> {
     }
 
     fn theme(&mut self, table: &DeTable<'_>) -> Theme {
-        let base =
-            table.iter().find(|(key, _)| key.get_ref().as_ref() == "base").and_then(|(_, v)| self.base(v));
+        let base = table.iter().find(|(key, _)| key.get_ref().as_ref() == "base").map(|(_, v)| self.base(v));
         let based = base.is_some();
         let mut theme = base.flatten().unwrap_or_else(|| Theme {
             name: String::new(),
