@@ -9,6 +9,8 @@ use quarterdeck_kernel::{Labels, Matcher, Timestamp};
 use quarterdeck_panes::world::{Answer, Complaint, Evaluated, EvaluatedSeries, Names, Query, TimelineFilter};
 use quarterdeck_promql::{Budget, Engine, Output, QueryError, Storage, Value};
 
+use crate::live::Live;
+
 /// What questions are answered from.
 #[derive(Clone)]
 pub struct Sources {
@@ -17,7 +19,7 @@ pub struct Sources {
     /// The evaluator.
     pub engine: Arc<Engine>,
     /// Services.
-    pub services: quarterdeck_services::Handle,
+    pub services: Live<quarterdeck_services::Handle>,
     /// The timeline.
     pub timeline: quarterdeck_journal::Timeline,
 }
@@ -58,11 +60,13 @@ impl Sources {
             }
             Query::Names { what, matching, limit } => Answer::Names(self.names(what, &matching, limit, budget, now)?),
             Query::Signals { service, transaction, from, to, columns } => {
-                let series = self.services.series(&service, transaction.as_deref(), from, to, columns);
+                let services = self.services.get().map_err(|reason| reason.0)?;
+                let series = services.series(&service, transaction.as_deref(), from, to, columns);
                 Answer::Signals(Arc::new(series.map_err(|reason| reason.0)?))
             }
             Query::Heatmap { service, transaction, from, to, columns } => {
-                let map = self.services.heatmap(&service, transaction.as_deref(), from, to, columns);
+                let services = self.services.get().map_err(|reason| reason.0)?;
+                let map = services.heatmap(&service, transaction.as_deref(), from, to, columns);
                 Answer::Heatmap(Arc::new(map.map_err(|reason| reason.0)?))
             }
             Query::Plot(plot) => Answer::Plot(crate::plot::draw(&plot)?),

@@ -1,1 +1,89 @@
-fn main() {}
+//! Quarterdeck: a full-screen terminal operations console that hosts a whole operations stack in one process.
+
+mod actions;
+mod answers;
+mod cli;
+mod commands;
+mod config;
+mod console;
+mod engines;
+mod exit;
+mod host;
+mod http;
+mod keeper;
+mod lifecycle;
+mod live;
+mod logs;
+mod paths;
+mod plot;
+mod reload;
+mod run;
+mod screen;
+mod screenshot;
+mod system;
+mod worlds;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use exit::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        // These two are processes of their own kind: no runtime, no logs, nothing that could fail.
+        Some(Command::Keeper) => {
+            keeper::run(std::io::stdin().lock());
+            ExitCode::SUCCESS
+        }
+        Some(Command::DemoService { args }) => exit::report(demo_service(&args)),
+        command => {
+            // The TLS of everything below is rustls with ring; a second installation would be refused, and change nothing.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            exit::report(dispatch(cli.global, command))
+        }
+    }
+}
+
+fn demo_service(args: &[String]) -> Result<(), Failure> {
+    let (role, args) =
+        args.split_first().ok_or_else(|| Failure::Usage("demo-service needs a role".to_owned()))?;
+    quarterdeck_demo::role(role, args).map_err(|e| Failure::Failed(e.to_string()))
+}
+
+fn dispatch(global: cli::Global, command: Option<Command>) -> Result<(), Failure> {
+    match command {
+        None => run::console(&global, None),
+        Some(Command::Open { subject }) => {
+            let subject = subject.parse().map_err(|e: quarterdeck_kernel::subject::SubjectError| Failure::Usage(e.to_string()))?;
+            run::console(&global, Some(subject))
+        }
+        Some(Command::Serve) => run::serve(&global),
+        Some(Command::Demo(demo)) => run::demo(&global, &demo),
+        Some(Command::Check { files }) => commands::check::run(&global, &files),
+        Some(Command::Query(query)) => block_on(commands::query::run(&global, query)),
+        Some(Command::Act(act)) => block_on(commands::act::run(&global, act)),
+        Some(Command::Timeline { command }) => block_on(commands::timeline::run(&global, command)),
+        Some(Command::Config { command }) => commands::config::run(&global, &command),
+        Some(Command::Screenshot(shot)) => block_on(commands::screenshot::run(&global, shot)),
+        Some(Command::Test { command }) => commands::test::run(&command),
+        Some(Command::Docs { dir, check }) => commands::docs::run(&dir, check),
+        Some(Command::Completions { shell }) => {
+            commands::completions(shell);
+            Ok(())
+        }
+        Some(Command::Man) => commands::man(),
+        Some(Command::Keeper | Command::DemoService { .. }) => Ok(()),
+    }
+}
+
+/// Runs a short command to its end.
+fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::Failed(format!("the runtime cannot be started: {e}")))?;
+    runtime.block_on(work)
+}

@@ -45,9 +45,17 @@ pub fn draw(plot: &Plot) -> Result<Vec<u8>, String> {
         PlotFormat::Png => {
             let mut pixels = vec![0; size.0 as usize * size.1 as usize * 3];
             on(&BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area(), plot)?;
-            quarterdeck_widgets::picture::encode_png(size.0, size.1, &pixels).map_err(|e| e.to_string())
+            encode(size, &pixels).map_err(|e| e.to_string())
         }
     }
+}
+
+fn encode((width, height): (u32, u32), pixels: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.write_header()?.write_image_data(pixels)?;
+    Ok(bytes)
 }
 
 fn on<B: DrawingBackend>(area: &DrawingArea<B, plotters::coord::Shift>, plot: &Plot) -> Result<(), String>

@@ -38,6 +38,8 @@ pub struct World {
     pub services: Arc<quarterdeck_services::Snapshot>,
     /// What happened.
     pub timeline: Arc<Timeline>,
+    /// The one sentence that leads when something is wrong.
+    pub headline: Option<Arc<quarterdeck_services::Headline>>,
     /// What can be done.
     pub actions: Arc<dyn Actions>,
 }
@@ -66,7 +68,7 @@ impl Timeline {
 }
 
 /// The console itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Console {
     /// Environment: `development`, `staging`, `production`, `demo`.
     pub environment: String,
@@ -474,10 +476,10 @@ impl World {
     }
 
     fn headline(&self) -> Option<Headline> {
-        let told = quarterdeck_services::headline(&self.services, &self.timeline.entries, self.now)?;
+        let told = self.headline.as_ref()?;
         Some(Headline {
             severity: told.severity,
-            text: told.text,
+            text: told.text.clone(),
             subject: Some(Subject::service(&*told.service)),
             helps: None,
         })

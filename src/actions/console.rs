@@ -17,12 +17,9 @@ pub trait Reload: Send + Sync {
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
-pub(super) fn register(
-    registry: &mut Registry,
-    level: &LevelSwitch,
-    reload: &Arc<dyn Reload>,
-) -> Result<(), RegisterError> {
-    registry.register(
+/// The console's own actions, as data.
+pub(super) fn specs() -> [ActionSpec; 2] {
+    [
         ActionSpec {
             id: "console.reload",
             title: "Reload configuration",
@@ -32,9 +29,6 @@ pub(super) fn register(
             danger: Danger::Disruptive,
             inverse: None,
         },
-        Arc::new(Reloading(Arc::clone(reload))),
-    )?;
-    registry.register(
         ActionSpec {
             id: "console.log-level",
             title: "Set log level",
@@ -49,8 +43,17 @@ pub(super) fn register(
             danger: Danger::Safe,
             inverse: Some("console.log-level"),
         },
-        Arc::new(Level(level.clone())),
-    )
+    ]
+}
+
+pub(super) fn register(
+    registry: &mut Registry,
+    level: &LevelSwitch,
+    reload: &Arc<dyn Reload>,
+) -> Result<(), RegisterError> {
+    let [reload_spec, level_spec] = specs();
+    registry.register(reload_spec, Arc::new(Reloading(Arc::clone(reload))))?;
+    registry.register(level_spec, Arc::new(Level(level.clone())))
 }
 
 struct Reloading(Arc<dyn Reload>);

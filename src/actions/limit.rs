@@ -6,15 +6,23 @@ use quarterdeck_journal::dispatch::{BoxFuture, RegisterError, Stored};
 use quarterdeck_journal::store::{Db, StoreError, Tx};
 use quarterdeck_journal::{Execute, Failure, How, Outcome, Registry, Value};
 use quarterdeck_kernel::{ChangeKind, Invocation, Reason, Subject};
-use quarterdeck_services::Handle;
+use quarterdeck_services::{Handle, LimitChange};
+
+use crate::live::Live;
 
 /// Limits by key, as the services engine names them.
 pub(super) const TABLE: &str =
     "CREATE TABLE service_limits (limit_key TEXT PRIMARY KEY, limit_value TEXT NOT NULL)";
 
-struct Limit(Handle);
+struct Limit(Live<Handle>);
 
-pub(super) fn register(registry: &mut Registry, services: &Handle) -> Result<(), RegisterError> {
+impl Limit {
+    fn plan(&self, invocation: &Invocation) -> Result<LimitChange, Reason> {
+        self.0.get()?.plan_limit(invocation)
+    }
+}
+
+pub(super) fn register(registry: &mut Registry, services: &Live<Handle>) -> Result<(), RegisterError> {
     for spec in quarterdeck_services::actions() {
         registry.register(spec, Arc::new(Limit(services.clone())))?;
     }
@@ -35,7 +43,7 @@ pub async fn load(db: &Db, services: &Handle) -> Result<(), StoreError> {
 impl Execute for Limit {
     fn available(&self, subject: Option<&Subject>) -> Result<(), Reason> {
         match subject {
-            Some(subject) if self.0.snapshot().service(&subject.id).is_none() => {
+            Some(subject) if self.0.get()?.snapshot().service(&subject.id).is_none() => {
                 Err(Reason(format!("there is no service {}", subject.id)))
             }
             _ => Ok(()),
@@ -43,7 +51,7 @@ impl Execute for Limit {
     }
 
     fn preview(&self, invocation: &Invocation) -> Vec<String> {
-        self.0.plan_limit(invocation).map(|change| vec![change.summary]).unwrap_or_default()
+        self.plan(invocation).map(|change| vec![change.summary]).unwrap_or_default()
     }
 
     fn kind(&self) -> ChangeKind {
@@ -62,7 +70,7 @@ impl Stored for Limit {
         tx: &'a mut Tx,
     ) -> BoxFuture<'a, Result<Outcome, Failure>> {
         Box::pin(async move {
-            let change = self.0.plan_limit(invocation).map_err(|reason| Failure::Refused(reason.0))?;
+            let change = self.plan(invocation).map_err(|reason| Failure::Refused(reason.0))?;
             let key = Value::from(change.key.as_str());
             match &change.value {
                 Some(value) => {
@@ -84,11 +92,10 @@ impl Stored for Limit {
         })
     }
 
-    fn committed(&self, invocation: &Invocation, outcome: &Outcome) {
+    fn committed(&self, invocation: &Invocation, _outcome: &Outcome) {
         // The plan is made from what was in force before the commit: it is the same as the one that was stored.
-        let _ = outcome;
-        if let Ok(change) = self.0.plan_limit(invocation) {
-            self.0.apply(&change.key, change.value.as_deref());
+        if let (Ok(services), Ok(change)) = (self.0.get(), self.plan(invocation)) {
+            services.apply(&change.key, change.value.as_deref());
         }
     }
 }

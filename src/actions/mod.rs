@@ -5,7 +5,7 @@ mod limit;
 mod streams;
 mod targets;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use quarterdeck_journal::dispatch::RegisterError;
 use quarterdeck_journal::store::{Migrations, Step};
@@ -16,6 +16,7 @@ use quarterdeck_panes::world::Actions;
 pub use console::Reload;
 pub use limit::load as load_limits;
 
+use crate::live::Live;
 use crate::logs::LevelSwitch;
 
 /// Tables of the actions here.
@@ -24,11 +25,11 @@ pub const MIGRATIONS: Migrations = Migrations { engine: "services", steps: &[Ste
 /// What the actions act on.
 pub struct Handles {
     /// Scraping.
-    pub scrape: quarterdeck_scrape::Handle,
+    pub scrape: Live<quarterdeck_scrape::Handle>,
     /// Feeds.
-    pub streams: quarterdeck_streams::Handle,
+    pub streams: Live<quarterdeck_streams::Handle>,
     /// Services.
-    pub services: quarterdeck_services::Handle,
+    pub services: Live<quarterdeck_services::Handle>,
     /// The own log.
     pub level: LevelSwitch,
     /// Reads the configuration again.
@@ -49,17 +50,33 @@ pub fn registry(handles: &Handles) -> Result<Registry, RegisterError> {
     Ok(registry)
 }
 
-/// The registry as panes may ask it.
+/// Every action's spec, without any engine: for the reference.
+pub fn specs() -> Vec<ActionSpec> {
+    let journal = Registry::new();
+    let built_in = journal.specs().map(|spec| (**spec).clone());
+    let engines = [quarterdeck_scrape::actions(), quarterdeck_streams::actions(), quarterdeck_services::actions()];
+    let mut all: Vec<ActionSpec> = built_in.chain(engines.into_iter().flatten()).chain(console::specs()).collect();
+    all.sort_by_key(|spec| spec.id);
+    all
+}
+
+/// The registry as panes may ask it: what there is, from the start; what makes sense, when the engines have started.
 pub struct Asked {
-    dispatcher: Dispatcher,
     specs: Vec<ActionSpec>,
+    dispatcher: OnceLock<Dispatcher>,
 }
 
 impl Asked {
-    /// The actions of a dispatcher.
-    pub fn new(dispatcher: Dispatcher) -> Self {
-        let specs = dispatcher.registry().specs().map(|spec| (**spec).clone()).collect();
-        Self { dispatcher, specs }
+    /// The actions of a registry.
+    pub fn new(registry: &Registry) -> Self {
+        let specs = registry.specs().map(|spec| (**spec).clone()).collect();
+        Self { specs, dispatcher: OnceLock::new() }
+    }
+
+    /// The engines have started.
+    pub fn ready(&self, dispatcher: Dispatcher) {
+        // A second call would be a second start of the console: the first stays.
+        let _ = self.dispatcher.set(dispatcher);
     }
 }
 
@@ -69,11 +86,14 @@ impl Actions for Asked {
     }
 
     fn available(&self, action: &str, subject: Option<&Subject>) -> Result<(), Reason> {
-        self.dispatcher.registry().available(action, subject)
+        match self.dispatcher.get() {
+            Some(dispatcher) => dispatcher.registry().available(action, subject),
+            None => Err(Reason("the console is still starting".to_owned())),
+        }
     }
 
     fn preview(&self, invocation: &Invocation) -> Vec<String> {
-        self.dispatcher.registry().preview(invocation).unwrap_or_default()
+        self.dispatcher.get().and_then(|d| d.registry().preview(invocation).ok()).unwrap_or_default()
     }
 }
 

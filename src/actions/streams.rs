@@ -8,13 +8,14 @@ use quarterdeck_kernel::{ActionSpec, ChangeKind, Danger, Invocation, Reason, Sub
 use quarterdeck_streams::Handle;
 
 use super::named;
+use crate::live::Live;
 
 struct OnFeed {
     spec: ActionSpec,
-    handle: Handle,
+    handle: Live<Handle>,
 }
 
-pub(super) fn register(registry: &mut Registry, handle: &Handle) -> Result<(), RegisterError> {
+pub(super) fn register(registry: &mut Registry, handle: &Live<Handle>) -> Result<(), RegisterError> {
     for spec in quarterdeck_streams::actions() {
         registry.register(spec.clone(), Arc::new(OnFeed { spec, handle: handle.clone() }))?;
     }
@@ -24,13 +25,14 @@ pub(super) fn register(registry: &mut Registry, handle: &Handle) -> Result<(), R
 impl Execute for OnFeed {
     fn available(&self, subject: Option<&Subject>) -> Result<(), Reason> {
         match subject {
-            Some(subject) => quarterdeck_streams::available(&self.handle.snapshot(), self.spec.id, &subject.id),
+            Some(subject) => quarterdeck_streams::available(&self.handle.get()?.snapshot(), self.spec.id, &subject.id),
             None => Ok(()),
         }
     }
 
     fn preview(&self, invocation: &Invocation) -> Vec<String> {
-        let snapshot = self.handle.snapshot();
+        let Ok(handle) = self.handle.get() else { return Vec::new() };
+        let snapshot = handle.snapshot();
         let Some(feed) = snapshot.feed(named(invocation)) else { return Vec::new() };
         let rate = feed.stats.message_rate;
         match self.spec.inverse {
@@ -45,9 +47,16 @@ impl Execute for OnFeed {
     }
 }
 
+impl OnFeed {
+    async fn perform(&self, invocation: &Invocation) -> Result<String, Failure> {
+        let refused = |reason: Reason| Failure::Refused(reason.0);
+        self.handle.get().map_err(refused)?.perform(invocation).await.map_err(refused)
+    }
+}
+
 impl Unrecorded for OnFeed {
     fn run<'a>(&'a self, invocation: &'a Invocation) -> BoxFuture<'a, Result<String, Failure>> {
-        Box::pin(async move { self.handle.perform(invocation).await.map_err(|reason| Failure::Refused(reason.0)) })
+        Box::pin(self.perform(invocation))
     }
 }
 
@@ -58,7 +67,7 @@ impl External for OnFeed {
 
     fn run<'a>(&'a self, invocation: &'a Invocation) -> BoxFuture<'a, Result<Outcome, Failure>> {
         Box::pin(async move {
-            let message = self.handle.perform(invocation).await.map_err(|reason| Failure::Refused(reason.0))?;
+            let message = self.perform(invocation).await?;
             let outcome = Outcome::new(ChangeKind::Operation, message);
             let Some(inverse) = self.spec.inverse else { return Ok(outcome) };
             let mut undo = Invocation::new(inverse, invocation.actor.clone());

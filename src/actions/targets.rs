@@ -7,9 +7,11 @@ use quarterdeck_journal::{Execute, Failure, How, Registry};
 use quarterdeck_kernel::{Invocation, Reason, Subject};
 use quarterdeck_scrape::model::split_subject;
 
-struct Retry(quarterdeck_scrape::Handle);
+use crate::live::Live;
 
-pub(super) fn register(registry: &mut Registry, scrape: &quarterdeck_scrape::Handle) -> Result<(), RegisterError> {
+struct Retry(Live<quarterdeck_scrape::Handle>);
+
+pub(super) fn register(registry: &mut Registry, scrape: &Live<quarterdeck_scrape::Handle>) -> Result<(), RegisterError> {
     for spec in quarterdeck_scrape::actions() {
         registry.register(spec, Arc::new(Retry(scrape.clone())))?;
     }
@@ -18,7 +20,7 @@ pub(super) fn register(registry: &mut Registry, scrape: &quarterdeck_scrape::Han
 
 impl Execute for Retry {
     fn available(&self, subject: Option<&Subject>) -> Result<(), Reason> {
-        let snapshot = self.0.snapshot().borrow().clone();
+        let snapshot = self.0.get()?.snapshot().borrow().clone();
         match subject {
             Some(subject) if snapshot.by_subject(subject).is_none() => {
                 Err(Reason(format!("there is no target {}", subject.id)))
@@ -39,7 +41,8 @@ impl Unrecorded for Retry {
             let (job, instance) = subject
                 .and_then(split_subject)
                 .ok_or_else(|| Failure::Refused("a target is named as target:JOB/INSTANCE".to_owned()))?;
-            self.0.retry(job, instance).await.map_err(|e| Failure::Refused(e.to_string()))?;
+            let scrape = self.0.get().map_err(|reason| Failure::Refused(reason.0))?;
+            scrape.retry(job, instance).await.map_err(|e| Failure::Refused(e.to_string()))?;
             Ok(format!("{job}/{instance} is being scraped"))
         })
     }

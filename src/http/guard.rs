@@ -16,6 +16,8 @@ use quarterdeck_kernel::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::exit::Failure;
+
 /// Paths of ingest and compatibility protocols: their unmodified clients know of no token. Each can be closed by
 /// `[listen] closed`. POST to the query paths reads only: Prometheus's clients send long queries in a form.
 pub const OPEN_PATHS: &[&str] = &[
@@ -62,6 +64,22 @@ impl Default for ListenConfig {
             closed: Vec::new(),
             token: None,
             tls: None,
+        }
+    }
+}
+
+impl ListenConfig {
+    /// The configured token, or a fresh one.
+    ///
+    /// # Errors
+    /// When the configured token is too short to be one.
+    pub fn token_or_new(&self) -> Result<Secret, Failure> {
+        match &self.token {
+            Some(token) if token.secret().expose().len() < 16 => {
+                Err(Failure::Failed("[listen] token is shorter than 16 characters: make one with, say, openssl rand -hex 32".to_owned()))
+            }
+            Some(token) => Ok(token.secret().clone()),
+            None => Ok(crate::paths::new_token()),
         }
     }
 }

@@ -1,0 +1,167 @@
+//! Reading the configuration whole: files, environment, command line, and what the files name.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use quarterdeck_journal::configuration::{Sources, load};
+use quarterdeck_kernel::Diagnostic;
+use quarterdeck_scrape::config::Plan;
+
+use super::Config;
+use super::locate::locate;
+use crate::cli::Global;
+use crate::exit::Failure;
+use crate::paths::Paths;
+
+/// Environments that need no overlay to be chosen. Any other name without one is taken for a slip.
+const ENVIRONMENTS: [&str; 3] = ["development", "staging", "production"];
+
+/// Where a configuration comes from; it can be read again.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    file: PathBuf,
+    /// Whether the file must exist.
+    named: bool,
+    global: Global,
+}
+
+/// A configuration that was read whole and is lawful.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// What is scraped, from both kinds of files.
+    pub plan: Plan,
+    /// Every file that was read.
+    pub files: Vec<PathBuf>,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Why a newer one was refused, if it was.
+    pub refused: Vec<Diagnostic>,
+    /// Files that it depends on, whether they exist or not.
+    watched: Vec<PathBuf>,
+}
+
+impl Origin {
+    /// The files that the command line and the platform name.
+    pub fn new(global: &Global, paths: &Paths) -> Self {
+        Self { file: paths.config_file.clone(), named: paths.config_named, global: global.clone() }
+    }
+
+    /// Another file, with the same command line.
+    pub fn of_file(global: &Global, _paths: &Paths, file: &Path) -> Self {
+        Self { file: file.to_path_buf(), named: true, global: global.clone() }
+    }
+
+    fn sources(&self) -> Sources {
+        let mut sources = Sources::new();
+        sources = if self.named { sources.file(&self.file) } else { sources.optional_file(&self.file) };
+        if let Some(environment) = &self.global.environment {
+            if ENVIRONMENTS.contains(&environment.as_str()) {
+                sources = sources.text("--environment", format!("[environments.{environment}]"));
+            }
+            sources = sources.text("--environment", format!("environment = {environment:?}"));
+        }
+        if self.global.read_only {
+            sources = sources.text("--read-only", "read_only = true");
+        }
+        if let Some(address) = self.global.listen {
+            sources = sources.text("--listen", format!("[listen]\naddress = \"{address}\""));
+        }
+        sources.environment(self.global.environment.clone()).process_variables()
+    }
+}
+
+impl Loaded {
+    /// Reads the configuration that the program starts with.
+    ///
+    /// # Errors
+    /// Every mistake, a line each.
+    pub fn start(global: &Global, paths: &Paths) -> Result<Self, Failure> {
+        Self::read(&Origin::new(global, paths)).map_err(|wrong| {
+            let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+            Failure::Failed(format!("the configuration is not right:\n  {}", lines.join("\n  ")))
+        })
+    }
+
+    /// Reads and checks everything. Nothing is changed by it.
+    ///
+    /// # Errors
+    /// Every mistake, with its place.
+    pub fn read(origin: &Origin) -> Result<Self, Vec<Diagnostic>> {
+        let loaded = load::<Config>(&origin.sources())?;
+        let config = loaded.value;
+        let mut watched = loaded.files;
+        let texts: Vec<(PathBuf, String)> = watched
+            .iter()
+            .filter(|f| f.extension().is_some_and(|e| e == "toml"))
+            .filter_map(|f| Some((f.clone(), std::fs::read_to_string(f).ok()?)))
+            .collect();
+        let place = |path: &str, diagnostic: Diagnostic| {
+            // A later layer hides an earlier one: look there first.
+            let found = texts.iter().rev().find_map(|(file, text)| Some((file, text, locate(text, path)?)));
+            match found {
+                Some((file, text, range)) if diagnostic.line == 0 => {
+                    let named = if diagnostic.message.contains(path) {
+                        diagnostic.message.clone()
+                    } else {
+                        format!("{path}: {}", diagnostic.message)
+                    };
+                    Diagnostic { message: named, ..diagnostic }.at(file.display().to_string(), text, range)
+                }
+                _ => diagnostic,
+            }
+        };
+        let mut wrong: Vec<Diagnostic> =
+            config.validate().into_iter().map(|(path, d)| place(&path, d)).collect();
+
+        let base = origin.file.parent().map(Path::to_path_buf).unwrap_or_default();
+        let mut plan = Plan::default();
+        match config.scrape.plan(&base) {
+            Ok(own) => plan = own,
+            Err(found) => wrong.extend(found.into_iter().map(|d| {
+                let path = d.message.split([' ', ':']).next().unwrap_or_default().to_owned();
+                place(&path, d)
+            })),
+        }
+        let named = origin.global.prometheus_config.clone();
+        let prometheus = named.or_else(|| config.scrape.prometheus_config.as_ref().map(|file| base.join(file)));
+        if let Some(file) = prometheus {
+            match quarterdeck_scrape::prometheus::load(&file) {
+                Err(found) => wrong.extend(found),
+                Ok(other) => match plan.clone().merge(other) {
+                    Ok(both) => plan = both,
+                    Err(twice) => wrong.push(Diagnostic {
+                        source: file.display().to_string(),
+                        ..Diagnostic::new(format!("the jobs {} are in quarterdeck.toml too", twice.join(", ")))
+                            .advise("give one of each another name")
+                    }),
+                },
+            }
+            watched.push(file);
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let files = watched.iter().filter(|f| f.exists()).cloned().collect();
+        Ok(Self {
+            config: Arc::new(config),
+            plan,
+            files,
+            origin: origin.clone(),
+            refused: Vec::new(),
+            watched,
+        })
+    }
+
+    /// A number that differs when any of the files has another content than before.
+    pub fn stamp(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for file in &self.watched {
+            file.hash(&mut hasher);
+            std::fs::read(file).ok().hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}

@@ -1,0 +1,142 @@
+//! Setting the engines to work, each under the supervisor: one that fails is shown and started again.
+
+use std::sync::Arc;
+
+use quarterdeck_journal::store::Db;
+use quarterdeck_kernel::Clock;
+use quarterdeck_metrics::{Ingest, Store};
+use quarterdeck_services::PromSource;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::actions::{self, Handles};
+use crate::config::Loaded;
+use crate::exit::Failure;
+use crate::lifecycle::Supervisor;
+use crate::worlds::Parts;
+
+/// What engines run on.
+pub struct Running<'a> {
+    /// Who starts them again.
+    pub supervisor: &'a Supervisor,
+    /// Where their snapshots go.
+    pub parts: &'a Arc<Parts>,
+    /// The configuration now and from now on.
+    pub loaded: watch::Receiver<Arc<Loaded>>,
+    /// The metrics store.
+    pub store: Store,
+    /// The durable store.
+    pub db: Db,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ends everything.
+    pub stop: CancellationToken,
+}
+
+impl Running<'_> {
+    /// Starts every engine.
+    ///
+    /// # Errors
+    /// When limits that were set at run time cannot be read, or the configuration does not fit.
+    pub async fn start(self, handles: &Handles) -> Result<(), Failure> {
+        self.metrics();
+        self.scrape(handles);
+        self.streams(handles);
+        self.services(handles).await
+    }
+
+    fn metrics(&self) {
+        let (store, parts, clock, stop) =
+            (self.store.clone(), Arc::clone(self.parts), Arc::clone(&self.clock), self.stop.clone());
+        self.supervisor.run("metrics", move || {
+            let (engine, snapshots) = quarterdeck_metrics::Engine::new(store.clone(), Arc::clone(&clock));
+            let (parts, stop) = (Arc::clone(&parts), stop.clone());
+            async move {
+                tokio::select! {
+                    () = engine.run(stop.cancelled_owned()) => {}
+                    () = parts.metrics.follow(snapshots) => {}
+                }
+                Ok(())
+            }
+        });
+    }
+
+    fn scrape(&self, handles: &Handles) {
+        let (store, parts, clock, stop) =
+            (self.store.clone(), Arc::clone(self.parts), Arc::clone(&self.clock), self.stop.clone());
+        let (live, loaded) = (handles.scrape.clone(), self.loaded.clone());
+        self.supervisor.run("scrape", move || {
+            let plan = loaded.borrow().plan.clone();
+            let handle = quarterdeck_scrape::start(plan, Arc::new(store.clone()) as Arc<dyn Ingest>, Arc::clone(&clock));
+            live.set(handle.clone());
+            let (parts, stop) = (Arc::clone(&parts), stop.clone());
+            async move {
+                tokio::select! {
+                    () = parts.targets.follow(handle.snapshot()) => Err("it ended by itself".to_owned()),
+                    () = stop.cancelled() => Ok(()),
+                }
+            }
+        });
+    }
+
+    fn streams(&self, handles: &Handles) {
+        let (store, parts, clock, stop) =
+            (self.store.clone(), Arc::clone(self.parts), Arc::clone(&self.clock), self.stop.clone());
+        let (live, loaded) = (handles.streams.clone(), self.loaded.clone());
+        self.supervisor.run("streams", move || {
+            let feeds = loaded.borrow().config.streams.clone();
+            let made =
+                quarterdeck_streams::Engine::new(feeds, Arc::new(store.clone()) as Arc<dyn Ingest>, Arc::clone(&clock));
+            let (parts, stop, live) = (Arc::clone(&parts), stop.clone(), live.clone());
+            async move {
+                let (engine, handle) = made.map_err(|wrong| {
+                    wrong.iter().map(|(at, d)| format!("streams.{at}: {d}")).collect::<Vec<_>>().join("; ")
+                })?;
+                live.set(handle.clone());
+                tokio::select! {
+                    () = engine.run(stop.cancelled_owned()) => {}
+                    () = parts.streams.follow(handle.subscribe()) => {}
+                }
+                Ok(())
+            }
+        });
+    }
+
+    async fn services(&self, handles: &Handles) -> Result<(), Failure> {
+        let source = Arc::new(PromSource::new(Arc::new(self.store.clone())));
+        let make = {
+            let (loaded, clock) = (self.loaded.clone(), Arc::clone(&self.clock));
+            move || {
+                let config = Arc::clone(&loaded.borrow().config);
+                quarterdeck_services::Engine::new(
+                    config.services.clone(),
+                    config.signals.clone(),
+                    Arc::clone(&source) as _,
+                    Arc::clone(&clock),
+                )
+                .map_err(|wrong| wrong.iter().map(|(at, d)| format!("{at}: {d}")).collect::<Vec<_>>().join("; "))
+            }
+        };
+        let (first, handle) = make().map_err(Failure::Failed)?;
+        actions::load_limits(&self.db, &handle).await.map_err(|e| Failure::Data(e.to_string()))?;
+        handles.services.set(handle.clone());
+        let (parts, stop, live, db) =
+            (Arc::clone(self.parts), self.stop.clone(), handles.services.clone(), self.db.clone());
+        let mut first = Some((first, handle));
+        self.supervisor.run("services", move || {
+            let made = first.take().map_or_else(&make, Ok);
+            let (parts, stop, live, db) = (Arc::clone(&parts), stop.clone(), live.clone(), db.clone());
+            async move {
+                let (engine, handle) = made?;
+                actions::load_limits(&db, &handle).await.map_err(|e| e.to_string())?;
+                live.set(handle.clone());
+                tokio::select! {
+                    () = engine.run(stop.cancelled_owned()) => {}
+                    () = parts.services.follow(handle.subscribe()) => {}
+                }
+                Ok(())
+            }
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! Putting worlds together: one immutable value of everything that is true, published when something changed and at most
+//! 30 times a second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use quarterdeck_journal::Recent;
+use quarterdeck_kernel::{Clock, Entry, Health, Phase, Timestamp};
+use quarterdeck_panes::World;
+use quarterdeck_panes::world::{Actions, Console, Timeline};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The shortest time between two worlds.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// How long before trouble began a change may have come to be told with it.
+const CAUSES_WITHIN: Duration = Duration::from_secs(1800);
+
+/// The newest snapshot of every engine. Engines' tasks write, the feed reads.
+pub struct Parts {
+    /// The metrics store.
+    pub metrics: Part<quarterdeck_metrics::MetricsSnapshot>,
+    /// Scrape targets.
+    pub targets: Part<quarterdeck_scrape::Snapshot>,
+    /// WebSocket feeds.
+    pub streams: Part<quarterdeck_streams::Snapshot>,
+    /// Services.
+    pub services: Part<quarterdeck_services::Snapshot>,
+    /// The timeline.
+    pub timeline: Part<Timeline>,
+    /// The console itself.
+    pub console: Part<Console>,
+    changed: Arc<Notify>,
+}
+
+/// One engine's newest snapshot.
+pub struct Part<T> {
+    value: ArcSwap<T>,
+    changed: Arc<Notify>,
+}
+
+impl<T: Default> Part<T> {
+    fn new(changed: &Arc<Notify>) -> Self {
+        Self { value: ArcSwap::default(), changed: Arc::clone(changed) }
+    }
+
+    /// There is a newer one.
+    pub fn set(&self, value: Arc<T>) {
+        self.value.store(value);
+        self.changed.notify_one();
+    }
+
+    /// The newest one.
+    pub fn get(&self) -> Arc<T> {
+        self.value.load_full()
+    }
+
+    /// Takes over what an engine publishes, until it ends.
+    pub async fn follow(&self, mut from: watch::Receiver<Arc<T>>) {
+        loop {
+            let newest = from.borrow_and_update().clone();
+            self.set(newest);
+            if from.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        let changed = Arc::new(Notify::new());
+        Self {
+            metrics: Part::new(&changed),
+            targets: Part::new(&changed),
+            streams: Part::new(&changed),
+            services: Part::new(&changed),
+            timeline: Part::new(&changed),
+            console: Part::new(&changed),
+            changed,
+        }
+    }
+}
+
+impl Parts {
+    /// A world of what is known now.
+    pub fn world(&self, version: u64, now: Timestamp, actions: &Arc<dyn Actions>) -> World {
+        let (services, timeline) = (self.services.get(), self.timeline.get());
+        World {
+            version,
+            now,
+            console: self.console.get(),
+            metrics: self.metrics.get(),
+            targets: self.targets.get(),
+            streams: self.streams.get(),
+            headline: headline(&services, &timeline, now),
+            services,
+            timeline,
+            actions: Arc::clone(actions),
+        }
+    }
+
+    /// Publishes worlds until told to stop.
+    pub async fn publish(
+        &self,
+        to: watch::Sender<Arc<World>>,
+        actions: Arc<dyn Actions>,
+        clock: Arc<dyn Clock>,
+        stop: CancellationToken,
+    ) {
+        let mut version = to.borrow().version;
+        loop {
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = stop.cancelled() => return,
+            }
+            version += 1;
+            to.send_replace(Arc::new(self.world(version, clock.now(), &actions)));
+            tokio::time::sleep(FRAME).await;
+        }
+    }
+}
+
+/// What leads when something is wrong, with what changed just before.
+fn headline(
+    services: &quarterdeck_services::Snapshot,
+    timeline: &Timeline,
+    now: Timestamp,
+) -> Option<Arc<quarterdeck_services::Headline>> {
+    // Worst first: when the first is well, all are.
+    let worst = services.services.first().filter(|s| s.health >= Health::Degraded)?;
+    let from = worst.since - CAUSES_WITHIN;
+    let before = timeline.entries.iter().take_while(|e| e.at >= from);
+    let recent: Vec<Entry> = before.map(|e| (**e).clone()).collect();
+    services.headline(&recent, now).map(Arc::new)
+}
+
+/// The timeline as panes see it.
+pub fn timeline(recent: &Recent) -> Timeline {
+    let answered: std::collections::HashSet<_> =
+        recent.entries.iter().filter_map(|e| e.outcome_of.as_ref()).collect();
+    let running =
+        recent.entries.iter().filter(|e| e.phase == Phase::Intent && !answered.contains(&e.id)).count();
+    Timeline {
+        entries: Arc::clone(&recent.entries),
+        total: recent.count,
+        writer: recent.writer.clone(),
+        trouble: recent.trouble.clone(),
+        running,
+    }
+}
