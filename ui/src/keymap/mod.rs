@@ -120,12 +120,13 @@ impl Keymap {
     pub fn lookup(&self, contexts: &[&str], keys: &[Key]) -> Lookup<'_> {
         let mut begins: Vec<&Binding> = Vec::new();
         for context in contexts {
-            for binding in self.context(context) {
-                if binding.chord == keys {
-                    return if begins.is_empty() { Lookup::Bound(binding) } else { Lookup::Begins(begins) };
-                }
+            if begins.is_empty()
+                && let Some(binding) = self.context(context).iter().find(|b| b.chord == keys)
+            {
+                return Lookup::Bound(binding);
             }
-            for binding in self.context(context).iter().filter(|b| b.chord.starts_with(keys)) {
+            let longer = |b: &&Binding| b.chord.len() > keys.len() && b.chord.starts_with(keys);
+            for binding in self.context(context).iter().filter(longer) {
                 if begins.iter().all(|seen| seen.chord != binding.chord) {
                     begins.push(binding);
                 }

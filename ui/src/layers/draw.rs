@@ -9,7 +9,6 @@ use ratatui::style::{Modifier, Style};
 
 use super::picker::Purpose;
 use super::{Ask, Button, Confirm, Leave, Picker};
-use crate::frame::Piece;
 
 /// Hints of a border: keys and what they do.
 pub(crate) fn border_hints(hints: &[(String, &str)], look: &Look) -> String {
@@ -210,7 +209,15 @@ impl Ask {
 }
 
 impl Confirm {
-    pub(crate) fn draw(&self, hints: &str, yes: &str, look: &Look, buffer: &mut Buffer, area: Rect) {
+    /// Draws the dialog; returns where its buttons stand.
+    pub(crate) fn draw(
+        &self,
+        hints: &str,
+        yes: &str,
+        look: &Look,
+        buffer: &mut Buffer,
+        area: Rect,
+    ) -> Vec<(Rect, Button)> {
         let width = area.width.saturating_sub(8).min(76);
         let room = usize::from(width.saturating_sub(6));
         let (spec, invocation) = (&self.draft.spec, &self.draft.invocation);
@@ -237,7 +244,7 @@ impl Confirm {
         let subject = invocation.subject.as_ref().map_or(String::new(), |s| format!(" {}", s.id));
         let inner = float(look, buffer, place, &format!("{}{subject}?", spec.title), hints);
         if inner.height < 3 || inner.width < 12 {
-            return;
+            return Vec::new();
         }
         let controls = 2 + u16::from(self.reason.is_some());
         let rows = inner.y + 1..inner.bottom().saturating_sub(controls);
@@ -269,49 +276,63 @@ impl Confirm {
             let area = row(bottom);
             let typed = Rect { x: area.x + used, width: area.width.saturating_sub(used), ..area };
             self.typed.draw(look, buffer, typed);
+            Vec::new()
         } else {
             let verb = spec.title;
-            buttons(self.focus, verb, yes, look, buffer, row(bottom));
+            buttons(self.focus, verb, yes, look, buffer, row(bottom))
         }
     }
 }
 
 impl Leave {
-    pub(crate) fn draw(&self, hints: &str, yes: &str, look: &Look, buffer: &mut Buffer, area: Rect) {
+    /// Draws the dialog; returns where its buttons stand.
+    pub(crate) fn draw(
+        &self,
+        hints: &str,
+        yes: &str,
+        look: &Look,
+        buffer: &mut Buffer,
+        area: Rect,
+    ) -> Vec<(Rect, Button)> {
         let width = area.width.saturating_sub(8).min(70);
         let lines = text::wrap(&self.why, usize::from(width.saturating_sub(6)));
         let place = centred(area, width, clip(lines.len() + 5));
         let inner = float(look, buffer, place, "Leave the console?", hints);
         if inner.height < 2 || inner.width < 12 {
-            return;
+            return Vec::new();
         }
         for (y, told) in (inner.y + 1..inner.bottom()).zip(&lines) {
             text::put(buffer, inner.x + 2, y, inner.width - 4, told, look.style(Role::Text));
         }
         let row = Rect::new(inner.x + 2, inner.bottom() - 1, inner.width - 4, 1);
-        buttons(self.focus, "Leave", yes, look, buffer, row);
+        buttons(self.focus, "Leave", yes, look, buffer, row)
     }
 }
 
-/// Two buttons, Cancel first. The focus shows without colour too: in brackets.
-fn buttons(focus: Button, verb: &str, yes: &str, look: &Look, buffer: &mut Buffer, area: Rect) {
-    let button = |label: String, button: Button| -> Piece {
-        if focus == button {
-            (
-                format!("[ {label} ]"),
-                look.style(Role::Accent).add_modifier(Modifier::BOLD | Modifier::REVERSED),
-            )
+/// Two buttons, Cancel first; returns where they stand. The focus shows without colour too: in brackets.
+fn buttons(
+    focus: Button,
+    verb: &str,
+    yes: &str,
+    look: &Look,
+    buffer: &mut Buffer,
+    area: Rect,
+) -> Vec<(Rect, Button)> {
+    let yes = if yes.is_empty() { verb.to_owned() } else { format!("{verb} ({yes})") };
+    let mut x = area.x;
+    let mut places = Vec::new();
+    for (label, button) in [("Cancel".to_owned(), Button::Cancel), (yes, Button::Yes)] {
+        let (label, style) = if focus == button {
+            let style = look.style(Role::Accent).add_modifier(Modifier::BOLD | Modifier::REVERSED);
+            (format!("[ {label} ]"), style)
         } else {
             (format!("  {label}  "), look.style(Role::Muted))
-        }
-    };
-    let yes = if yes.is_empty() { verb.to_owned() } else { format!("{verb} ({yes})") };
-    let pieces = [
-        button("Cancel".to_owned(), Button::Cancel),
-        ("  ".to_owned(), Style::new()),
-        button(yes, Button::Yes),
-    ];
-    text::put_spans(buffer, area.x, area.y, area.width, &pieces);
+        };
+        let used = text::put(buffer, x, area.y, area.right().saturating_sub(x), &label, style);
+        places.push((Rect { x, width: used, ..area }, button));
+        x += used + 2;
+    }
+    places
 }
 
 fn clip(n: usize) -> u16 {

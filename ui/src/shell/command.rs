@@ -76,6 +76,7 @@ impl<W: World> Shell<W> {
             "look.theme" => self.pick(Purpose::Theme),
             "look.utc" => {
                 self.look = self.look.clone().with_utc(!self.look.utc());
+                self.chosen.utc = true;
                 let zone = self.look.zone_name(self.now);
                 self.tell(Severity::Info, &format!("times are in {zone} now"));
                 self.save();
@@ -84,14 +85,17 @@ impl<W: World> Shell<W> {
                 let ascii = self.look.glyphs() == GlyphSet::Ascii;
                 let glyphs = if ascii { GlyphSet::Unicode } else { GlyphSet::Ascii };
                 self.look = self.look.clone().with_glyphs(glyphs);
+                self.chosen.ascii = true;
                 self.save();
             }
             "look.wide" => {
                 self.set_wide(!self.wide);
+                self.chosen.wide = true;
                 self.save();
             }
             "look.mouse" => {
                 self.mouse = !self.mouse;
+                self.chosen.mouse = true;
                 self.out.push(HostEffect::Mouse(self.mouse));
                 let told = if self.mouse {
                     "the mouse works here now"

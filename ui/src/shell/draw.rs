@@ -227,7 +227,7 @@ impl<W: World> Shell<W> {
 
     fn draw_layers(&mut self, buffer: &mut Buffer, area: Rect) {
         let top = self.layers.len().saturating_sub(1);
-        let mut entries = Vec::new();
+        let (mut entries, mut buttons) = (Vec::new(), Vec::new());
         for (depth, layer) in self.layers.iter().enumerate() {
             let yes = self.keymap.label_of(&["confirm"], "confirm.yes").unwrap_or_default();
             match layer {
@@ -271,14 +271,17 @@ impl<W: World> Shell<W> {
                             [("confirm.yes", "yes"), ("confirm.reason", "reason"), ("confirm.no", "cancel")];
                         self.layer_hints("confirm", &ids)
                     };
-                    confirm.draw(&hints, &yes, &self.look, buffer, area);
+                    buttons = confirm.draw(&hints, &yes, &self.look, buffer, area);
                 }
                 Layer::Leave(leave) => {
                     let hints =
                         self.layer_hints("confirm", &[("confirm.yes", "leave"), ("confirm.no", "stay")]);
-                    leave.draw(&hints, &yes, &self.look, buffer, area);
+                    buttons = leave.draw(&hints, &yes, &self.look, buffer, area);
                 }
             }
+        }
+        if matches!(self.layers.last(), Some(Layer::Confirm(_) | Layer::Leave(_))) {
+            self.targets.extend(buttons.into_iter().map(|(place, button)| (place, Target::Button(button))));
         }
         self.targets.extend(entries.into_iter().map(|(place, entry)| (place, Target::Entry(entry))));
     }

@@ -151,6 +151,7 @@ impl<W: World> Shell<W> {
             self.look = self.look.with_theme(before);
         }
         if keep {
+            self.chosen.theme = true;
             self.save();
         }
     }

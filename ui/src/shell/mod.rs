@@ -25,6 +25,7 @@ use uuid::Uuid;
 use self::mouse::Target;
 use self::place::Place;
 use self::query::Flights;
+use self::remember::Chosen;
 pub(crate) use self::toast::Kind as ToastKind;
 pub use self::toast::Toast;
 use self::toast::Toasts;
@@ -48,6 +49,8 @@ pub struct Options {
     pub look: Look,
     /// The themes to choose from.
     pub themes: Vec<Arc<Theme>>,
+    /// Whether this terminal draws characters of ambiguous width two columns wide.
+    pub wide: bool,
     /// Now.
     pub now: Timestamp,
     /// Whether mouse reports are on.
@@ -62,6 +65,7 @@ impl Default for Options {
             actor: Actor::default(),
             look: Look::default(),
             themes: quarterdeck_widgets::theme::shipped().to_vec(),
+            wide: false,
             now: Timestamp::default(),
             mouse: false,
             quit_asks: None,
@@ -94,6 +98,7 @@ pub struct Shell<W: World> {
     scope: Scope,
     look: Look,
     wide: bool,
+    chosen: Chosen,
     /// The theme before the one that is being tried.
     look_before: Option<Arc<Theme>>,
     themes: Vec<Arc<Theme>>,
@@ -150,8 +155,9 @@ impl<W: World> Shell<W> {
             past: Vec::new(),
             future: Vec::new(),
             scope: Scope { service: None, range: 900_000, moment: Moment::Live, cursor: None, frozen: false },
-            look: options.look,
-            wide: false,
+            look: options.look.with_ambiguous_wide(options.wide),
+            wide: options.wide,
+            chosen: Chosen::default(),
             look_before: None,
             themes: options.themes,
             keymap,

@@ -4,7 +4,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{SMALLEST, Shell};
 use crate::keymap::Run;
-use crate::layers::{Layer, Picker};
+use crate::layers::{Button, Layer, Picker};
 use crate::pane::{Click, Event, World};
 
 /// Two presses on one cell within this time are a double click, in milliseconds.
@@ -19,6 +19,7 @@ pub(super) enum Target {
     Command(&'static str),
     Hint(String),
     Entry(usize),
+    Button(Button),
 }
 
 impl<W: World> Shell<W> {
@@ -72,6 +73,10 @@ impl<W: World> Shell<W> {
     }
 
     fn mouse_on_layer(&mut self, click: Click, target: Option<Target>) {
+        if let (Click::Press, Some(Target::Button(button))) = (click, &target) {
+            self.press(*button);
+            return;
+        }
         let Some(Layer::Pick(picker)) = self.layers.last_mut() else { return };
         match (click, target) {
             (Click::ScrollDown, _) => picker.step(NOTCH),
@@ -88,5 +93,18 @@ impl<W: World> Shell<W> {
             _ => {}
         }
         self.preview_theme();
+    }
+
+    /// A button of the topmost dialog was clicked.
+    fn press(&mut self, button: Button) {
+        match (self.layers.pop(), button) {
+            (Some(Layer::Confirm(confirm)), Button::Yes) if !confirm.by_name() => {
+                self.dispatch(confirm.draft);
+            }
+            (Some(Layer::Leave(_)), Button::Yes) => self.leave(),
+            (Some(Layer::Confirm(_) | Layer::Leave(_)), Button::Cancel) => {}
+            (Some(other), _) => self.layers.push(other),
+            (None, _) => {}
+        }
     }
 }

@@ -30,6 +30,16 @@ struct Memory {
     panes: BTreeMap<String, String>,
 }
 
+/// What the operator chose by key. Only that is remembered: everything else stays with the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Chosen {
+    pub(super) theme: bool,
+    pub(super) utc: bool,
+    pub(super) ascii: bool,
+    pub(super) wide: bool,
+    pub(super) mouse: bool,
+}
+
 impl<W: World> Shell<W> {
     /// What to keep for the next run, as text that [`Shell::restore`] understands.
     #[must_use]
@@ -40,11 +50,11 @@ impl<W: World> Shell<W> {
             pane: Some(self.front().id.to_owned()),
             range: Some(self.scope.range),
             service: self.scope.service.clone(),
-            theme: Some(theme.name.clone()),
-            utc: Some(self.look.utc()),
-            ascii: Some(self.look.glyphs() == GlyphSet::Ascii),
-            wide: Some(self.wide),
-            mouse: Some(self.mouse),
+            theme: self.chosen.theme.then(|| theme.name.clone()),
+            utc: self.chosen.utc.then(|| self.look.utc()),
+            ascii: self.chosen.ascii.then(|| self.look.glyphs() == GlyphSet::Ascii),
+            wide: self.chosen.wide.then_some(self.wide),
+            mouse: self.chosen.mouse.then_some(self.mouse),
             pinned: Some(self.pinned.iter().map(|id| (*id).to_owned()).collect()),
             recent: Some(self.recents.iter().cloned().collect()),
             panes: panes.collect(),
@@ -87,20 +97,27 @@ impl<W: World> Shell<W> {
         }
         if let Some(theme) = memory.theme.and_then(|name| self.themes.iter().find(|t| t.name == name)) {
             self.look = self.look.with_theme(theme.clone());
+            self.chosen.theme = true;
         }
         if let Some(utc) = memory.utc {
             self.look = self.look.clone().with_utc(utc);
+            self.chosen.utc = true;
         }
         if let Some(ascii) = memory.ascii {
-            self.look =
-                self.look.clone().with_glyphs(if ascii { GlyphSet::Ascii } else { GlyphSet::Unicode });
+            let glyphs = if ascii { GlyphSet::Ascii } else { GlyphSet::Unicode };
+            self.look = self.look.clone().with_glyphs(glyphs);
+            self.chosen.ascii = true;
         }
         if let Some(wide) = memory.wide {
             self.set_wide(wide);
+            self.chosen.wide = true;
         }
-        if let Some(mouse) = memory.mouse.filter(|m| *m != self.mouse) {
-            self.mouse = mouse;
-            self.out.push(HostEffect::Mouse(mouse));
+        if let Some(mouse) = memory.mouse {
+            self.chosen.mouse = true;
+            if mouse != self.mouse {
+                self.mouse = mouse;
+                self.out.push(HostEffect::Mouse(mouse));
+            }
         }
         for (id, remembered) in memory.panes {
             if let Some(station) = self.stations.iter_mut().find(|s| s.spec.id == id) {

@@ -283,3 +283,44 @@ fn hints_tell_only_what_works_now() {
     let hints = desk.last_row();
     assert!(!hints.contains("ack"), "without a selection there is nothing to acknowledge: {hints}");
 }
+
+#[test]
+fn buttons_can_be_clicked() {
+    for (label, happens) in [("Cancel", false), ("Roll back (y)", true)] {
+        let mut desk = Desk::new(Fake::default());
+        let screen = desk.press("R").screen();
+        let (y, row) =
+            screen.lines().enumerate().find(|(_, row)| row.contains(label)).expect("the button is there");
+        let x = row.chars().take_while(|c| *c != label.chars().next().unwrap_or(' ')).count();
+        let at = (u16::try_from(x).unwrap_or(0), u16::try_from(y).unwrap_or(0));
+        desk.send(Input::Mouse { click: Click::Press, at });
+        assert_eq!(desk.dispatched().len(), usize::from(happens), "{label}");
+        assert!(!desk.screen().contains("Roll back orders?"), "the dialog is gone");
+    }
+}
+
+#[test]
+fn what_was_chosen_before_comes_first_in_the_palette() {
+    let mut desk = Desk::new(Fake::default());
+    let screen = desk.press(": \"redraw\" enter :").screen();
+    let lines: Vec<&str> = screen.lines().collect();
+    let recent = lines.iter().position(|l| l.contains("recent")).expect("there is a heading");
+    assert!(lines[recent + 1].contains("redraw"), "{screen}");
+}
+
+#[test]
+fn only_what_was_chosen_by_key_is_remembered_of_the_look() {
+    let mut desk = Desk::new(Fake::default());
+    let kept = desk.shell.remember();
+    for field in ["theme", "utc", "ascii", "wide", "mouse"] {
+        assert!(!kept.contains(field), "{field} belongs to the configuration until it is chosen: {kept}");
+    }
+    let kept = desk.press(", u").shell.remember();
+    assert!(kept.contains("utc = true") && !kept.contains("ascii"), "{kept}");
+}
+
+#[test]
+fn a_shell_can_move_between_threads() {
+    const fn is_send<T: Send>(_: &T) {}
+    is_send(&Desk::new(Fake::default()).shell);
+}
