@@ -5,13 +5,20 @@
 //! sync; value bits are kept, staleness marker included; what is damaged is told and set aside, the rest is served;
 //! every list has a bound, and what falls out of it is counted.
 
+pub mod api;
 pub mod config;
 pub mod exposition;
+pub mod gather;
+pub mod host;
 pub mod ingest;
+pub mod instruments;
 pub mod model;
+pub mod own;
 pub mod store;
+mod task;
 
 pub use config::MetricsConfig;
 pub use ingest::{AppendReport, Exemplar, Incoming, Ingest, IngestError, Metadata, MetricType, SeriesId};
 pub use model::{MetricsSnapshot, StoreStats};
 pub use store::{Maintenance, OpenError, Store};
+pub use task::Engine;
