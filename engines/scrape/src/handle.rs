@@ -39,7 +39,8 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Follows the engine's state.
+    /// Follows the engine's state. Clone the `Arc` out of `borrow()` at once: while its guard is held, the engine waits
+    /// to publish.
     #[must_use]
     pub fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshots.clone()

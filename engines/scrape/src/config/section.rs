@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Authorization, Discovery, HttpClient, Job, Limits, Period, Plan, Scheme, SecretSource, TargetGroup, Tls,
+    Authorization, Discovery, HttpClient, Job, Limits, Period, Plan, Protocol, Scheme, SecretSource,
+    TargetGroup, Tls,
 };
 use crate::relabel::{Rule, RuleConfig};
 
@@ -91,6 +92,8 @@ pub struct JobConfig {
     /// Ask for gzip.
     #[serde(default = "yes")]
     pub compression: bool,
+    /// The format of a page whose Content-Type is missing or unknown.
+    pub fallback_scrape_protocol: Option<Protocol>,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
@@ -295,6 +298,7 @@ impl JobConfig {
             honor_timestamps: self.honor_timestamps,
             enable_compression: self.compression,
             client,
+            fallback: self.fallback_scrape_protocol,
             limits: self.limits.clone(),
             relabel: self.relabel.clone().into(),
             metric_relabel: self.metric_relabel.clone().into(),

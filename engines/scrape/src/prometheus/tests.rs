@@ -271,10 +271,7 @@ const MISTAKES: &[(&str, &str)] = &[
 #[test]
 fn mistakes_are_told_with_their_place() {
     for (text, expected) in MISTAKES {
-        let mistakes = match parse(text, "p.yml", Path::new("/")) {
-            Ok(_) => panic!("taken: {text}"),
-            Err(mistakes) => mistakes,
-        };
+        let Err(mistakes) = parse(text, "p.yml", Path::new("/")) else { panic!("taken: {text}") };
         let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         assert!(told[0].contains(expected), "{text}\nexpected {expected}\n    told {told:?}");
         assert!(mistakes[0].line > 0, "{text}: {told:?} has no place");

@@ -89,7 +89,13 @@ async fn request<'a>(
     if let Ok(timeout) = HeaderValue::from_str(&target.timeout.as_secs_f64().to_string()) {
         headers.insert("x-prometheus-scrape-timeout-seconds", timeout);
     }
-    let response = client.get(target.url.clone()).headers(headers).send().await.map_err(|e| chain(&e))?;
+    let ask = |headers| client.get(target.url.clone()).headers(headers).send();
+    let response = match ask(headers.clone()).await {
+        // A kept connection may have been closed by the target just then; asking again on a new one settles it.
+        Err(error) if was_closed(&error) => ask(headers).await,
+        other => other,
+    }
+    .map_err(|e| chain(&e))?;
     let status = response.status();
     if status != reqwest::StatusCode::OK {
         return Err(format!("server returned HTTP status {status}"));
@@ -187,6 +193,22 @@ pub(super) async fn document(
     tokio::time::timeout(within, ask)
         .await
         .unwrap_or_else(|_| Err(format!("no complete answer within {}", seconds(within))))
+}
+
+/// Whether the connection ended before any answer came.
+fn was_closed(error: &reqwest::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let incomplete =
+            error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
+        let io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if incomplete || matches!(io, Some(BrokenPipe | ConnectionReset)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// An error with its causes, innermost last, without the URL (it is shown beside it) and without repetitions.
