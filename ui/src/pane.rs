@@ -109,7 +109,7 @@ pub struct Context<'a, W: World> {
     pub scope: &'a Scope,
     /// How it is drawn: theme, glyphs, time zone.
     pub look: &'a Look,
-    /// The area that the pane was last drawn in.
+    /// The area that the pane was last drawn in; empty before the first frame.
     pub area: Rect,
 }
 
@@ -147,7 +147,8 @@ pub struct PaneSpec {
 pub enum Event<'a, W: World> {
     /// It has come to the front.
     Shown,
-    /// The world has a new version.
+    /// The world has a new version. Comes to the pane at the front, and to others when they come there; never while the
+    /// view is frozen.
     World,
     /// A command of [`PaneSpec::commands`] was given.
     Command(&'a str),
@@ -174,7 +175,8 @@ pub enum Event<'a, W: World> {
         /// The answer, or what went wrong in words for the operator.
         answer: Result<W::Answer, String>,
     },
-    /// The scope has changed: service, range, moment or cursor.
+    /// The scope has changed: service, range, moment or cursor. Comes to the pane at the front, and to others when they
+    /// come there.
     Scope,
 }
 
@@ -223,7 +225,7 @@ pub enum Effect<W: World> {
     Back,
     /// Change what is looked at.
     Scope(Scope),
-    /// Copy to the clipboard (OSC 52). Only in answer to a key.
+    /// Copy to the clipboard (OSC 52). Only in answer to a key or a click; at any other time it is ignored.
     Copy(String),
     /// Write a file in the operator's working directory or the named one; the toast tells where it went.
     Export {
@@ -259,8 +261,8 @@ pub trait Pane<W: World>: Send {
     /// What actions act on now.
     fn selection(&self, cx: &Context<'_, W>) -> Option<Subject>;
 
-    /// The commands that make sense now, most useful first, for the hint line. Actions of [`PaneSpec::actions`] are
-    /// added by the shell where they are available.
+    /// The commands that make sense now, most useful first, for the hint line: ids of its own or of the shell's. Actions
+    /// of [`PaneSpec::actions`] are added by the shell where they are available, behind the first command.
     fn hints(&self, cx: &Context<'_, W>) -> Vec<&'static str>;
 
     /// Whether keys are text now (a filter or prompt is open in the pane).

@@ -27,7 +27,10 @@ impl<W: World> Shell<W> {
 
     pub(super) fn layer_paste(&mut self, text: &str) {
         match self.layers.last_mut() {
-            Some(Layer::Pick(picker)) => picker.paste(text),
+            Some(Layer::Pick(picker)) => {
+                picker.paste(text);
+                offer_typed_range(picker);
+            }
             Some(Layer::Ask(ask)) => {
                 ask.line.insert(text);
                 (ask.picked, ask.error) = (None, None);
@@ -72,7 +75,9 @@ impl<W: World> Shell<W> {
             }
             _ => {
                 let taken = picker.edit(key);
-                self.offer_typed_range(&mut picker);
+                if taken {
+                    offer_typed_range(&mut picker);
+                }
                 self.layers.push(Layer::Pick(picker));
                 self.preview_theme();
                 return taken;
@@ -108,29 +113,6 @@ impl<W: World> Shell<W> {
             Choice::Range(range) => self.set_range(range),
             Choice::Theme(_) => self.end_preview(true),
         }
-    }
-
-    /// In the range list any duration may be typed.
-    fn offer_typed_range(&self, picker: &mut Picker) {
-        if picker.purpose != Purpose::Range {
-            return;
-        }
-        let typed = picker.line.text().trim().to_owned();
-        let mut entries = range_entries();
-        if let Ok(duration) = parse_duration(&typed) {
-            let range = quarterdeck_kernel::time::millis(duration).clamp(*RANGE.start(), *RANGE.end());
-            if !RANGES.contains(&range) {
-                let mut entry = Entry::new(
-                    "as typed",
-                    format_duration(Duration::from_millis(range.unsigned_abs())),
-                    Choice::Range(range),
-                );
-                entry.also = typed;
-                entries.insert(0, entry);
-            }
-        }
-        picker.refresh(entries);
-        picker.selected = 0;
     }
 
     /// Shows the theme that is selected in the theme list.
@@ -283,6 +265,29 @@ impl<W: World> Shell<W> {
 
 fn reason_of(confirm: &Confirm) -> Line {
     Line::new(confirm.draft.invocation.reason.as_deref().unwrap_or_default())
+}
+
+/// In the range list any duration may be typed.
+fn offer_typed_range(picker: &mut Picker) {
+    if picker.purpose != Purpose::Range {
+        return;
+    }
+    let typed = picker.line.text().trim().to_owned();
+    let mut entries = range_entries();
+    if let Ok(duration) = parse_duration(&typed) {
+        let range = quarterdeck_kernel::time::millis(duration).clamp(*RANGE.start(), *RANGE.end());
+        if !RANGES.contains(&range) {
+            let mut entry = Entry::new(
+                "as typed",
+                format_duration(Duration::from_millis(range.unsigned_abs())),
+                Choice::Range(range),
+            );
+            entry.also = typed;
+            entries.insert(0, entry);
+        }
+    }
+    picker.refresh(entries);
+    picker.selected = 0;
 }
 
 /// The ranges to choose from.

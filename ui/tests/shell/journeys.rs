@@ -324,3 +324,11 @@ fn a_shell_can_move_between_threads() {
     const fn is_send<T: Send>(_: &T) {}
     is_send(&Desk::new(Fake::default()).shell);
 }
+
+#[test]
+fn a_range_can_be_pasted() {
+    let mut desk = Desk::new(Fake::default());
+    desk.press("r");
+    desk.send(Input::Paste("45m".into()));
+    assert_eq!(desk.press("enter").shell.scope().range, 2_700_000);
+}

@@ -5,6 +5,9 @@ use quarterdeck_ui::keys::parse_chord;
 use quarterdeck_ui::{CommandSpec, PaneSpec};
 
 use crate::support::{Desk, Fake};
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 /// Each with the diagnostics it must get, in order.
 const WRONG: &[(&str, &[&str])] = &[
@@ -159,4 +162,40 @@ fn every_default_command_has_a_spec_and_a_key() {
             assert!(keymap.label_of(&[context], command.id).is_some(), "{} has no key", command.id);
         }
     }
+}
+
+#[test]
+fn the_defaults_are_a_keymap_that_operators_can_start_from() {
+    let mut desk = Desk::new(Fake::default());
+    desk.shell
+        .set_keymap("k.toml", quarterdeck_ui::keymap::DEFAULT_KEYMAP)
+        .expect("the defaults are in order");
+    assert!(desk.press("?").screen().contains("┌─ keys"));
+}
+
+#[test]
+fn mangled_keymaps_are_refused_or_taken_but_never_panic() {
+    let seed = 11;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let letters: Vec<char> = "[]{}\"=,.\n abgx#éctrl-".chars().collect();
+    let mut refused = 0;
+    for _ in 0..300 {
+        let mut text: Vec<char> = quarterdeck_ui::keymap::DEFAULT_KEYMAP.chars().collect();
+        for _ in 0..rng.random_range(1..6) {
+            let at = rng.random_range(0..text.len());
+            if rng.random_bool(0.5) {
+                text.remove(at);
+            } else {
+                text.insert(at, *letters.choose(&mut rng).unwrap_or(&'x'));
+            }
+        }
+        let text: String = text.into_iter().collect();
+        let mut desk = Desk::new(Fake::default());
+        if let Err(errors) = desk.shell.set_keymap("k.toml", &text) {
+            refused += 1;
+            let placed = errors.iter().all(|e| e.line > 0 && e.column > 0 && !e.message.is_empty());
+            assert!(placed, "seed {seed}: {errors:?}\n{text}");
+        }
+    }
+    assert!((50..300).contains(&refused), "seed {seed}: {refused} refused");
 }
