@@ -18,6 +18,10 @@ pub(super) struct Error {
     pub(super) advice: String,
     /// A field that is missing from the table it passes through first.
     pub(super) missing: Option<&'static str>,
+    /// A key of the table it passes through first that is not known there.
+    unknown: Option<String>,
+    /// Whether a type said it in its own words, which may leave out what was found.
+    own_words: bool,
     /// The value to leave out in the next attempt.
     pub(super) node: Option<usize>,
     pub(super) place: Option<Place>,
@@ -25,23 +29,47 @@ pub(super) struct Error {
 
 impl Error {
     pub(super) fn new(message: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { message: message.into(), advice: advice.into(), missing: None, node: None, place: None }
+        Self {
+            message: message.into(),
+            advice: advice.into(),
+            missing: None,
+            unknown: None,
+            own_words: false,
+            node: None,
+            place: None,
+        }
     }
 
     /// Gives it the place of a value, unless it has one. What came from a variable is taken out of the message.
     pub(super) fn within(mut self, node: &Node) -> Self {
-        if self.place.is_none() {
-            self.place = Some(node.place.clone());
-            self.node = Some(node.id);
-            if let Value::Loose(text) = &node.value {
-                self.hide(text, &node.place);
+        if self.place.is_some() {
+            return self;
+        }
+        self.place = Some(node.place.clone());
+        self.node = Some(node.id);
+        match &node.value {
+            Value::Loose(text) => self.hide(text, &node.place),
+            Value::String(text) if self.own_words && !self.message.contains(text.as_str()) => {
+                self.message = format!("{}: {}", shown(Unexpected::Str(text)), self.message);
             }
+            Value::Table(table) => {
+                let key = self.unknown.as_ref();
+                if let Some(entry) = key.and_then(|key| table.0.iter().find(|e| e.key == *key)) {
+                    self.place = Some(entry.key_place.clone());
+                    self.node = Some(entry.node.id);
+                }
+            }
+            Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) | Value::Array(_) => {}
         }
         self
     }
 
     fn hide(&mut self, text: &str, place: &Place) {
         let written = place.written();
+        if written.is_empty() {
+            self.message =
+                self.message.replace(&format!("found the text {text:?}"), "its value does not fit");
+        }
         let shown = if written.is_empty() { "its value".to_owned() } else { written.to_owned() };
         for known in [format!("{text:?}"), text.to_owned()] {
             if known.len() > 1 {
@@ -73,8 +101,8 @@ impl serde::de::Error for Error {
         let message = message.to_string();
         // House style: what is wrong, then what to do, in one sentence each.
         match message.split_once("; ") {
-            Some((what, advice)) => Self::new(what, advice),
-            None => Self::new(message, ""),
+            Some((what, advice)) => Self { own_words: true, ..Self::new(what, advice) },
+            None => Self { own_words: true, ..Self::new(message, "") },
         }
     }
 
@@ -95,7 +123,8 @@ impl serde::de::Error for Error {
     }
 
     fn unknown_field(found: &str, names: &'static [&'static str]) -> Self {
-        Self::new(format!("unknown key {found:?}"), choices(found, names))
+        let unknown = Some(found.to_owned());
+        Self { unknown, ..Self::new(format!("unknown key {found:?}"), choices(found, names)) }
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -93,6 +93,19 @@ impl Tx {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
+    /// Waits until no other transaction holds the lock of this name, and holds it to this one's end. On SQLite every
+    /// transaction that may write has the whole store to itself already.
+    ///
+    /// # Errors
+    /// What the database says; see [`StoreError`].
+    pub async fn lock(&mut self, name: &str) -> Result<(), StoreError> {
+        if matches!(self.0, Inner::Postgres(_)) {
+            let name = [Value::from(name)];
+            self.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", &name).await?;
+        }
+        Ok(())
+    }
+
     /// Runs several statements without parameters, as migrations need.
     pub(super) async fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
         match &mut self.0 {

@@ -32,14 +32,18 @@ pub(super) struct Draft {
     pub(super) entries: Vec<Entry>,
 }
 
-/// The newest entry of a writer's chain in the database.
+/// The newest entry of a writer's chain in the database. Waits for commits that are under way: a server may still be
+/// busy with the last one of a console that was killed.
 pub(super) async fn stored_head(db: &Db, writer: &str) -> Result<Head, StoreError> {
-    let row = db
+    let mut tx = db.begin().await?;
+    tx.lock(writer).await?;
+    let row = tx
         .row(
             "SELECT seq, hash FROM timeline_entries WHERE writer = $1 ORDER BY seq DESC LIMIT 1",
             &values![writer],
         )
         .await?;
+    tx.rollback().await?;
     let Some(row) = row else { return Ok(Head::default()) };
     let hash = row.blob("hash")?.try_into().map_or(Digest([0xff; 32]), Digest);
     Ok(Head { count: u64::try_from(row.int("seq")?).unwrap_or_default(), hash })
@@ -55,17 +59,22 @@ impl Chain {
 
     /// Writes entries into a transaction.
     pub(super) async fn draft(
-        &self,
+        &mut self,
         tx: &mut Tx,
         entries: impl IntoIterator<Item = NewEntry>,
         now: Timestamp,
     ) -> Result<Draft, TimelineError> {
+        tx.lock(&self.writer).await?;
         let mut draft = Draft { head: self.head, entries: Vec::new() };
         for new in entries {
             let id = EntryId { writer: self.writer.clone(), seq: draft.head.count + 1 };
             let entry = new.placed(id, now);
             let record = Record::new(&entry, draft.head.hash)?;
-            record.insert(&entry, tx).await?;
+            if let Err(error) = record.insert(&entry, tx).await {
+                // The place is taken: the chain has gone on behind this console's back.
+                self.doubtful |= matches!(error, StoreError::Constraint(_));
+                return Err(error.into());
+            }
             draft.head = Head { count: entry.id.seq, hash: record.hash };
             draft.entries.push(entry);
         }

@@ -159,7 +159,11 @@ pub async fn verify(db: &Db, dir: &Path) -> Result<Report, TimelineError> {
     let mut report = Report::default();
     for writer in writers {
         let head = heads.get(&writer).copied();
-        report.chains.push(chain(db, dir, writer, head).await?);
+        let found = chain(db, dir, writer, head).await?;
+        // A chain that was begun and never written to is nothing to speak of.
+        if found.entries > 0 || !found.problems.is_empty() {
+            report.chains.push(found);
+        }
     }
     Ok(report)
 }
