@@ -14,8 +14,8 @@ use crate::{Ingest, Store, instruments, own};
 
 /// How often a changed store publishes a snapshot, at most. It takes a pass over all series.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(500);
-/// A snapshot may take this part of the time: with a million series they come less often.
-const SNAPSHOT_SHARE: u32 = 50;
+/// A snapshot may take one part in this many of the time: with a million series they come less often.
+const SNAPSHOT_SHARE: u32 = 100;
 /// How often the console's own metrics go into the store.
 const OWN_INTERVAL: Duration = Duration::from_secs(5);
 /// At the end the log is sealed if it is larger than this, so that the next start is quick.

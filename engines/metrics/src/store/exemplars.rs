@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use quarterdeck_kernel::{Labels, Matcher, Timestamp};
 
 use super::Store;
@@ -12,6 +13,8 @@ use crate::ingest::Exemplar;
 /// The newest exemplars of all series.
 pub(super) struct Ring {
     held: VecDeque<(Arc<Series>, Exemplar)>,
+    /// Time and bits of the newest exemplar of each series that has one here.
+    newest: HashMap<u64, (Timestamp, u64)>,
     most: usize,
     dropped: u64,
 }
@@ -26,18 +29,22 @@ pub struct SeriesExemplars {
 }
 
 impl Ring {
-    pub(super) const fn new(most: usize) -> Self {
-        Self { held: VecDeque::new(), most, dropped: 0 }
+    pub(super) fn new(most: usize) -> Self {
+        Self { held: VecDeque::new(), newest: HashMap::default(), most, dropped: 0 }
     }
 
     pub(super) fn push(&mut self, series: Arc<Series>, exemplar: Exemplar) {
         // A page shows the same exemplar at every scrape until there is a newer one.
-        let known = self.held.iter().rev().take(4096).any(|(s, e)| s.id == series.id && *e == exemplar);
-        if known {
+        let mark = (exemplar.t, exemplar.v.to_bits());
+        if self.newest.insert(series.id, mark) == Some(mark) {
             return;
         }
         while self.held.len() >= self.most.max(1) {
-            self.held.pop_front();
+            if let Some((gone, exemplar)) = self.held.pop_front()
+                && self.newest.get(&gone.id) == Some(&(exemplar.t, exemplar.v.to_bits()))
+            {
+                self.newest.remove(&gone.id);
+            }
             self.dropped += 1;
         }
         self.held.push_back((series, exemplar));

@@ -136,7 +136,10 @@ impl Data {
 
     /// Closes everything and marks it as being sealed. Says whether there is anything.
     pub(super) fn begin_seal(&mut self) -> bool {
-        self.close_open();
+        // All series are closed while appends wait: the better codec is tried later, when the segment is written.
+        if let Some(chunk) = self.open.take().and_then(Encoder::close_quickly) {
+            self.push_closed(chunk);
+        }
         self.close_late();
         self.sealing = u32::try_from(self.closed.len()).unwrap_or(u32::MAX);
         self.sealing > 0
@@ -206,18 +209,23 @@ impl Data {
 
     /// Adds the samples from `from` to `to`, in no particular order, those held longest first.
     pub(super) fn collect(&self, from: i64, to: i64, out: &mut Vec<Sample>) {
+        let open = self.open.as_ref().filter(|open| open.min_t() <= to && open.max_t() >= from);
+        let open_run = open.map(|open| (open.min_t(), open.max_t(), open.count()));
+        let closed = self.closed.iter().filter(|chunk| chunk.overlaps(from, to));
+        let runs = closed.clone().map(|chunk| (chunk.min_t, chunk.max_t, chunk.count)).chain(open_run);
+        out.reserve(runs.map(|run| expected(run, from, to)).sum());
         let mut add = |(t, bits): (i64, u64)| {
             if (from..=to).contains(&t) {
                 out.push(Sample { t: Timestamp::from_millis(t), v: f64::from_bits(bits) });
             }
         };
-        for chunk in self.closed.iter().filter(|chunk| chunk.overlaps(from, to)) {
+        for chunk in closed {
             chunk.samples().for_each(&mut add);
         }
         if let Some(late) = &self.late {
             late.iter().copied().for_each(&mut add);
         }
-        if let Some(open) = self.open.as_ref().filter(|open| open.min_t() <= to && open.max_t() >= from) {
+        if let Some(open) = open {
             open.samples().for_each(&mut add);
         }
     }
@@ -233,6 +241,17 @@ impl Data {
                 open.min_t() <= to && open.max_t() >= from && open.samples().any(|(t, _)| inside(t))
             })
             || self.closed.iter().filter(|c| c.overlaps(from, to)).any(|c| chunk_any(c, from, to))
+    }
+}
+
+/// About how many samples of an evenly spaced run are in a range.
+fn expected((min_t, max_t, count): (i64, i64, u16), from: i64, to: i64) -> usize {
+    let whole = max_t.saturating_sub(min_t);
+    let part = max_t.min(to).saturating_sub(min_t.max(from));
+    if part >= whole {
+        usize::from(count)
+    } else {
+        (f64::from(count) * (part as f64 / whole as f64)) as usize + 1
     }
 }
 

@@ -43,6 +43,18 @@ impl Chunk {
         Decoder::new(self.min_t, self.count, &self.bytes)
     }
 
+    /// Its bytes in the codec that makes them smallest.
+    pub(crate) fn smallest(&self) -> Arc<[u8]> {
+        if self.bytes.first() == Some(&xor::TAG) {
+            let samples: Vec<(i64, u64)> = self.samples().collect();
+            let whole = samples.len() == usize::from(self.count);
+            if let Some(bytes) = integers::encode(&samples).filter(|b| whole && b.len() < self.bytes.len()) {
+                return bytes.into();
+            }
+        }
+        Arc::clone(&self.bytes)
+    }
+
     pub(crate) fn overlaps(&self, from: i64, to: i64) -> bool {
         self.min_t <= to && self.max_t >= from
     }

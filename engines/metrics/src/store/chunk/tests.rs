@@ -11,6 +11,10 @@ fn round_trip(samples: &[(i64, u64)]) {
         encoder.push(*t, *bits);
     }
     assert_eq!(encoder.samples().collect::<Vec<_>>(), samples, "open");
+    let quick = encoder.clone().close_quickly().unwrap();
+    let smallest = Chunk { bytes: quick.smallest(), ..quick.clone() };
+    assert_eq!(quick.samples().collect::<Vec<_>>(), samples, "closed quickly");
+    assert_eq!(smallest.samples().collect::<Vec<_>>(), samples, "made smallest");
     let chunk = encoder.close().unwrap();
     assert_eq!(chunk.samples().collect::<Vec<_>>(), samples, "closed");
     assert_eq!((chunk.min_t, chunk.max_t), (samples[0].0, samples[samples.len() - 1].0));

@@ -102,13 +102,22 @@ impl Encoder {
             return None;
         }
         let samples: Vec<(i64, u64)> = self.samples().collect();
-        let as_integers = integers::encode(&samples).filter(|bytes| bytes.len() <= self.out.bytes().len());
-        let bytes = as_integers.unwrap_or_else(|| {
-            let mut bytes = Vec::with_capacity(1 + self.out.bytes().len());
-            bytes.push(TAG);
-            bytes.extend_from_slice(self.out.bytes());
-            bytes
-        });
+        match integers::encode(&samples).filter(|bytes| bytes.len() <= self.out.bytes().len()) {
+            Some(bytes) => {
+                Some(Chunk { min_t: self.min_t, max_t: self.times.t, count: self.count, bytes: bytes.into() })
+            }
+            None => self.close_quickly(),
+        }
+    }
+
+    /// The finished chunk as it is; `None` when it is empty.
+    pub(crate) fn close_quickly(self) -> Option<Chunk> {
+        if self.count == 0 {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(1 + self.out.bytes().len());
+        bytes.push(TAG);
+        bytes.extend_from_slice(self.out.bytes());
         Some(Chunk { min_t: self.min_t, max_t: self.times.t, count: self.count, bytes: bytes.into() })
     }
 }

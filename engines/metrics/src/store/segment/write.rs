@@ -81,8 +81,9 @@ fn write_file(files: &dyn Files, path: &Path, series: &[Arc<Series>]) -> io::Res
             put_varint(&mut out.buffer, u64::from(chunk.count));
             put_zigzag(&mut out.buffer, chunk.min_t.wrapping_sub(before));
             put_varint(&mut out.buffer, chunk.max_t.wrapping_sub(chunk.min_t) as u64);
-            put_varint(&mut out.buffer, chunk.bytes.len() as u64);
-            out.buffer.extend_from_slice(&chunk.bytes);
+            let bytes = chunk.smallest();
+            put_varint(&mut out.buffer, bytes.len() as u64);
+            out.buffer.extend_from_slice(&bytes);
             before = chunk.max_t;
             (min_t, max_t) = (min_t.min(chunk.min_t), max_t.max(chunk.max_t));
             footer.samples += u64::from(chunk.count);
