@@ -7,7 +7,7 @@ pub struct Buckets(Vec<(f64, f64)>);
 impl Buckets {
     /// Adds the cumulative count of one bound, in milliseconds; infinite for the last. Counts of equal bounds add up.
     pub fn add(&mut self, bound: f64, count: f64) {
-        if bound.is_nan() || count.is_nan() {
+        if bound.is_nan() || !count.is_finite() {
             return;
         }
         match self.0.binary_search_by(|(b, _)| b.total_cmp(&bound)) {
@@ -51,8 +51,7 @@ impl Buckets {
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<f64> {
         let total = self.total();
-        // NaN is not above zero either.
-        if !(total > 0.0) {
+        if total <= 0.0 {
             return None;
         }
         let rank = q * total;
@@ -76,7 +75,7 @@ impl Buckets {
     #[must_use]
     pub fn within(&self, threshold: f64) -> Option<f64> {
         let total = self.total();
-        if !(total > 0.0) || !self.0.iter().any(|(b, _)| b.is_finite()) {
+        if total <= 0.0 || !self.0.iter().any(|(b, _)| b.is_finite()) {
             return None;
         }
         let (mut lower, mut below) = (0.0, 0.0);

@@ -144,9 +144,8 @@ impl Reader<'_> {
 
     fn quoted(&mut self) -> Result<String, String> {
         let mut chars = self.rest().char_indices();
-        let quote = match chars.next() {
-            Some((_, c @ ('"' | '\''))) => c,
-            _ => return Err("a quoted value is missing".to_owned()),
+        let Some((_, quote @ ('"' | '\''))) = chars.next() else {
+            return Err("a quoted value is missing".to_owned());
         };
         let mut value = String::new();
         while let Some((i, c)) = chars.next() {

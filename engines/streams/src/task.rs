@@ -116,7 +116,9 @@ impl Engine {
         loop {
             let now = Instant::now();
             let second = now + self.until_next_second();
-            let due = frame.map_or(second, |f| f.min(second));
+            let waiting = self.writing.is_none() && self.feeds.values().any(|f| f.digest.pending());
+            let flush = waiting.then_some(self.flushed + FLUSH);
+            let due = [frame, flush].into_iter().flatten().fold(second, Instant::min);
             tokio::select! {
                 () = &mut stop => break,
                 Some(control) = self.control.recv() => self.control(control).await,
@@ -134,10 +136,6 @@ impl Engine {
             if now >= published + FRAME {
                 (published, frame) = (now, None);
                 self.publish();
-            }
-            let waiting = self.feeds.values().any(|f| f.digest.pending()) && self.writing.is_none();
-            if frame.is_none() && waiting {
-                frame = Some((self.flushed + FLUSH).max(published + FRAME));
             }
         }
         self.end().await;
