@@ -8,7 +8,7 @@ mod validate;
 use quarterdeck_kernel::{ActionSpec, ArgSpec, Danger, Invocation};
 
 pub(crate) use self::line::Line;
-pub(crate) use self::picker::Picker;
+pub(crate) use self::picker::{Picker, Purpose};
 pub(crate) use self::validate::validate;
 
 /// An action on its way to being dispatched.
@@ -94,4 +94,37 @@ pub(crate) enum Layer {
     Ask(Ask),
     Confirm(Confirm),
     Leave(Leave),
+}
+
+impl Layer {
+    /// The keymap context of a layer, and its commands worth telling, with what they do there.
+    pub(crate) fn keys(&self) -> (&'static str, &'static [(&'static str, &'static str)]) {
+        const DO_IT: &str = "do it, when the name is right";
+        match self {
+            Self::Pick(picker) => match picker.purpose {
+                Purpose::Messages => ("list", &[("list.close", "close")]),
+                Purpose::Help | Purpose::Palette => {
+                    ("list", &[("list.accept", "run"), ("list.close", "close")])
+                }
+                Purpose::Theme | Purpose::Service | Purpose::Range => {
+                    ("list", &[("list.accept", "choose"), ("list.close", "close")])
+                }
+            },
+            Self::Ask(_) => (
+                "prompt",
+                &[("prompt.accept", "go on"), ("prompt.complete", "complete"), ("prompt.close", "cancel")],
+            ),
+            Self::Confirm(confirm) if confirm.reason.is_some() => {
+                ("prompt", &[("prompt.accept", "take the reason"), ("prompt.close", "no reason")])
+            }
+            Self::Confirm(confirm) if confirm.by_name() => (
+                "confirm",
+                &[("confirm.press", DO_IT), ("confirm.switch", "reason"), ("confirm.no", "cancel")],
+            ),
+            Self::Confirm(_) => {
+                ("confirm", &[("confirm.yes", "yes"), ("confirm.reason", "reason"), ("confirm.no", "cancel")])
+            }
+            Self::Leave(_) => ("confirm", &[("confirm.yes", "leave"), ("confirm.no", "stay")]),
+        }
+    }
 }

@@ -217,72 +217,38 @@ impl<W: World> Shell<W> {
         pending::draw(&label_chord(&self.pending), &next, &self.look, buffer, area);
     }
 
-    fn layer_hints(&self, context: &str, ids: &[(&str, &'static str)]) -> String {
-        let hints: Vec<(String, &str)> = ids
-            .iter()
-            .map(|(id, title)| (self.keymap.label_of(&[context], id).unwrap_or_default(), *title))
-            .collect();
+    /// What the border of a layer tells of its keys.
+    fn layer_hints(&self, layer: &Layer) -> String {
+        let (context, commands) = layer.keys();
+        let keys = |id: &str| self.keymap.label_of(&[context], id).unwrap_or_default();
+        let hints: Vec<(String, &str)> = commands.iter().map(|(id, title)| (keys(id), *title)).collect();
         border_hints(&hints, &self.look)
     }
 
     fn draw_layers(&mut self, buffer: &mut Buffer, area: Rect) {
-        let top = self.layers.len().saturating_sub(1);
-        let (mut entries, mut buttons) = (Vec::new(), Vec::new());
-        for (depth, layer) in self.layers.iter().enumerate() {
-            let yes = self.keymap.label_of(&["confirm"], "confirm.yes").unwrap_or_default();
-            match layer {
+        let yes = self.keymap.label_of(&["confirm"], "confirm.yes").unwrap_or_default();
+        // Only the topmost layer can be clicked.
+        let mut targets = Vec::new();
+        for layer in &self.layers {
+            let hints = self.layer_hints(layer);
+            let button = |(place, button)| (place, Target::Button(button));
+            targets = match layer {
                 Layer::Pick(picker) => {
-                    let accept = match picker.purpose {
-                        crate::layers::picker::Purpose::Messages => ("", ""),
-                        crate::layers::picker::Purpose::Help | crate::layers::picker::Purpose::Palette => {
-                            ("list.accept", "run")
-                        }
-                        _ => ("list.accept", "choose"),
-                    };
-                    let hints = self.layer_hints("list", &[accept, ("list.close", "close")]);
                     let places = picker.draw(&hints, &self.look, buffer, area);
-                    if depth == top {
-                        entries = places;
-                    }
+                    places.into_iter().map(|(place, entry)| (place, Target::Entry(entry))).collect()
                 }
                 Layer::Ask(ask) => {
-                    let ids = [
-                        ("prompt.accept", "go on"),
-                        ("prompt.complete", "complete"),
-                        ("prompt.close", "cancel"),
-                    ];
-                    ask.draw(&self.layer_hints("prompt", &ids), &self.look, buffer, area);
+                    ask.draw(&hints, &self.look, buffer, area);
+                    Vec::new()
                 }
                 Layer::Confirm(confirm) => {
-                    let hints = if confirm.reason.is_some() {
-                        self.layer_hints(
-                            "prompt",
-                            &[("prompt.accept", "take the reason"), ("prompt.close", "no reason")],
-                        )
-                    } else if confirm.by_name() {
-                        let ids = [
-                            ("confirm.press", "do it, when the name is right"),
-                            ("confirm.switch", "reason"),
-                            ("confirm.no", "cancel"),
-                        ];
-                        self.layer_hints("confirm", &ids)
-                    } else {
-                        let ids =
-                            [("confirm.yes", "yes"), ("confirm.reason", "reason"), ("confirm.no", "cancel")];
-                        self.layer_hints("confirm", &ids)
-                    };
-                    buttons = confirm.draw(&hints, &yes, &self.look, buffer, area);
+                    confirm.draw(&hints, &yes, &self.look, buffer, area).into_iter().map(button).collect()
                 }
                 Layer::Leave(leave) => {
-                    let hints =
-                        self.layer_hints("confirm", &[("confirm.yes", "leave"), ("confirm.no", "stay")]);
-                    buttons = leave.draw(&hints, &yes, &self.look, buffer, area);
+                    leave.draw(&hints, &yes, &self.look, buffer, area).into_iter().map(button).collect()
                 }
-            }
+            };
         }
-        if matches!(self.layers.last(), Some(Layer::Confirm(_) | Layer::Leave(_))) {
-            self.targets.extend(buttons.into_iter().map(|(place, button)| (place, Target::Button(button))));
-        }
-        self.targets.extend(entries.into_iter().map(|(place, entry)| (place, Target::Entry(entry))));
+        self.targets.extend(targets);
     }
 }
