@@ -56,10 +56,7 @@ fn vectors_are_sorted_by_labels_unless_the_query_sorts() {
 
 #[test]
 fn counters_bridge_resets_and_do_not_reach_below_zero() {
-    assert_eq!(
-        shown("increase(requests_total{code=\"500\"}[4m])", 13),
-        r#"{code="500", job="a"} 16"#
-    );
+    assert_eq!(shown("increase(requests_total{code=\"500\"}[4m])", 13), r#"{code="500", job="a"} 16"#);
     assert_eq!(shown("resets(requests_total{code=\"500\"}[20m])", 20), r#"{code="500", job="a"} 1"#);
     assert_eq!(shown("increase(requests_total{job=\"b\"}[10m])", 5), r#"{code="200", job="b"} 150"#);
 }

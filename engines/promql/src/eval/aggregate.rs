@@ -1,7 +1,9 @@
 //! Aggregations that fold the elements of each group into one value.
 
+mod heap;
 mod select;
 mod values;
+mod xxhash;
 
 use std::collections::HashMap;
 use std::sync::Arc;

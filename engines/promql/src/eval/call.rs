@@ -16,6 +16,8 @@ pub(super) struct RangeCall<'e, 'a> {
     pub(super) evaluator: &'e Evaluator<'a>,
     /// Where the range vector stands in the query.
     pub(super) span: Span,
+    /// Where the first argument stands.
+    pub(super) first_span: Span,
     /// The series's metric name.
     pub(super) metric: &'e str,
     /// Milliseconds.
@@ -166,7 +168,6 @@ impl Evaluator<'_> {
         let mut columns: Columns = Vec::with_capacity(ranges.series.len());
         let mut now_params = vec![0.0; params.len()];
         let mut done = 0;
-        let metric = ranges.series.first().map(|s| s.labels.name().to_owned()).unwrap_or_default();
         for series in &ranges.series {
             let mut column = self.new_column(series.labels.clone(), steps.count)?;
             column.drop_name = series.drop_name;
@@ -186,6 +187,7 @@ impl Evaluator<'_> {
                 let context = RangeCall {
                     evaluator: self,
                     span: matrix.span,
+                    first_span: call.args[0].span,
                     metric: series.labels.name(),
                     range: ranges.range,
                     now: steps.at(i),
@@ -197,8 +199,8 @@ impl Evaluator<'_> {
             }
             self.keep_column(column, &mut columns)?;
         }
-        if matches!(name, "rate" | "increase") && columns.iter().any(has_float) {
-            self.check_counter_name(&metric, matrix.span);
+        if matches!(name, "rate" | "increase") {
+            self.check_counter_names(&columns, matrix.span);
         }
         self.budget.give_back(ranges.held);
         drop(ranges);
@@ -208,13 +210,25 @@ impl Evaluator<'_> {
         Ok(Evaluated::Vector(self.drop_names(columns, span)?))
     }
 
-    fn check_counter_name(&self, metric: &str, span: Span) {
-        let counter = ["_total", "_sum", "_count", "_bucket"].iter().any(|s| metric.ends_with(s));
-        if !metric.is_empty() && !counter {
-            self.info_note(
-                span,
-                format!("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {metric:?}"),
-            );
+    /// Notes each metric that gave a rate of floats but is not named as counters are.
+    fn check_counter_names(&self, columns: &[Column], span: Span) {
+        let mut last = "";
+        for column in columns {
+            let metric = column.labels.name();
+            // Series of one metric mostly come one after another.
+            if metric == last {
+                continue;
+            }
+            let counter = ["_total", "_sum", "_count", "_bucket"].iter().any(|s| metric.ends_with(s));
+            if !counter && has_float(column) {
+                last = metric;
+                self.info_note(
+                    span,
+                    format!(
+                        "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {metric:?}"
+                    ),
+                );
+            }
         }
     }
 

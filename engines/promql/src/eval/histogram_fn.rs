@@ -70,10 +70,12 @@ impl Evaluator<'_> {
         let q = self.scalar(&call.args[0], steps)?;
         let arg = &call.args[1];
         let columns = self.vector(arg, steps)?;
-        let (q_span, arg_span) = (call.args[0].span, arg.span);
+        let arg_span = arg.span;
+        for q in &q {
+            self.check_quantile(*q, call.args[0].span);
+        }
         self.per_histogram(&columns, span, arg_span, steps, |i, source, metric| {
             let q = q[i];
-            self.check_quantile(q, q_span);
             match source {
                 Source::Native(h) => {
                     let value = histogram::quantile(q, h);

@@ -20,13 +20,13 @@ pub(super) fn elementwise(name: &str) -> Option<Elementwise> {
         "ceil" => f64::ceil,
         "cos" => f64::cos,
         "cosh" => f64::cosh,
-        "deg" => f64::to_degrees,
+        "deg" => |v| v * 180.0 / std::f64::consts::PI,
         "exp" => f64::exp,
         "floor" => f64::floor,
         "ln" => f64::ln,
         "log10" => f64::log10,
         "log2" => f64::log2,
-        "rad" => f64::to_radians,
+        "rad" => |v| v * std::f64::consts::PI / 180.0,
         "sgn" => sign,
         "sin" => f64::sin,
         "sinh" => f64::sinh,
@@ -45,6 +45,22 @@ fn sign(v: f64) -> f64 {
     } else {
         v
     }
+}
+
+/// The lower of two; NaN if either is, unless the other one is -Inf.
+fn lowest(a: f64, b: f64) -> f64 {
+    if a == f64::NEG_INFINITY || b == f64::NEG_INFINITY {
+        f64::NEG_INFINITY
+    } else if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.min(b)
+    }
+}
+
+/// The higher of two; NaN if either is, unless the other one is +Inf.
+fn highest(a: f64, b: f64) -> f64 {
+    -lowest(-a, -b)
 }
 
 impl Evaluator<'_> {
@@ -85,10 +101,8 @@ impl Evaluator<'_> {
         };
         self.map_floats(columns, span, |i, v| {
             let (low, high) = (low[i], high[i]);
-            // A NaN bound makes every value NaN; crossed bounds leave nothing.
-            (low.is_nan() || high.is_nan() || low <= high).then(|| {
-                if low.is_nan() || high.is_nan() || v.is_nan() { f64::NAN } else { v.min(high).max(low) }
-            })
+            // Crossed bounds leave nothing.
+            (low.is_nan() || high.is_nan() || low <= high).then(|| highest(low, lowest(high, v)))
         })
     }
 

@@ -195,7 +195,7 @@ pub(super) fn quantile(call: &RangeCall<'_, '_>, window: Window<'_>) -> Outcome 
     if window.floats.is_empty() {
         return Ok(None);
     }
-    call.evaluator.check_quantile(q, call.span);
+    call.evaluator.check_quantile(q, call.first_span);
     of_floats(call, window, |s| quantile_of(q, &mut s.iter().map(|s| s.v).collect::<Vec<_>>()))
 }
 

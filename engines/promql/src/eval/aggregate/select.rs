@@ -1,12 +1,11 @@
 //! Aggregations that pick elements: topk, bottomk, limitk, limit_ratio.
 
-use std::cmp::Ordering;
-
 use quarterdeck_kernel::Labels;
 
 use super::super::column::{Cell, Column, Columns};
 use super::super::{Evaluation, Evaluator};
-use super::Group;
+use super::xxhash::xxhash64;
+use super::{Group, heap};
 use crate::Span;
 use crate::ast::AggregateOp;
 use crate::error::QueryError;
@@ -54,24 +53,10 @@ impl Evaluator<'_> {
                 candidates.clear();
                 for &m in &group.members {
                     if let Cell::Float(v) = columns[m].cell(i) {
-                        candidates.push((v, m));
+                        heap::offer(&mut candidates, (v, m), k, highest);
                     }
                 }
-                let better = |a: &(f64, usize), b: &(f64, usize)| -> Ordering {
-                    let by_value = match (a.0.is_nan(), b.0.is_nan()) {
-                        (true, true) => Ordering::Equal,
-                        (true, false) => Ordering::Greater,
-                        (false, true) => Ordering::Less,
-                        (false, false) if highest => b.0.total_cmp(&a.0),
-                        (false, false) => a.0.total_cmp(&b.0),
-                    };
-                    by_value.then(a.1.cmp(&b.1))
-                };
-                if candidates.len() > k {
-                    candidates.select_nth_unstable_by(k - 1, better);
-                    candidates.truncate(k);
-                }
-                candidates.sort_by(better);
+                candidates.sort_by(|a, b| heap::rank(a.0, b.0, highest).then(a.1.cmp(&b.1)));
                 for (position, &(v, m)) in candidates.iter().enumerate() {
                     let column = picked[m].get_or_insert_with(|| {
                         order.push((g, position, m));
@@ -172,69 +157,4 @@ fn hash_share(labels: &Labels) -> f64 {
         }
     }
     xxhash64(&bytes) as f64 / u64::MAX as f64
-}
-
-const P1: u64 = 0x9E37_79B1_85EB_CA87;
-const P2: u64 = 0xC2B2_AE3D_27D4_EB4F;
-const P3: u64 = 0x1656_67B1_9E37_79F9;
-const P4: u64 = 0x85EB_CA77_C2B2_AE63;
-const P5: u64 = 0x27D4_EB2F_1656_67C5;
-
-fn xx_round(acc: u64, lane: u64) -> u64 {
-    acc.wrapping_add(lane.wrapping_mul(P2)).rotate_left(31).wrapping_mul(P1)
-}
-
-fn xxhash64(data: &[u8]) -> u64 {
-    let (blocks, tail) = data.as_chunks::<32>();
-    let lane = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |v, b| (v << 8) | u64::from(*b));
-    let mut hash = if blocks.is_empty() {
-        P5
-    } else {
-        let mut v = [P1.wrapping_add(P2), P2, 0, 0u64.wrapping_sub(P1)];
-        for block in blocks {
-            for (v, bytes) in v.iter_mut().zip(block.chunks(8)) {
-                *v = xx_round(*v, lane(bytes));
-            }
-        }
-        let [a, b, c, d] = v;
-        let mut hash = a
-            .rotate_left(1)
-            .wrapping_add(b.rotate_left(7))
-            .wrapping_add(c.rotate_left(12))
-            .wrapping_add(d.rotate_left(18));
-        for v in v {
-            hash = (hash ^ xx_round(0, v)).wrapping_mul(P1).wrapping_add(P4);
-        }
-        hash
-    };
-    hash = hash.wrapping_add(data.len() as u64);
-    let (words, mut rest) = tail.as_chunks::<8>();
-    for word in words {
-        hash = (hash ^ xx_round(0, lane(word))).rotate_left(27).wrapping_mul(P1).wrapping_add(P4);
-    }
-    if rest.len() >= 4 {
-        hash = (hash ^ lane(&rest[..4]).wrapping_mul(P1)).rotate_left(23).wrapping_mul(P2).wrapping_add(P3);
-        rest = &rest[4..];
-    }
-    for &byte in rest {
-        hash = (hash ^ u64::from(byte).wrapping_mul(P5)).rotate_left(11).wrapping_mul(P1);
-    }
-    hash ^= hash >> 33;
-    hash = hash.wrapping_mul(P2);
-    hash ^= hash >> 29;
-    hash = hash.wrapping_mul(P3);
-    hash ^ (hash >> 32)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hash_is_xxhash64() {
-        assert_eq!(xxhash64(b""), 0xEF46_DB37_51D8_E999);
-        assert_eq!(xxhash64(b"a"), 0xD24E_C4F1_A98C_6E5B);
-        assert_eq!(xxhash64(b"abc"), 0x44BC_2CF5_AD77_0999);
-        assert_eq!(xxhash64(b"Nobody inspects the spammish repetition"), 0xFBCE_A83C_8A37_8BF1);
-    }
 }

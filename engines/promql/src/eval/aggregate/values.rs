@@ -27,6 +27,9 @@ impl Evaluator<'_> {
         for column in columns {
             self.note_ignored(column, AggregateOp::Quantile, span);
         }
+        for q in q {
+            self.check_quantile(*q, param_span);
+        }
         let mut values = vec![];
         for group in groups {
             self.budget.check()?;
@@ -39,7 +42,6 @@ impl Evaluator<'_> {
                     _ => None,
                 }));
                 if !values.is_empty() {
-                    self.check_quantile(q, param_span);
                     result.set_float(i, quantile_of(q, &mut values));
                 }
             }
