@@ -10,7 +10,9 @@ use crate::words::{figure, latency};
 /// What a service was measured to be.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
-    /// Whether anything is known that is new enough.
+    /// Whether anything is known at all.
+    pub told: bool,
+    /// Whether it is new enough.
     pub fresh: bool,
     /// Its targets.
     pub targets: Targets,
@@ -179,7 +181,8 @@ pub fn assess(
         next.health = health;
     }
     let reason = match health {
-        Health::Unknown => "no new data".to_owned(),
+        Health::Unknown if measured.told => "no new data".to_owned(),
+        Health::Unknown => "no data".to_owned(),
         _ => breaches.first().map(|b| b.text.clone()).unwrap_or_default(),
     };
     let verdict = Verdict { health, since: next.since.unwrap_or(now), breaches, reason };

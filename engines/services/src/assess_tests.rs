@@ -8,7 +8,7 @@ fn at(seconds: i64) -> Timestamp {
 
 fn well() -> Measured {
     let targets = Targets { up: 2, total: 2 };
-    Measured { fresh: true, targets, p99: Some(20.0), errors: Some(0.0), ..Measured::default() }
+    Measured { told: true, fresh: true, targets, p99: Some(20.0), errors: Some(0.0), ..Measured::default() }
 }
 
 fn slow() -> Measured {
@@ -74,7 +74,8 @@ fn without_new_data_nothing_is_known() {
 
 #[test]
 fn no_target_that_answers_is_down_even_when_all_else_is_old() {
-    let gone = Measured { fresh: false, targets: Targets { up: 0, total: 2 }, ..Measured::default() };
+    let gone =
+        Measured { told: true, fresh: false, targets: Targets { up: 0, total: 2 }, ..Measured::default() };
     let verdicts = run(&[well(), gone.clone(), gone], &limits());
     assert_eq!(healths(&verdicts), ["ok", "unknown", "down"]);
     assert_eq!(verdicts[2].reason, "none of 2 targets answers");

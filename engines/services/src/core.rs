@@ -150,6 +150,7 @@ impl Core {
             Some((transaction.clone(), buckets.within(level.threshold?)? * 100.0))
         };
         Measured {
+            told,
             fresh: told && reading.data_at.is_none_or(|at| now.since(at) <= stale),
             targets: reading.targets,
             errors: reading.whole.errors(),

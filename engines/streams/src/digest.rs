@@ -12,7 +12,7 @@ use crate::rates::Rates;
 use crate::rows::{Cell, Ring, Row, Rows};
 use crate::scan::{Found, Scanner, Wanted, cut};
 use crate::sequence::Sequences;
-use crate::series::{Outgoing, SeriesTable};
+use crate::series::{Line, Outgoing, SeriesTable};
 
 /// Digests the messages of one feed.
 #[derive(Debug)]
@@ -173,8 +173,8 @@ impl Digest {
     }
 
     /// Samples that are due.
-    pub(crate) fn flush(&mut self, now: Timestamp, connected: bool, out: &mut Vec<Outgoing>) {
-        self.series.flush(now, connected, out);
+    pub(crate) fn flush(&mut self, now: Timestamp, line: Line, out: &mut Vec<Outgoing>) {
+        self.series.flush(now, line, out);
     }
 
     /// Whether samples wait.

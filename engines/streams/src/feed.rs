@@ -94,6 +94,7 @@ impl Feed {
                 Event::Command(Some((input, done))) => {
                     held = held.filter(|_| !matches!(input, Input::Reconnect | Input::Pause));
                     self.apply(input, &mut connection).await;
+                    self.tell();
                     // The one who asked may be gone.
                     let _ = done.send(());
                     continue;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use quarterdeck_kernel::labels::METRIC_NAME;
-use quarterdeck_kernel::{Labels, Timestamp};
+use quarterdeck_kernel::{Labels, STALE_NAN, Timestamp};
 
 use crate::config::{FeedConfig, MetricKind};
 use crate::path::PathError;
@@ -33,6 +33,19 @@ struct Series {
     value: f64,
     t: Timestamp,
     dirty: bool,
+    /// Whether a staleness marker was written last.
+    ended: bool,
+}
+
+/// What is known of the connection when series are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// It stands.
+    Open,
+    /// It has broken just now.
+    Interrupted,
+    /// It has been broken, and silent, for long.
+    Dead,
 }
 
 /// A sample on its way to the store.
@@ -155,14 +168,15 @@ impl SeriesTable {
             .chain(self.constant.iter().cloned())
             .collect();
         let (kind, t) = (metric.kind, Timestamp::default());
-        self.series.push(Series { labels, kind, value: 0.0, t, dirty: false });
+        self.series.push(Series { labels, kind, value: 0.0, t, dirty: false, ended: false });
         self.index.insert(self.key.as_str().into(), self.series.len() - 1);
         Some(self.series.len() - 1)
     }
 
-    /// What has changed since the last time, one sample per series; counters also when they are due to be repeated.
-    pub(crate) fn flush(&mut self, now: Timestamp, connected: bool, out: &mut Vec<Outgoing>) {
-        if connected && now.as_millis() - self.repeated.as_millis() >= REPEAT {
+    /// What has changed since the last time, one sample per series; counters also when they are due to be repeated. When
+    /// the connection is dead, every series ends with a staleness marker, so that no chart goes on with old prices.
+    pub(crate) fn flush(&mut self, now: Timestamp, line: Line, out: &mut Vec<Outgoing>) {
+        if line == Line::Open && now.as_millis() - self.repeated.as_millis() >= REPEAT {
             self.repeated = now;
             for (at, series) in self.series.iter_mut().enumerate() {
                 if series.kind == MetricKind::Counter && !series.dirty {
@@ -173,8 +187,14 @@ impl SeriesTable {
         }
         for at in self.dirty.drain(..) {
             let series = &mut self.series[at];
-            series.dirty = false;
+            (series.dirty, series.ended) = (false, false);
             out.push(Outgoing { series: at, labels: series.labels.clone(), t: series.t, v: series.value });
+        }
+        if line == Line::Dead {
+            for (at, series) in self.series.iter_mut().enumerate().filter(|(_, s)| !s.ended) {
+                series.ended = true;
+                out.push(Outgoing { series: at, labels: series.labels.clone(), t: now, v: STALE_NAN });
+            }
         }
     }
 
@@ -194,5 +214,95 @@ fn push_text(to: &mut String, cell: &Cell) {
         Cell::Bool(_) | Cell::Integer(_) | Cell::Number(_) => {
             let _ = write!(to, "{cell}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_kernel::is_stale;
+
+    use super::*;
+
+    fn table() -> (Scanner, SeriesTable) {
+        let config: FeedConfig = toml::from_str(
+            r#"
+            url = "ws://x"
+            max_series = 3
+            metrics = [
+                { name = "price", path = "p", labels = { a = "a", b = "b" } },
+                { name = "seen_total", type = "counter" },
+            ]
+            "#,
+        )
+        .unwrap();
+        let mut scanner = Scanner::new(None);
+        let table = SeriesTable::new("f", &config, &mut scanner).unwrap();
+        (scanner, table)
+    }
+
+    fn take(scanner: &Scanner, table: &mut SeriesTable, text: &str, now: i64) {
+        let mut found = Found::default();
+        scanner.scan(text, &mut found).unwrap();
+        table.take(&found, 0, Timestamp::from_millis(now));
+    }
+
+    fn flush(table: &mut SeriesTable, line: Line, now: i64) -> Vec<(String, i64, f64)> {
+        let mut out = Vec::new();
+        table.flush(Timestamp::from_millis(now), line, &mut out);
+        out.iter().map(|o| (o.labels.to_string(), o.t.as_millis(), o.v)).collect()
+    }
+
+    #[test]
+    fn a_flush_holds_the_newest_value_of_a_gauge_and_the_sum_of_a_counter() {
+        let (scanner, mut table) = table();
+        for (p, now) in [("1", 100), ("\"2.5\"", 120), ("true", 140)] {
+            take(&scanner, &mut table, &format!("{{\"a\":\"x\",\"p\":{p}}}"), now);
+        }
+        assert!(table.pending());
+        let price = "price{a=\"x\", stream=\"f\"}".to_owned();
+        let seen = "seen_total{stream=\"f\"}".to_owned();
+        assert_eq!(flush(&mut table, Line::Interrupted, 200), [(price, 140, 1.0), (seen.clone(), 140, 3.0)]);
+        assert!(!table.pending());
+        assert_eq!(flush(&mut table, Line::Open, 20_000), [(seen, 20_000, 3.0)], "counters are repeated");
+        assert_eq!(flush(&mut table, Line::Open, 30_000), []);
+    }
+
+    #[test]
+    fn labels_that_could_be_confused_are_told_apart() {
+        let (scanner, mut table) = table();
+        take(&scanner, &mut table, r#"{"a":"x/001","b":"","p":1}"#, 0);
+        take(&scanner, &mut table, r#"{"a":"x","b":"001","p":2}"#, 0);
+        assert_eq!(table.len(), 3);
+        take(&scanner, &mut table, r#"{"a":"new","p":3}"#, 0);
+        assert_eq!((table.len(), table.refused), (3, 1));
+    }
+
+    #[test]
+    fn series_of_a_dead_connection_end_once_and_come_back() {
+        let (scanner, mut table) = table();
+        take(&scanner, &mut table, r#"{"a":"x","p":1}"#, 0);
+        assert_eq!(flush(&mut table, Line::Open, 10).len(), 2);
+        assert_eq!(flush(&mut table, Line::Interrupted, 20), []);
+        let ended = flush(&mut table, Line::Dead, 30_000);
+        assert_eq!((ended.len(), ended.iter().all(|(_, t, v)| *t == 30_000 && is_stale(*v))), (2, true));
+        assert_eq!(flush(&mut table, Line::Dead, 31_000), []);
+        take(&scanner, &mut table, r#"{"a":"x","p":4}"#, 40_000);
+        assert_eq!(flush(&mut table, Line::Open, 40_000).len(), 2);
+        assert_eq!(flush(&mut table, Line::Dead, 80_000).len(), 2);
+    }
+
+    #[test]
+    fn counters_never_go_down_and_messages_without_the_value_say_nothing() {
+        let config: FeedConfig = toml::from_str(
+            "url = \"ws://x\"\nmetrics = [{ name = \"volume_total\", type = \"counter\", path = \"v\" }]",
+        )
+        .unwrap();
+        let mut scanner = Scanner::new(None);
+        let mut table = SeriesTable::new("f", &config, &mut scanner).unwrap();
+        for text in ["{\"v\":5}", "{\"v\":-3}", "{}", "{\"v\":\"x\"}", "{\"v\":null}", "{\"v\":2}"] {
+            take(&scanner, &mut table, text, 1);
+        }
+        assert_eq!(flush(&mut table, Line::Open, 2), [("volume_total{stream=\"f\"}".to_owned(), 1, 7.0)]);
+        assert_eq!(table.refused, 1);
     }
 }

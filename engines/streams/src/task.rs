@@ -22,6 +22,7 @@ use crate::model::{FeedState, FeedView, Snapshot, Stats};
 use crate::path::PathError;
 use crate::queue::{Queue, Signal};
 use crate::rows::Rows;
+use crate::series::Line;
 use crate::sink::{Batch, Sink, Stored};
 
 /// Between two digests or snapshots: at most 30 a second.
@@ -29,6 +30,12 @@ const FRAME: Duration = Duration::from_millis(33);
 
 /// Between two batches of samples.
 const FLUSH: Duration = Duration::from_millis(250);
+
+/// A broken connection must have been silent for this long at least before its series end.
+const LEAST_SILENCE: Duration = Duration::from_secs(5);
+
+/// How long the feeds may take to end.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Messages digested before other feeds and tasks have their turn.
 const TURN: usize = 2048;
@@ -60,15 +67,9 @@ struct Running {
     status: Arc<Mutex<Status>>,
     seen: u64,
     store_error: Option<(Timestamp, String)>,
+    /// When it is dropped, the feed says goodbye and ends.
     commands: mpsc::Sender<Command>,
-    task: JoinHandle<()>,
     view: Arc<FeedView>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 impl Engine {
@@ -121,7 +122,7 @@ impl Engine {
             let due = [frame, flush].into_iter().flatten().fold(second, Instant::min);
             tokio::select! {
                 () = &mut stop => break,
-                Some(control) = self.control.recv() => self.control(control).await,
+                Some(control) = self.control.recv() => self.control(control),
                 result = written(&mut self.writing) => self.written(result),
                 () = signal.urgent.notified() => {}
                 () = signal.pending.notified(), if frame.is_none() => {
@@ -147,7 +148,7 @@ impl Engine {
         Duration::from_millis(1001 - into.unsigned_abs())
     }
 
-    async fn control(&mut self, control: Control) {
+    fn control(&mut self, control: Control) {
         match control {
             Control::Reload(config, done) => {
                 self.configure(*config);
@@ -157,11 +158,13 @@ impl Engine {
             }
             Control::Feed(name, input, done) => {
                 let Some(feed) = self.feeds.get(&name) else { return };
-                let (sender, taken) = oneshot::channel();
-                if feed.commands.send((input, sender)).await.is_ok() && taken.await.is_ok() {
-                    self.publish();
-                    let _ = done.send(());
-                }
+                let commands = feed.commands.clone();
+                // A feed may be busy sending; the others do not wait for it.
+                tokio::spawn(async move {
+                    if ask(&commands, input).await {
+                        let _ = done.send(());
+                    }
+                });
             }
         }
     }
@@ -211,6 +214,7 @@ impl Engine {
             commands: receiver,
             clock: Arc::clone(&self.clock),
         };
+        tokio::spawn(feed.run());
         let name: Arc<str> = name.into();
         let view = FeedView {
             name: Arc::clone(&name),
@@ -235,7 +239,6 @@ impl Engine {
             seen: 0,
             store_error: None,
             commands,
-            task: tokio::spawn(feed.run()),
             view: Arc::new(view),
         })
     }
@@ -286,7 +289,14 @@ impl Engine {
         let batch = |feed: &mut Running| {
             let mut samples = Vec::new();
             let connected = feed.status.lock().state.connected();
-            feed.digest.flush(now, connected, &mut samples);
+            let silence = feed.digest.last_message().map(|m| now.since(m));
+            let silent = silence.is_some_and(|s| s >= feed.config.stale_after.max(LEAST_SILENCE));
+            let line = match (connected, silent) {
+                (true, _) => Line::Open,
+                (false, false) => Line::Interrupted,
+                (false, true) => Line::Dead,
+            };
+            feed.digest.flush(now, line, &mut samples);
             (!samples.is_empty()).then_some(Batch { feed: feed.id, samples })
         };
         self.feeds.values_mut().filter_map(batch).collect()
@@ -344,14 +354,17 @@ impl Engine {
                 tracing::error!("writing the last samples of streams failed");
             }
         }
-        for feed in self.feeds.values() {
-            let (done, taken) = oneshot::channel();
-            if feed.commands.send((Input::Pause, done)).await.is_ok() {
-                // A feed that is gone already needs no goodbye.
-                let _ = taken.await;
-            }
-        }
+        let goodbyes = self.feeds.values().map(|f| ask(&f.commands, Input::Pause));
+        let all = futures_util::future::join_all(goodbyes);
+        // A feed that is busy sending ends without a goodbye.
+        let _ = tokio::time::timeout(GOODBYE, all).await;
     }
+}
+
+/// Passes an input to a feed; says whether it was taken.
+async fn ask(commands: &mpsc::Sender<Command>, input: Input) -> bool {
+    let (done, taken) = oneshot::channel();
+    commands.send((input, done)).await.is_ok() && taken.await.is_ok()
 }
 
 impl Running {
