@@ -48,17 +48,25 @@ impl Sources {
             Query::Range { exprs, from, to, step_ms } => {
                 let step = Duration::from_millis(u64::try_from(step_ms).unwrap_or(0).max(1));
                 let one = |expr: &String| {
-                    self.engine.range(expr, &*self.storage, from, to, step, budget).map(evaluated(expr)).map_err(complaint)
+                    self.engine
+                        .range(expr, &*self.storage, from, to, step, budget)
+                        .map(evaluated(expr))
+                        .map_err(complaint)
                 };
                 Answer::Range(exprs.iter().map(one).collect())
             }
             Query::Instant { exprs, at } => {
                 let one = |expr: &String| {
-                    self.engine.instant(expr, &*self.storage, at, budget).map(evaluated(expr)).map_err(complaint)
+                    self.engine
+                        .instant(expr, &*self.storage, at, budget)
+                        .map(evaluated(expr))
+                        .map_err(complaint)
                 };
                 Answer::Instant(exprs.iter().map(one).collect())
             }
-            Query::Names { what, matching, limit } => Answer::Names(self.names(what, &matching, limit, budget, now)?),
+            Query::Names { what, matching, limit } => {
+                Answer::Names(self.names(what, &matching, limit, budget, now)?)
+            }
             Query::Signals { service, transaction, from, to, columns } => {
                 let services = self.services.get().map_err(|reason| reason.0)?;
                 let series = services.series(&service, transaction.as_deref(), from, to, columns);
@@ -70,7 +78,9 @@ impl Sources {
                 Answer::Heatmap(Arc::new(map.map_err(|reason| reason.0)?))
             }
             Query::Plot(plot) => Answer::Plot(crate::plot::draw(&plot)?),
-            Query::Arrange(job) => Answer::Arrange(quarterdeck_widgets::table::arrange(&*job.rows, &job.spec)),
+            Query::Arrange(job) => {
+                Answer::Arrange(quarterdeck_widgets::table::arrange(&*job.rows, &job.spec))
+            }
             Query::Timeline { .. } => return Err("the timeline is not asked here".to_owned()),
         })
     }
@@ -112,7 +122,9 @@ impl Sources {
         let told = |e: quarterdeck_journal::TimelineError| e.to_string();
         let cursor = match before {
             None => None,
-            Some(id) => self.timeline.entry(&id).await.map_err(told)?.map(|entry| Cursor { at: entry.at, id }),
+            Some(id) => {
+                self.timeline.entry(&id).await.map_err(told)?.map(|entry| Cursor { at: entry.at, id })
+            }
         };
         let filter = Filter {
             kinds: filter.kind.into_iter().collect(),
@@ -145,7 +157,9 @@ fn evaluated(expr: &str) -> impl Fn(Output) -> Evaluated + '_ {
                     points: vec![(sample.point.t, sample.point.v.as_float().unwrap_or(f64::NAN))],
                 })
                 .collect(),
-            Value::Scalar { t, v } => vec![EvaluatedSeries { labels: Labels::default(), points: vec![(t, v)] }],
+            Value::Scalar { t, v } => {
+                vec![EvaluatedSeries { labels: Labels::default(), points: vec![(t, v)] }]
+            }
             Value::String { t, v } => {
                 let labels = Labels::from_pairs([("string", v)]);
                 vec![EvaluatedSeries { labels, points: vec![(t, f64::NAN)] }]

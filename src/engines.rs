@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quarterdeck_journal::store::Db;
 use quarterdeck_kernel::Clock;
 use quarterdeck_metrics::{Ingest, Store};
-use quarterdeck_services::PromSource;
+use quarterdeck_services::{PromSource, Source};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +67,11 @@ impl Running<'_> {
         let (live, loaded) = (handles.scrape.clone(), self.loaded.clone());
         self.supervisor.run("scrape", move || {
             let plan = loaded.borrow().plan.clone();
-            let handle = quarterdeck_scrape::start(plan, Arc::new(store.clone()) as Arc<dyn Ingest>, Arc::clone(&clock));
+            let handle = quarterdeck_scrape::start(
+                plan,
+                Arc::new(store.clone()) as Arc<dyn Ingest>,
+                Arc::clone(&clock),
+            );
             live.set(handle.clone());
             let (parts, stop) = (Arc::clone(&parts), stop.clone());
             async move {
@@ -85,8 +89,11 @@ impl Running<'_> {
         let (live, loaded) = (handles.streams.clone(), self.loaded.clone());
         self.supervisor.run("streams", move || {
             let feeds = loaded.borrow().config.streams.clone();
-            let made =
-                quarterdeck_streams::Engine::new(feeds, Arc::new(store.clone()) as Arc<dyn Ingest>, Arc::clone(&clock));
+            let made = quarterdeck_streams::Engine::new(
+                feeds,
+                Arc::new(store.clone()) as Arc<dyn Ingest>,
+                Arc::clone(&clock),
+            );
             let (parts, stop, live) = (Arc::clone(&parts), stop.clone(), live.clone());
             async move {
                 let (engine, handle) = made.map_err(|wrong| {
@@ -103,32 +110,39 @@ impl Running<'_> {
     }
 
     async fn services(&self, handles: &Handles) -> Result<(), Failure> {
-        let source = Arc::new(PromSource::new(Arc::new(self.store.clone())));
+        // The first start is here, so that a configuration that does not fit is told before anything is shown.
+        let limits = actions::load_limits(&self.db).await.map_err(|e| Failure::Data(e.to_string()))?;
         let make = {
+            let source: Arc<dyn Source> = Arc::new(PromSource::new(Arc::new(self.store.clone())));
             let (loaded, clock) = (self.loaded.clone(), Arc::clone(&self.clock));
-            move || {
+            move |limits: Vec<(String, String)>| {
                 let config = Arc::clone(&loaded.borrow().config);
+                let (catalogue, signals) = (config.services.clone(), config.signals.clone());
                 quarterdeck_services::Engine::new(
-                    config.services.clone(),
-                    config.signals.clone(),
-                    Arc::clone(&source) as _,
+                    catalogue,
+                    signals,
+                    limits,
+                    Arc::clone(&source),
                     Arc::clone(&clock),
                 )
-                .map_err(|wrong| wrong.iter().map(|(at, d)| format!("{at}: {d}")).collect::<Vec<_>>().join("; "))
+                .map_err(|wrong| {
+                    wrong.iter().map(|(at, d)| format!("{at}: {d}")).collect::<Vec<_>>().join("; ")
+                })
             }
         };
-        let (first, handle) = make().map_err(Failure::Failed)?;
-        actions::load_limits(&self.db, &handle).await.map_err(|e| Failure::Data(e.to_string()))?;
+        let (first, handle) = make(limits).map_err(Failure::Failed)?;
         handles.services.set(handle.clone());
+        let mut first = Some((first, handle));
         let (parts, stop, live, db) =
             (Arc::clone(self.parts), self.stop.clone(), handles.services.clone(), self.db.clone());
-        let mut first = Some((first, handle));
         self.supervisor.run("services", move || {
-            let made = first.take().map_or_else(&make, Ok);
+            let (first, make) = (first.take(), make.clone());
             let (parts, stop, live, db) = (Arc::clone(&parts), stop.clone(), live.clone(), db.clone());
             async move {
-                let (engine, handle) = made?;
-                actions::load_limits(&db, &handle).await.map_err(|e| e.to_string())?;
+                let (engine, handle) = match first {
+                    Some(first) => first,
+                    None => make(actions::load_limits(&db).await.map_err(|e| e.to_string())?)?,
+                };
                 live.set(handle.clone());
                 tokio::select! {
                     () = engine.run(stop.cancelled_owned()) => {}

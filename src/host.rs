@@ -125,7 +125,10 @@ impl Host {
         tokio::task::spawn_blocking(move || {
             let told = match write_new(&dir, &name, &content) {
                 Ok(path) => Input::Tell(Severity::Info, format!("written to {}", path.display())),
-                Err(error) => Input::Tell(Severity::Warning, format!("{name} could not be written to {}: {error}", dir.display())),
+                Err(error) => Input::Tell(
+                    Severity::Warning,
+                    format!("{name} could not be written to {}: {error}", dir.display()),
+                ),
             };
             let _ = inputs.blocking_send(told);
         });
@@ -136,7 +139,8 @@ impl Host {
 fn write_new(dir: &Path, name: &str, content: &[u8]) -> std::io::Result<PathBuf> {
     use std::io::Write;
     let (stem, ending) = name.rsplit_once('.').unwrap_or((name, "txt"));
-    let stem: String = stem.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+    let stem: String =
+        stem.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
     for number in 0..1000 {
         let name = if number == 0 { format!("{stem}.{ending}") } else { format!("{stem}-{number}.{ending}") };
         let path = dir.join(name);

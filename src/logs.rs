@@ -164,8 +164,10 @@ mod tests {
         for n in 0..60 {
             log.line(format!("{n:049}\n").as_bytes());
         }
-        let mut names: Vec<_> =
-            std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         let wanted: Vec<_> = (1..=FILES_KEPT).map(|n| format!("quarterdeck.log.{n}")).collect();
         assert_eq!(names[0], "quarterdeck.log");

@@ -34,11 +34,12 @@ impl Paths {
     /// When the platform tells of no home directory.
     pub fn new(global: &Global, default_data: &str) -> Result<Self, Failure> {
         let dirs = directories::ProjectDirs::from("", "", "quarterdeck").ok_or_else(|| {
-            Failure::Failed("no home directory is known; set HOME, or give --config and --data-dir".to_owned())
+            Failure::Failed(
+                "no home directory is known; set HOME, or give --config and --data-dir".to_owned(),
+            )
         })?;
-        let runtime_dir = dirs
-            .runtime_dir()
-            .map_or_else(|| dirs.data_local_dir().join("run"), Path::to_path_buf);
+        let runtime_dir =
+            dirs.runtime_dir().map_or_else(|| dirs.data_local_dir().join("run"), Path::to_path_buf);
         let data_dir = global.data_dir.clone().unwrap_or_else(|| dirs.data_local_dir().join(default_data));
         Ok(Self {
             config_named: global.config.is_some(),
@@ -107,8 +108,9 @@ impl Beacon {
     }
 
     fn alive(&self) -> bool {
-        rustix::process::Pid::from_raw(self.pid)
-            .is_some_and(|pid| !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH)))
+        rustix::process::Pid::from_raw(self.pid).is_some_and(|pid| {
+            !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
+        })
     }
 
     /// The console that a command means: the one at `server`, or with the named data directory, or the only one.
@@ -165,7 +167,12 @@ mod tests {
     use super::*;
 
     fn beacon(url: &str, pid: i32) -> Beacon {
-        Beacon { url: url.to_owned(), pid, data_dir: PathBuf::from("/d").join(pid.to_string()), token: "t".to_owned() }
+        Beacon {
+            url: url.to_owned(),
+            pid,
+            data_dir: PathBuf::from("/d").join(pid.to_string()),
+            token: "t".to_owned(),
+        }
     }
 
     #[test]

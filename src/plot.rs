@@ -108,7 +108,9 @@ fn inner<B: DrawingBackend>(
                 _ => chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?,
             };
             if let Some(label) = label.take() {
-                drawn.label(label).legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+                drawn
+                    .label(label)
+                    .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
             }
         }
     }
@@ -152,7 +154,9 @@ fn unbroken(points: &[(Timestamp, f64)], step_ms: i64) -> Vec<&[(Timestamp, f64)
     for i in 0..=points.len() {
         let ends = i == points.len()
             || !points[i].1.is_finite()
-            || (i > start && (points[i].0.as_millis() - points[i - 1].0.as_millis()) as f64 > step_ms as f64 * GAP_STEPS);
+            || (i > start
+                && (points[i].0.as_millis() - points[i - 1].0.as_millis()) as f64
+                    > step_ms as f64 * GAP_STEPS);
         if ends {
             if i > start {
                 parts.push(&points[start..i]);
@@ -174,7 +178,8 @@ mod tests {
     }
 
     fn plot(format: PlotFormat) -> Plot {
-        let points = (0..60).map(|i| (at(i * 1000), if i == 30 { f64::NAN } else { (i as f64).sin() })).collect();
+        let points =
+            (0..60).map(|i| (at(i * 1000), if i == 30 { f64::NAN } else { (i as f64).sin() })).collect();
         Plot {
             title: "sin".to_owned(),
             unit: "ms".to_owned(),
@@ -192,7 +197,8 @@ mod tests {
 
     #[test]
     fn gaps_cut_lines_and_lone_points_survive() {
-        let points = [(at(0), 1.0), (at(10), 2.0), (at(20), f64::NAN), (at(30), 3.0), (at(90), 4.0), (at(100), 5.0)];
+        let points =
+            [(at(0), 1.0), (at(10), 2.0), (at(20), f64::NAN), (at(30), 3.0), (at(90), 4.0), (at(100), 5.0)];
         let lengths: Vec<_> = unbroken(&points, 10).iter().map(|p| p.len()).collect();
         assert_eq!(lengths, [2, 1, 2]);
         assert!(unbroken(&[(at(0), f64::NAN)], 10).is_empty());

@@ -58,7 +58,8 @@ impl Reloader {
     async fn take(&self) -> Result<String, String> {
         let _busy = self.busy.lock().await;
         let origin = self.origin.clone();
-        let read = tokio::task::spawn_blocking(move || Loaded::read(&origin)).await.map_err(|e| e.to_string())?;
+        let read =
+            tokio::task::spawn_blocking(move || Loaded::read(&origin)).await.map_err(|e| e.to_string())?;
         let new = match read {
             Ok(new) => new,
             Err(wrong) => return Err(self.refuse(wrong)),
@@ -69,7 +70,9 @@ impl Reloader {
         let told = |wrong: Vec<(String, Diagnostic)>| wrong.into_iter().map(|(_, d)| d).collect::<Vec<_>>();
         let (config, plan) = (Arc::clone(&new.config), new.plan.clone());
         if let Ok(services) = self.services.get() {
-            services.reload(config.services.clone(), config.signals.clone()).map_err(|e| self.refuse(told(e)))?;
+            services
+                .reload(config.services.clone(), config.signals.clone())
+                .map_err(|e| self.refuse(told(e)))?;
         }
         if let Ok(streams) = self.streams.get() {
             streams.reload(config.streams.clone()).await.map_err(|e| self.refuse(told(e)))?;
@@ -102,11 +105,9 @@ impl Reloader {
                 () = tokio::time::sleep(LOOK) => {}
                 () = stop.cancelled() => return,
             }
-            let stamp = self.loaded.borrow().stamp();
-            if stamp == seen {
+            if self.loaded.borrow().stamp() == seen {
                 continue;
             }
-            seen = stamp;
             let (severity, summary) = match self.take().await {
                 Ok(summary) => (Severity::Info, summary),
                 Err(why) => (Severity::Warning, why),

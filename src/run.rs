@@ -1,6 +1,6 @@
 //! The long-running commands: the console, the engines without a screen, the demo.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,8 +48,10 @@ pub fn serve(global: &Global) -> Result<(), Failure> {
 pub fn demo(global: &Global, demo: &Demo) -> Result<(), Failure> {
     let mut paths = Paths::new(global, "demo")?;
     // The keeper is there before anything that it might have to end.
-    let keeper = Keeper::start().map_err(|e| Failure::Failed(format!("the keeper cannot be started: {e}")))?;
-    let options = PlatformOptions { seed: demo.seed, ..PlatformOptions::new(paths.data_dir.join("platform")) };
+    let keeper =
+        Keeper::start().map_err(|e| Failure::Failed(format!("the keeper cannot be started: {e}")))?;
+    let options =
+        PlatformOptions { seed: demo.seed, ..PlatformOptions::new(paths.data_dir.join("platform")) };
     let platform = Platform::prepare(&options).map_err(|e| Failure::Data(e.to_string()))?;
     if global.config.is_none() {
         paths.config_file = platform.config().to_path_buf();
@@ -86,8 +88,12 @@ fn setup(global: &Global, paths: Paths, demo: bool) -> Result<Setup, Failure> {
     if !loaded.config.ui.operator.is_empty() {
         actor.user.clone_from(&loaded.config.ui.operator);
     }
-    let level = logs::start(&paths.data_dir.join("log"), loaded.config.log.level.into())
-        .map_err(|e| Failure::Data(format!("the log cannot be opened in {}: {e}; choose another with --data-dir DIR", paths.data_dir.display())))?;
+    let level = logs::start(&paths.data_dir.join("log"), loaded.config.log.level.into()).map_err(|e| {
+        Failure::Data(format!(
+            "the log cannot be opened in {}: {e}; choose another with --data-dir DIR",
+            paths.data_dir.display()
+        ))
+    })?;
     Ok(Setup { paths, loaded, actor, demo, level, clock: Arc::new(SystemClock) })
 }
 
@@ -126,8 +132,8 @@ async fn with_screen(setup: Setup, at: Option<Subject>, children: Option<&Childr
 
 async fn headless(setup: Setup, children: Option<&Children>) -> Result<(), Failure> {
     let stage = Stage::new(&setup)?;
-    let mut signals =
-        quarterdeck_ui::terminal::signals().map_err(|e| Failure::Failed(format!("signals cannot be caught: {e}")))?;
+    let mut signals = quarterdeck_ui::terminal::signals()
+        .map_err(|e| Failure::Failed(format!("signals cannot be caught: {e}")))?;
     let system = tokio::select! {
         started = System::start(setup, &stage) => started?,
         why = ending(&mut signals, None) => {
@@ -198,22 +204,23 @@ struct Running {
 }
 
 impl Children {
-    fn start(keeper: &Keeper, platform: &Platform, data_dir: &std::path::Path) -> Result<Self, Failure> {
-        let program =
-            std::env::current_exe().map_err(|e| Failure::Failed(format!("this program is not found: {e}")))?;
+    fn start(keeper: &Keeper, platform: &Platform, data_dir: &Path) -> Result<Self, Failure> {
+        let program = std::env::current_exe()
+            .map_err(|e| Failure::Failed(format!("this program is not found: {e}")))?;
         let logs = data_dir.join("platform").join("log");
         std::fs::create_dir_all(&logs).map_err(|e| Failure::Data(format!("{}: {e}", logs.display())))?;
         let mut running = Vec::new();
         for spec in platform.children().iter().filter(|c| c.autostart) {
-            running.push(Self::spawn(keeper, &program, spec, logs.join(format!("{}.log", spec.name)))?);
+            running.push(Self::spawn(keeper, &program, spec, &logs.join(format!("{}.log", spec.name)))?);
         }
         Ok(Self { running })
     }
 
-    fn spawn(keeper: &Keeper, program: &PathBuf, spec: &ChildSpec, log: PathBuf) -> Result<Running, Failure> {
-        let fail = |e: std::io::Error| Failure::Failed(format!("the demo's {} cannot be started: {e}", spec.name));
+    fn spawn(keeper: &Keeper, program: &Path, spec: &ChildSpec, log: &Path) -> Result<Running, Failure> {
+        let fail =
+            |e: std::io::Error| Failure::Failed(format!("the demo's {} cannot be started: {e}", spec.name));
         let lease = keeper.lease().map_err(fail)?;
-        let output = std::fs::File::create(&log).map_err(fail)?;
+        let output = std::fs::File::create(log).map_err(fail)?;
         let errors = output.try_clone().map_err(fail)?;
         let mut command = Command::new(program);
         command

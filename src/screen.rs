@@ -160,6 +160,7 @@ pub async fn show(
         themes: themes(&setup.paths.config_dir)?,
         now: SystemClock.now(),
         mouse: ui.mouse,
+        wide: ui.ambiguous_wide,
         quit_asks: setup.demo.then(|| "The demo's platform ends with the console.".to_owned()),
     };
     let mut shell = Shell::new(world, quarterdeck_panes::all(), options).map_err(|wrong| {
@@ -213,8 +214,8 @@ fn look(ui: &UiConfig) -> Look {
     let (no_color, colorterm, term) = (variable("NO_COLOR"), variable("COLORTERM"), variable("TERM"));
     let depth = Depth::detect(no_color.as_deref(), colorterm.as_deref(), term.as_deref());
     let name = match ui.theme.as_str() {
-        "" if light_background(&variable("COLORFGBG").unwrap_or_default()) => "light",
-        "" => "dark",
+        "" if light_background(&variable("COLORFGBG").unwrap_or_default()) => "daylight",
+        "" => theme::DEFAULT,
         named => named,
     };
     let zone = jiff::tz::TimeZone::system();
@@ -234,13 +235,19 @@ fn light_background(colours: &str) -> bool {
 /// The shipped themes and the operator's own (`themes/*.toml` in the configuration directory), which may replace them.
 fn themes(config_dir: &Path) -> Result<Vec<Arc<Theme>>, Failure> {
     let mut themes = theme::shipped().to_vec();
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(config_dir.join("themes")).into_iter().flatten().flatten().map(|f| f.path()).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(config_dir.join("themes"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|f| f.path())
+        .collect();
     files.sort();
     for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "toml")) {
-        let text = std::fs::read_to_string(file).map_err(|e| Failure::Failed(format!("{}: {e}", file.display())))?;
-        let theme = theme::parse(&file.display().to_string(), &text)
-            .map_err(|wrong| Failure::Failed(wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+        let text =
+            std::fs::read_to_string(file).map_err(|e| Failure::Failed(format!("{}: {e}", file.display())))?;
+        let theme = theme::parse(&file.display().to_string(), &text).map_err(|wrong| {
+            Failure::Failed(wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        })?;
         themes.retain(|known| known.name != theme.name);
         themes.push(Arc::new(theme));
     }

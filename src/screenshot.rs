@@ -46,9 +46,19 @@ const ROUNDS: usize = 8;
 ///
 /// # Errors
 /// What is wrong with what was asked for, in words.
-pub async fn take(backstage: &Backstage, world: Arc<World>, shot: Shot) -> Result<(&'static str, Vec<u8>), String> {
+pub async fn take(
+    backstage: &Backstage,
+    world: Arc<World>,
+    shot: Shot,
+) -> Result<(&'static str, Vec<u8>), String> {
     if !SIZES.contains(&shot.width) || !SIZES.contains(&shot.height) {
-        return Err(format!("{}x{} is not a size: columns and rows from {} to {}", shot.width, shot.height, SIZES.start(), SIZES.end()));
+        return Err(format!(
+            "{}x{} is not a size: columns and rows from {} to {}",
+            shot.width,
+            shot.height,
+            SIZES.start(),
+            SIZES.end()
+        ));
     }
     let look = match &shot.theme {
         None => Look::default(),
@@ -75,7 +85,8 @@ pub async fn take(backstage: &Backstage, world: Arc<World>, shot: Shot) -> Resul
     screen.settle(effects).await;
     screen.input(Input::World(world)).await;
     if let Some(subject) = &shot.at {
-        let subject = subject.parse().map_err(|e: quarterdeck_kernel::subject::SubjectError| e.to_string())?;
+        let subject =
+            subject.parse().map_err(|e: quarterdeck_kernel::subject::SubjectError| e.to_string())?;
         let effects = screen.shell.open(&subject);
         screen.settle(effects).await;
     }

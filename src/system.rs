@@ -191,12 +191,17 @@ impl System {
                 stop.clone(),
             )),
             tokio::spawn({
-                let (parts, publish, asked) = (Arc::clone(&stage.parts), stage.publish.clone(), Arc::clone(&stage.asked));
+                let (parts, publish, asked) =
+                    (Arc::clone(&stage.parts), stage.publish.clone(), Arc::clone(&stage.asked));
                 let (clock, stop) = (Arc::clone(&setup.clock), stop.clone());
                 async move { parts.publish(publish, asked, clock, stop).await }
             }),
             tokio::spawn(Arc::clone(&stage.reloader).watch_files(timeline.clone(), stop.clone())),
-            tokio::spawn(prune(timeline.clone(), config.store.timeline_entries.unwrap_or(TIMELINE_ENTRIES), stop.clone())),
+            tokio::spawn(prune(
+                timeline.clone(),
+                config.store.timeline_entries.unwrap_or(TIMELINE_ENTRIES),
+                stop.clone(),
+            )),
         ];
 
         let summary = format!("console started ({}, {url})", config.environment);
@@ -204,7 +209,8 @@ impl System {
         timeline.append(entry).await.map_err(|e| Failure::Data(e.to_string()))?;
         for damage in &store.stats().damage {
             let summary = format!("metrics: {} is damaged: {}", damage.file, damage.what);
-            let entry = NewEntry::new(ChangeKind::Lifecycle, Actor::system("metrics"), summary).severity(Severity::Warning);
+            let entry = NewEntry::new(ChangeKind::Lifecycle, Actor::system("metrics"), summary)
+                .severity(Severity::Warning);
             timeline.append(entry).await.map_err(|e| Failure::Data(e.to_string()))?;
         }
         stage.supervisor.enter(State::Running);
@@ -246,7 +252,10 @@ impl System {
         self.beacon.take();
         let left = self.backstage.dispatcher.drain(Duration::from_secs(10)).await;
         if left > 0 {
-            tracing::warn!(left, "actions are still under way; they are shown as interrupted at the next start");
+            tracing::warn!(
+                left,
+                "actions are still under way; they are shown as interrupted at the next start"
+            );
         }
         self.supervisor.stop();
         self.stop.cancel();
@@ -254,7 +263,8 @@ impl System {
             scrape.shutdown().await;
         }
         let _ = self.serving.await;
-        let entry = NewEntry::new(ChangeKind::Lifecycle, self.actor.clone(), format!("console stopped ({why})"));
+        let entry =
+            NewEntry::new(ChangeKind::Lifecycle, self.actor.clone(), format!("console stopped ({why})"));
         if let Err(error) = self.timeline.append(entry).await {
             tracing::error!(%error, "the timeline could not tell of the end");
         }

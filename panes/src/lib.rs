@@ -3,6 +3,7 @@
 //! One module per pane, each a pure function of the [`world::World`] that it is given: no I/O, no clock, no policy. Modules do not use each
 //! other; what two of them share belongs in `quarterdeck-ui`.
 
+pub mod itself;
 pub mod overview;
 pub mod targets;
 pub mod timeline;
@@ -17,5 +18,10 @@ pub const PANES: [&str; 7] = ["overview", "services", "metrics", "streams", "tar
 /// Every pane, in the order of the tab line.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Pane<World>>> {
-    vec![Box::new(overview::Overview::new()), Box::new(targets::Targets::new()), Box::new(timeline::Timeline::new())]
+    vec![
+        Box::new(overview::Overview::new()),
+        Box::new(targets::Targets::new()),
+        Box::new(timeline::Timeline::new()),
+        Box::new(itself::Itself::new()),
+    ]
 }

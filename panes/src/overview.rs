@@ -6,7 +6,6 @@ use std::sync::Arc;
 use quarterdeck_kernel::{Entry, Health, Severity, Subject, Timestamp};
 use quarterdeck_services::{Breach, ServiceView, Signal};
 use quarterdeck_ui::listing::{Did, Listing};
-use quarterdeck_ui::pane::CommandSpec;
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
 use quarterdeck_widgets::sparkline::Range;
 use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
@@ -143,11 +142,16 @@ impl Pane<World> for Overview {
                     Some(url) => Effect::Copy(url.clone()),
                     None => Effect::Toast(
                         Severity::Info,
-                        format!("{} has no runbook; give it one as [services.{}] runbook", service.name, service.name),
+                        format!(
+                            "{} has no runbook; give it one as [services.{}] runbook",
+                            service.name, service.name
+                        ),
                     ),
                 }];
             }
-            Event::Command(command) => self.list.command(command.rsplit('.').next().unwrap_or_default(), area, &rows),
+            Event::Command(command) => {
+                self.list.command(command.rsplit('.').next().unwrap_or_default(), area, &rows)
+            }
             Event::Key(key) => {
                 self.list.key(key, &rows);
                 Did::Changed
@@ -244,7 +248,8 @@ impl Layout {
         let below_least = if area.width >= WIDE { 7 } else { 10 };
         let services_height = wanted.max(body / 2).min(body.saturating_sub(below_least)).max(body.min(5));
         let services = Rect { y: area.y + 1.min(area.height), height: services_height.min(body), ..area };
-        let rest = Rect { y: services.bottom(), height: area.bottom().saturating_sub(services.bottom()), ..area };
+        let rest =
+            Rect { y: services.bottom(), height: area.bottom().saturating_sub(services.bottom()), ..area };
         if area.width >= WIDE {
             let (left, divider, right) = rule::columns(rest, area.width * 3 / 5);
             return Self { services, firing: left, timeline: right, divider: Some(divider) };
@@ -276,9 +281,25 @@ fn draw_firing(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
     let right = if more > 0 { format!("{more} more") } else { String::new() };
     rule::rule(look, buffer, area, "firing", &right);
     if all.is_empty() {
-        let any_limit = cx.world.services.services.iter().any(|s| s.signals.p99.limit.is_some() || s.signals.errors.limit.is_some());
-        let calm = if any_limit { "Every limit holds." } else { "No service has a limit yet: press L on one to set it." };
-        text::put(buffer, area.x + 1, area.y + 1, area.width.saturating_sub(2), calm, look.style(Role::Muted));
+        let any_limit = cx
+            .world
+            .services
+            .services
+            .iter()
+            .any(|s| s.signals.p99.limit.is_some() || s.signals.errors.limit.is_some());
+        let calm = if any_limit {
+            "Every limit holds."
+        } else {
+            "No service has a limit yet: press L on one to set it."
+        };
+        text::put(
+            buffer,
+            area.x + 1,
+            area.y + 1,
+            area.width.saturating_sub(2),
+            calm,
+            look.style(Role::Muted),
+        );
         return;
     }
     let widest = all.iter().map(|(s, _)| text::width(&s.name)).max().unwrap_or(0).min(18);
@@ -315,7 +336,14 @@ fn draw_timeline(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
     }
     if !drawn {
         let empty = "Nothing has happened yet.";
-        text::put(buffer, area.x + 1, area.y + 1, area.width.saturating_sub(2), empty, cx.look.style(Role::Muted));
+        text::put(
+            buffer,
+            area.x + 1,
+            area.y + 1,
+            area.width.saturating_sub(2),
+            empty,
+            cx.look.style(Role::Muted),
+        );
     }
 }
 
@@ -353,7 +381,8 @@ struct ServiceRows<'a> {
 impl<'a> ServiceRows<'a> {
     fn new(cx: &Context<'a, World>, wide: bool) -> Self {
         let all = &cx.world.services;
-        let in_scope = |s: &&Arc<ServiceView>| cx.scope.service.as_ref().is_none_or(|wanted| **wanted == *s.name);
+        let in_scope =
+            |s: &&Arc<ServiceView>| cx.scope.service.as_ref().is_none_or(|wanted| **wanted == *s.name);
         let services: Vec<_> = all.services.iter().filter(in_scope).collect();
         let range = |signal: fn(&ServiceView) -> &Signal| {
             Range::from_zero(services.iter().flat_map(|s| signal(s).history.iter().copied()))
@@ -435,7 +464,13 @@ impl Rows for ServiceRows<'_> {
             "rate" if wide => trend(&signals.rate, 7, self.rate, cell),
             "errors" if wide => trend(&signals.errors, 6, self.errors, cell),
             "p99" if wide => {
-                cell.trend(&with_limit(&signals.p99), 14, signal_role(&signals.p99), &signals.p99.history, self.p99);
+                cell.trend(
+                    &with_limit(&signals.p99),
+                    14,
+                    signal_role(&signals.p99),
+                    &signals.p99.history,
+                    self.p99,
+                );
             }
             "rate" => cell.role(&text, signal_role(&signals.rate)),
             "errors" => cell.role(&text, signal_role(&signals.errors)),

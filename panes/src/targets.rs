@@ -6,7 +6,6 @@ use std::sync::Arc;
 use quarterdeck_kernel::{Health, Subject, SubjectKind, Timestamp};
 use quarterdeck_scrape::model::TargetStatus;
 use quarterdeck_ui::listing::{Did, Listing};
-use quarterdeck_ui::pane::CommandSpec;
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
 use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
 use quarterdeck_widgets::{Glyph, Role, empty::Empty, format, rule, text};
@@ -29,7 +28,7 @@ const SPEC: PaneSpec = PaneSpec {
             keys: &["enter"],
         }
     ),
-    actions: &[(quarterdeck_scrape::actions::RETRY, "t")],
+    actions: &[(quarterdeck_scrape::RETRY, "t")],
 };
 
 const COLUMNS: [Column; 9] = [
@@ -233,7 +232,13 @@ fn draw_detail(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, target:
         return;
     }
     let look = cx.look;
-    rule::rule(look, buffer, area, &format!("{} · {}", target.job, target.instance), &next_turn(target, cx.world.now));
+    rule::rule(
+        look,
+        buffer,
+        area,
+        &format!("{} · {}", target.job, target.instance),
+        &next_turn(target, cx.world.now),
+    );
     let width = area.width.saturating_sub(2);
     let mut lines: Vec<(String, Role)> = vec![(target.url.to_string(), Role::Muted)];
     match (&target.last_error, &target.warning) {
@@ -243,10 +248,13 @@ fn draw_detail(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, target:
                 n => format!("failed {n} times in a row"),
             };
             let text = format!("{failed}: {error}");
-            lines.extend(text::wrap(&text, usize::from(width)).into_iter().map(|line| (line, Role::Critical)));
+            lines
+                .extend(text::wrap(&text, usize::from(width)).into_iter().map(|line| (line, Role::Critical)));
         }
         (None, Some(warning)) => {
-            lines.extend(text::wrap(warning, usize::from(width)).into_iter().map(|line| (line, Role::Warning)));
+            lines.extend(
+                text::wrap(warning, usize::from(width)).into_iter().map(|line| (line, Role::Warning)),
+            );
         }
         (None, None) => {
             let figures = format!(
@@ -255,7 +263,10 @@ fn draw_detail(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, target:
                 format::grouped(target.post_relabel as u64),
                 format::grouped(target.added as u64),
                 bytes(target.bytes as f64),
-                target.duration.map_or_else(|| "·".to_owned(), |d| format!("{} ms", format::number(d.as_secs_f64() * 1e3))),
+                target.duration.map_or_else(
+                    || "·".to_owned(),
+                    |d| format!("{} ms", format::number(d.as_secs_f64() * 1e3))
+                ),
             );
             lines.push((figures, Role::Text));
         }
@@ -367,4 +378,3 @@ fn health_word(health: Health) -> &'static str {
 fn number(value: Option<f64>) -> Cow<'static, str> {
     format::number(value.unwrap_or(f64::NAN)).into()
 }
-

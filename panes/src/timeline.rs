@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use quarterdeck_kernel::{Entry, Phase, Subject, SubjectKind, Timestamp};
 use quarterdeck_ui::listing::{Did, Listing};
-use quarterdeck_ui::pane::CommandSpec;
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
 use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
 use quarterdeck_widgets::{Glyph, Look, Role, empty::Empty, format, rule, text};
@@ -124,7 +123,10 @@ impl Timeline {
         let service = entry.service.as_ref().map(|name| Subject::service(name.clone()));
         match entry.subject.clone().or(service) {
             Some(subject) if subject.kind != SubjectKind::Entry => vec![Effect::Go(subject)],
-            _ => vec![Effect::Toast(quarterdeck_kernel::Severity::Info, "this entry is about the console as a whole".to_owned())],
+            _ => vec![Effect::Toast(
+                quarterdeck_kernel::Severity::Info,
+                "this entry is about the console as a whole".to_owned(),
+            )],
         }
     }
 }
@@ -239,7 +241,8 @@ impl Pane<World> for Timeline {
     }
 
     fn hints(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
-        let mut hints = vec!["timeline.open", "shell.undo", "timeline.filter", "timeline.cursor", "timeline.columns"];
+        let mut hints =
+            vec!["timeline.open", "shell.undo", "timeline.filter", "timeline.cursor", "timeline.columns"];
         if self.more && !cx.world.timeline.entries.is_empty() {
             hints.push("timeline.older");
         }
@@ -274,7 +277,13 @@ impl Layout {
     }
 }
 
-fn draw_detail(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, entry: &Entry, note: Option<(&str, Role)>) {
+fn draw_detail(
+    cx: &Context<'_, World>,
+    buffer: &mut Buffer,
+    area: Rect,
+    entry: &Entry,
+    note: Option<(&str, Role)>,
+) {
     if area.height == 0 {
         return;
     }
@@ -284,7 +293,8 @@ fn draw_detail(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, entry: 
     let width = area.width.saturating_sub(2);
     let mut lines: Vec<(String, Role)> = Vec::new();
     lines.extend(text::wrap(&entry.summary, usize::from(width)).into_iter().map(|l| (l, Role::Text)));
-    let from = [entry.actor.host.as_str(), entry.actor.terminal.as_str()].into_iter().filter(|p| !p.is_empty());
+    let from =
+        [entry.actor.host.as_str(), entry.actor.terminal.as_str()].into_iter().filter(|p| !p.is_empty());
     let place: Vec<&str> = from.collect();
     let mut by = entry.actor.user.clone();
     if !place.is_empty() {
@@ -305,7 +315,10 @@ fn draw_detail(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, entry: 
         (Some(by), _) => Some((format!("{} undone by {by}", look.glyph(Glyph::Undo)), Role::Muted)),
         (None, Some(undo)) => {
             let args: Vec<String> = undo.args.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            Some((format!("{} U undoes it: {} {}", look.glyph(Glyph::Undo), undo.action, args.join(" ")), Role::Info))
+            Some((
+                format!("{} U undoes it: {} {}", look.glyph(Glyph::Undo), undo.action, args.join(" ")),
+                Role::Info,
+            ))
         }
         (None, None) => None,
     };

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use quarterdeck_kernel::action::Reason;
-use quarterdeck_kernel::{ActionSpec, ChangeKind, Entry, EntryId, Invocation, Labels, Severity, Subject, SubjectKind, Timestamp};
+use quarterdeck_kernel::{
+    ActionSpec, ChangeKind, Entry, EntryId, Invocation, Labels, Severity, Subject, SubjectKind, Timestamp,
+};
 use quarterdeck_ui::pane::{Headline, Status};
 
 /// The registry of actions, as panes may ask it. Asking never blocks and changes nothing.
@@ -391,7 +393,12 @@ impl quarterdeck_ui::pane::World for World {
                 1 => Some("1 change".to_owned()),
                 n => Some(format!("{n} changes")),
             },
-            newest_data: self.metrics.stats.newest.or_else(|| self.services.newest_data()).map(|t| t.min(self.now)),
+            newest_data: self
+                .metrics
+                .stats
+                .newest
+                .or_else(|| self.services.newest_data())
+                .map(|t| t.min(self.now)),
             interval: i64::try_from(self.expected_interval().as_millis()).unwrap_or(i64::MAX),
             headline: self.headline(),
             engines_down: console

@@ -115,8 +115,9 @@ impl External for Level {
             let before = self.0.level().to_string();
             Failure::unless_expected(invocation, &before)?;
             let wanted = invocation.args.get("level").map(String::as_str).unwrap_or_default();
-            let level: LevelFilter =
-                wanted.parse().map_err(|_| Failure::Refused(format!("{wanted:?} is not a level: {}", LEVELS.join(", "))))?;
+            let level: LevelFilter = wanted
+                .parse()
+                .map_err(|_| Failure::Refused(format!("{wanted:?} is not a level: {}", LEVELS.join(", "))))?;
             self.0.set(level);
             let summary = format!("log level is now {level} (was {before})");
             let inverse = Invocation::new("console.log-level", invocation.actor.clone()).arg("level", before);

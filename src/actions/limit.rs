@@ -29,15 +29,13 @@ pub(super) fn register(registry: &mut Registry, services: &Live<Handle>) -> Resu
     Ok(())
 }
 
-/// Hands the stored limits to the engine.
+/// The stored limits, as the engine starts with them.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn load(db: &Db, services: &Handle) -> Result<(), StoreError> {
-    for row in db.rows("SELECT limit_key, limit_value FROM service_limits", &[]).await? {
-        services.apply(&row.text(0)?, Some(&row.text(1)?));
-    }
-    Ok(())
+pub async fn load(db: &Db) -> Result<Vec<(String, String)>, StoreError> {
+    let rows = db.rows("SELECT limit_key, limit_value FROM service_limits", &[]).await?;
+    rows.iter().map(|row| Ok((row.text("limit_key")?, row.text("limit_value")?))).collect()
 }
 
 impl Execute for Limit {
@@ -51,7 +49,7 @@ impl Execute for Limit {
     }
 
     fn preview(&self, invocation: &Invocation) -> Vec<String> {
-        self.plan(invocation).map(|change| vec![change.summary]).unwrap_or_default()
+        self.plan(invocation).map(|change| vec![change.message]).unwrap_or_default()
     }
 
     fn kind(&self) -> ChangeKind {
@@ -85,7 +83,7 @@ impl Stored for Limit {
                     tx.execute("DELETE FROM service_limits WHERE limit_key = $1", &[key]).await?;
                 }
             }
-            let mut outcome = Outcome::new(ChangeKind::Configuration, change.summary);
+            let mut outcome = Outcome::new(ChangeKind::Configuration, change.message);
             outcome.service = invocation.subject.as_ref().map(|s| s.id.clone());
             outcome.undo = Some(change.undo);
             Ok(outcome)

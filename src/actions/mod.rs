@@ -20,7 +20,10 @@ use crate::live::Live;
 use crate::logs::LevelSwitch;
 
 /// Tables of the actions here.
-pub const MIGRATIONS: Migrations = Migrations { engine: "services", steps: &[Step::same(limit::TABLE)] };
+pub const MIGRATIONS: Migrations = Migrations {
+    engine: "services",
+    steps: &[Step::both("limits of services that are set at run time", limit::TABLE)],
+};
 
 /// What the actions act on.
 pub struct Handles {
@@ -54,8 +57,10 @@ pub fn registry(handles: &Handles) -> Result<Registry, RegisterError> {
 pub fn specs() -> Vec<ActionSpec> {
     let journal = Registry::new();
     let built_in = journal.specs().map(|spec| (**spec).clone());
-    let engines = [quarterdeck_scrape::actions(), quarterdeck_streams::actions(), quarterdeck_services::actions()];
-    let mut all: Vec<ActionSpec> = built_in.chain(engines.into_iter().flatten()).chain(console::specs()).collect();
+    let engines =
+        [quarterdeck_scrape::actions(), quarterdeck_streams::actions(), quarterdeck_services::actions()];
+    let mut all: Vec<ActionSpec> =
+        built_in.chain(engines.into_iter().flatten()).chain(console::specs()).collect();
     all.sort_by_key(|spec| spec.id);
     all
 }

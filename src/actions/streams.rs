@@ -25,7 +25,9 @@ pub(super) fn register(registry: &mut Registry, handle: &Live<Handle>) -> Result
 impl Execute for OnFeed {
     fn available(&self, subject: Option<&Subject>) -> Result<(), Reason> {
         match subject {
-            Some(subject) => quarterdeck_streams::available(&self.handle.get()?.snapshot(), self.spec.id, &subject.id),
+            Some(subject) => {
+                quarterdeck_streams::available(&self.handle.get()?.snapshot(), self.spec.id, &subject.id)
+            }
             None => Ok(()),
         }
     }
@@ -36,7 +38,9 @@ impl Execute for OnFeed {
         let Some(feed) = snapshot.feed(named(invocation)) else { return Vec::new() };
         let rate = feed.stats.message_rate;
         match self.spec.inverse {
-            Some(_) if feed.state.connected() => vec![format!("{:.0} messages a second are no longer received", rate)],
+            Some(_) if feed.state.connected() => {
+                vec![format!("{:.0} messages a second are no longer received", rate)]
+            }
             _ => Vec::new(),
         }
     }
@@ -79,7 +83,9 @@ impl External for OnFeed {
 
     fn reconcile<'a>(&'a self, _invocation: &'a Invocation) -> BoxFuture<'a, Reconciled> {
         Box::pin(async {
-            Reconciled::Failed("the console was started again: every feed runs as it is configured".to_owned())
+            Reconciled::Failed(
+                "the console was started again: every feed runs as it is configured".to_owned(),
+            )
         })
     }
 }

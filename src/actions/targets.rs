@@ -11,7 +11,10 @@ use crate::live::Live;
 
 struct Retry(Live<quarterdeck_scrape::Handle>);
 
-pub(super) fn register(registry: &mut Registry, scrape: &Live<quarterdeck_scrape::Handle>) -> Result<(), RegisterError> {
+pub(super) fn register(
+    registry: &mut Registry,
+    scrape: &Live<quarterdeck_scrape::Handle>,
+) -> Result<(), RegisterError> {
     for spec in quarterdeck_scrape::actions() {
         registry.register(spec, Arc::new(Retry(scrape.clone())))?;
     }

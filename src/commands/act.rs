@@ -42,8 +42,9 @@ pub fn actor(via: Via) -> Actor {
         .or_else(|| variable("LOGNAME"))
         .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let terminal =
-        rustix::termios::ttyname(std::io::stdin(), Vec::new()).map(|t| t.to_string_lossy().into_owned()).unwrap_or_default();
+    let terminal = rustix::termios::ttyname(std::io::stdin(), Vec::new())
+        .map(|t| t.to_string_lossy().into_owned())
+        .unwrap_or_default();
     Actor { user, host, terminal, via }
 }
 
@@ -104,12 +105,22 @@ async fn list(client: &Client, output: Output) -> Result<(), Failure> {
                 args.iter()
                     .map(|arg| {
                         let pair = format!("{}=…", arg["name"].as_str().unwrap_or_default());
-                        if arg["required"].as_bool() == Some(true) { format!(" {pair}") } else { format!(" [{pair}]") }
+                        if arg["required"].as_bool() == Some(true) {
+                            format!(" {pair}")
+                        } else {
+                            format!(" [{pair}]")
+                        }
                     })
                     .collect()
             })
             .unwrap_or_default();
-        println!("{:width$}{on}{}   {} ({})", text(action, "id"), args.concat(), text(action, "description"), text(action, "danger"));
+        println!(
+            "{:width$}{on}{}   {} ({})",
+            text(action, "id"),
+            args.concat(),
+            text(action, "description"),
+            text(action, "danger")
+        );
     }
     Ok(())
 }
@@ -118,7 +129,9 @@ async fn list(client: &Client, output: Output) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn split(list: &[&str]) -> Result<(Option<String>, Vec<(String, String)>), String> {
+    type Split = (Option<String>, Vec<(String, String)>);
+
+    fn split(list: &[&str]) -> Result<Split, String> {
         let owned: Vec<String> = list.iter().map(|w| (*w).to_owned()).collect();
         words(&owned)
             .map(|(subject, args)| (subject.map(|s| s.to_string()), args.into_iter().collect()))
@@ -128,7 +141,10 @@ mod tests {
     #[test]
     fn words_are_a_subject_and_arguments_in_any_order() {
         let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
-        assert_eq!(split(&["p99=50ms", "service:orders"]), Ok((Some("service:orders".to_owned()), vec![pair("p99", "50ms")])));
+        assert_eq!(
+            split(&["p99=50ms", "service:orders"]),
+            Ok((Some("service:orders".to_owned()), vec![pair("p99", "50ms")]))
+        );
         assert_eq!(split(&["text=a:b=c"]), Ok((None, vec![pair("text", "a:b=c")])));
         assert_eq!(split(&["series:up{job=\"a\"}"]), Ok((Some("series:up{job=\"a\"}".to_owned()), vec![])));
         assert!(split(&["service:a", "service:b"]).is_err());

@@ -20,7 +20,10 @@ pub fn run(global: &Global, files: &[PathBuf]) -> Result<(), Failure> {
         let paths = Paths::new(global, "")?;
         let loaded = Loaded::start(global, &paths)?;
         let files: Vec<String> = loaded.files.iter().map(|f| f.display().to_string()).collect();
-        println!("ok  {}", if files.is_empty() { "no file: defaults are in use".to_owned() } else { files.join(", ") });
+        println!(
+            "ok  {}",
+            if files.is_empty() { "no file: defaults are in use".to_owned() } else { files.join(", ") }
+        );
         notes(&loaded);
     }
     for file in files {
@@ -68,11 +71,11 @@ fn check(global: &Global, file: &Path) -> Result<String, Vec<Diagnostic>> {
             } else {
                 exposition::Format::Text
             };
-            let samples = exposition::validate(format, &bytes).map_err(|e| {
+            let page = exposition::validate(format, &bytes).map_err(|e| {
                 let text = String::from_utf8_lossy(&bytes);
                 vec![Diagnostic::new(e.to_string()).at(name.clone(), &text, 0..0)]
             })?;
-            Ok(format!(" ({samples} samples)"))
+            Ok(format!(" ({} families, {} samples)", page.families, page.samples))
         }
     }
 }

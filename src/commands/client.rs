@@ -54,7 +54,11 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get`], and when the answer is not what was expected.
-    pub async fn get_json<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, Failure> {
+    pub async fn get_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<T, Failure> {
         Self::json(self.get(path, query).await?).await
     }
 
@@ -62,7 +66,11 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get_json`].
-    pub async fn post_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+    pub async fn post_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
         let request = self.http.post(format!("{}{path}", self.beacon.url)).json(body);
         Self::json(self.send(request).await?).await
     }
@@ -73,10 +81,12 @@ impl Client {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Failure> {
         let url = &self.beacon.url;
-        let request = if self.beacon.token.is_empty() { request } else { request.bearer_auth(&self.beacon.token) };
-        let response = request.send().await.map_err(|e| {
-            Failure::NoConsole(format!("no console answers at {url}: {}", root_cause(&e)))
-        })?;
+        let request =
+            if self.beacon.token.is_empty() { request } else { request.bearer_auth(&self.beacon.token) };
+        let response = request
+            .send()
+            .await
+            .map_err(|e| Failure::NoConsole(format!("no console answers at {url}: {}", root_cause(&e))))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);

@@ -70,7 +70,8 @@ impl<'a> Page<'a> {
                 value => format!("`{value}`"),
             };
             match inner {
-                Some((suffix, inner)) => sections.push((format!("{path}{}{key}{suffix}", if path.is_empty() { "" } else { "." }), inner)),
+                Some((suffix, inner)) => sections
+                    .push((format!("{path}{}{key}{suffix}", if path.is_empty() { "" } else { "." }), inner)),
                 None => rows.push_str(&format!("| `{key}` | {kind} | {default} | {} |\n", one_line(about))),
             }
         }
@@ -123,7 +124,8 @@ impl<'a> Page<'a> {
         let kind = match &resolved["type"] {
             Value::String(one) => one.clone(),
             Value::Array(several) => {
-                let names: Vec<&str> = several.iter().filter_map(Value::as_str).filter(|t| *t != "null").collect();
+                let names: Vec<&str> =
+                    several.iter().filter_map(Value::as_str).filter(|t| *t != "null").collect();
                 names.join(" or ")
             }
             _ => "value".to_owned(),

@@ -17,14 +17,23 @@ use crate::exit::Failure;
 /// When a file cannot be written, or differs.
 pub fn run(dir: &Path, check: bool) -> Result<(), Failure> {
     let actions = crate::actions::specs();
-    let world = crate::worlds::Parts::default().world(0, Default::default(), &(Arc::new(Listed(actions.clone())) as _));
+    let world = crate::worlds::Parts::default().world(
+        0,
+        Default::default(),
+        &(Arc::new(Listed(actions.clone())) as _),
+    );
     let shell: Shell<World> = Shell::new(Arc::new(world), quarterdeck_panes::all(), Options::default())
-        .map_err(|wrong| Failure::Failed(wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+        .map_err(|wrong| {
+            Failure::Failed(wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        })?;
     let pages = [
         ("keys.md", reference::keys_markdown(&shell)),
         ("actions.md", reference::actions_markdown(&actions)),
         ("configuration.md", super::config::reference()),
-        ("configuration.schema.json", format!("{}\n", quarterdeck_journal::configuration::schema::<Config>())),
+        (
+            "configuration.schema.json",
+            format!("{}\n", quarterdeck_journal::configuration::schema::<Config>()),
+        ),
         ("commands.md", commands()),
     ];
     let mut differ = Vec::new();

@@ -28,7 +28,9 @@ pub async fn run(global: &Global, query: Query) -> Result<(), Failure> {
             let end = match &query.time {
                 None => SystemClock.now(),
                 Some(text) => parse_time(text).ok_or_else(|| {
-                    Failure::Usage(format!("--time {text:?} is not a time: write 2026-01-31T12:00:00Z or Unix seconds"))
+                    Failure::Usage(format!(
+                        "--time {text:?} is not a time: write 2026-01-31T12:00:00Z or Unix seconds"
+                    ))
                 })?,
             };
             let step = match &query.step {

@@ -18,7 +18,9 @@ use crate::paths::Paths;
 /// When there is nothing to read, or what was verified is not whole.
 pub async fn run(global: &Global, command: TimelineCommand) -> Result<(), Failure> {
     match command {
-        TimelineCommand::List { limit, service, server, output } => list(global, limit, service, &server, output).await,
+        TimelineCommand::List { limit, service, server, output } => {
+            list(global, limit, service, &server, output).await
+        }
         TimelineCommand::Verify => verify(global).await,
     }
 }
@@ -48,7 +50,13 @@ async fn list(
                     other => format!(" [{}]", other.as_str()),
                 };
                 let reason = entry.reason.map(|r| format!(" ({r})")).unwrap_or_default();
-                println!("{}  {:<14} {}{phase}{reason}  {}", entry.at, entry.kind.as_str(), entry.summary, entry.actor);
+                println!(
+                    "{}  {:<14} {}{phase}{reason}  {}",
+                    entry.at,
+                    entry.kind.as_str(),
+                    entry.summary,
+                    entry.actor
+                );
             }
         }
     }
@@ -66,15 +74,26 @@ async fn verify(global: &Global) -> Result<(), Failure> {
     if let Location::Sqlite(path) = &location
         && !path.exists()
     {
-        return Err(Failure::Data(format!("{} does not exist: no console has run with this data directory", path.display())));
+        return Err(Failure::Data(format!(
+            "{} does not exist: no console has run with this data directory",
+            path.display()
+        )));
     }
     // Opening may have to write (a log to be merged): hold the directory if nobody else does.
     let _held = DataDir::open(&paths.data_dir).ok();
     let migrations = [timeline::MIGRATIONS, crate::actions::MIGRATIONS];
-    let opened = Db::open(&location, &migrations, SystemClock.now()).await.map_err(|e| Failure::Data(e.to_string()))?;
+    let opened = Db::open(&location, &migrations, SystemClock.now())
+        .await
+        .map_err(|e| Failure::Data(e.to_string()))?;
     let report = timeline::verify(&opened.db, &paths.data_dir.join("timeline"))
         .await
         .map_err(|e| Failure::Data(e.to_string()))?;
-    println!("{report}");
+    for chain in &report.chains {
+        let state = if chain.problems.is_empty() { "whole" } else { "not whole" };
+        println!("{}: {} entries, {state}", chain.writer, chain.entries);
+    }
+    for problem in report.problems() {
+        println!("  {problem}");
+    }
     if report.is_sound() { Ok(()) } else { Err(Failure::NotRight("the timeline is not whole".to_owned())) }
 }

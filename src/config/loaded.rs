@@ -126,7 +126,8 @@ impl Loaded {
             })),
         }
         let named = origin.global.prometheus_config.clone();
-        let prometheus = named.or_else(|| config.scrape.prometheus_config.as_ref().map(|file| base.join(file)));
+        let prometheus =
+            named.or_else(|| config.scrape.prometheus_config.as_ref().map(|file| base.join(file)));
         if let Some(file) = prometheus {
             match quarterdeck_scrape::prometheus::load(&file) {
                 Err(found) => wrong.extend(found),
@@ -134,8 +135,11 @@ impl Loaded {
                     Ok(both) => plan = both,
                     Err(twice) => wrong.push(Diagnostic {
                         source: file.display().to_string(),
-                        ..Diagnostic::new(format!("the jobs {} are in quarterdeck.toml too", twice.join(", ")))
-                            .advise("give one of each another name")
+                        ..Diagnostic::new(format!(
+                            "the jobs {} are in quarterdeck.toml too",
+                            twice.join(", ")
+                        ))
+                        .advise("give one of each another name")
                     }),
                 },
             }

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 /// The bytes of the value at a dotted path (`streams.quotes.metrics[0].name`), or of the deepest table on the way that is
 /// there. None when the file holds nothing of it.
-pub fn locate(text: &str, path: &str) -> Option<Range<usize>> {
+pub(super) fn locate(text: &str, path: &str) -> Option<Range<usize>> {
     let root = DeTable::parse(text).ok()?;
     let mut found = None;
     let mut here: Option<&Spanned<DeValue<'_>>> = None;

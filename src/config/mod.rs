@@ -137,9 +137,9 @@ impl StoreConfig {
     /// When it is empty.
     pub fn postgres_url(&self) -> Result<Option<Secret>, Failure> {
         match &self.postgres {
-            Some(secret) if secret.secret().is_empty() => {
-                Err(Failure::Failed("[store] postgres is empty: write postgres://USER@HOST/DATABASE there".to_owned()))
-            }
+            Some(secret) if secret.secret().is_empty() => Err(Failure::Failed(
+                "[store] postgres is empty: write postgres://USER@HOST/DATABASE there".to_owned(),
+            )),
             Some(secret) => Ok(Some(secret.secret().clone())),
             None => Ok(None),
         }
@@ -155,7 +155,8 @@ impl Config {
             let path = d.message.split(' ').next().unwrap_or_default().to_owned();
             (path, d)
         }));
-        let below = |section: &'static str| move |(path, d): (String, Diagnostic)| (format!("{section}.{path}"), d);
+        let below =
+            |section: &'static str| move |(path, d): (String, Diagnostic)| (format!("{section}.{path}"), d);
         found.extend(quarterdeck_streams::config::validate(&self.streams).into_iter().map(below("streams")));
         found.extend(quarterdeck_services::config::validate::validate(&self.services, &self.signals));
         found
@@ -191,7 +192,8 @@ mod tests {
     fn the_default_file_holds_the_defaults() {
         let text = include_str!("../../assets/quarterdeck.toml");
         let sources = quarterdeck_journal::configuration::Sources::new().text("quarterdeck.toml", text);
-        let loaded = quarterdeck_journal::configuration::load::<Config>(&sources).unwrap_or_else(|e| panic!("{e:#?}"));
+        let loaded =
+            quarterdeck_journal::configuration::load::<Config>(&sources).unwrap_or_else(|e| panic!("{e:#?}"));
         let json = |config: &Config| serde_json::to_value(config).unwrap();
         assert_eq!(json(&loaded.value), json(&Config::default()));
     }
@@ -203,7 +205,9 @@ mod tests {
         let examples: String = text
             .lines()
             .map(|line| match line.strip_prefix("# ") {
-                Some(example) if example.starts_with('[') || example.split(' ').nth(1) == Some("=") => example,
+                Some(example) if example.starts_with('[') || example.split(' ').nth(1) == Some("=") => {
+                    example
+                }
                 _ if line.starts_with('#') => "",
                 _ => line,
             })
@@ -215,7 +219,8 @@ mod tests {
         let sources = quarterdeck_journal::configuration::Sources::new()
             .text("quarterdeck.toml", examples)
             .variables(variables.map(|(k, v)| (k.to_owned(), v.to_owned())));
-        let loaded = quarterdeck_journal::configuration::load::<Config>(&sources).unwrap_or_else(|e| panic!("{e:#?}"));
+        let loaded =
+            quarterdeck_journal::configuration::load::<Config>(&sources).unwrap_or_else(|e| panic!("{e:#?}"));
         assert_eq!(loaded.value.validate(), []);
         assert!(loaded.value.streams.contains_key("quotes") && loaded.value.services.contains_key("orders"));
     }

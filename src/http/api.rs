@@ -113,7 +113,9 @@ async fn timeline(State(api): State<Arc<Api>>, Params(params): Params<TimelinePa
     let budget = api.backstage.sources.engine.budget();
     let now = api.worlds.borrow().now;
     match api.backstage.sources.answer(query, budget, now).await {
-        Ok(Answer::Timeline(entries, more)) => Json(json!({ "entries": entries, "more": more })).into_response(),
+        Ok(Answer::Timeline(entries, more)) => {
+            Json(json!({ "entries": entries, "more": more })).into_response()
+        }
         Ok(_) => failed(StatusCode::INTERNAL_SERVER_ERROR, "the timeline gave another answer"),
         Err(error) => failed(StatusCode::INTERNAL_SERVER_ERROR, error),
     }

@@ -75,9 +75,10 @@ impl ListenConfig {
     /// When the configured token is too short to be one.
     pub fn token_or_new(&self) -> Result<Secret, Failure> {
         match &self.token {
-            Some(token) if token.secret().expose().len() < 16 => {
-                Err(Failure::Failed("[listen] token is shorter than 16 characters: make one with, say, openssl rand -hex 32".to_owned()))
-            }
+            Some(token) if token.secret().expose().len() < 16 => Err(Failure::Failed(
+                "[listen] token is shorter than 16 characters: make one with, say, openssl rand -hex 32"
+                    .to_owned(),
+            )),
             Some(token) => Ok(token.secret().clone()),
             None => Ok(crate::paths::new_token()),
         }
@@ -106,7 +107,9 @@ impl IntoResponse for Refusal {
         let body = serde_json::json!({ "status": "error", "errorType": "unauthorized", "error": self.error });
         let mut response = (self.status, Json(body)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
         response
     }
@@ -139,7 +142,11 @@ impl Guard {
                 return refuse(StatusCode::FORBIDDEN, "calls from other origins are refused");
             }
         }
-        if self.closed.iter().any(|closed| path.strip_prefix(&**closed).is_some_and(|r| r.is_empty() || r.starts_with('/'))) {
+        if self
+            .closed
+            .iter()
+            .any(|closed| path.strip_prefix(&**closed).is_some_and(|r| r.is_empty() || r.starts_with('/')))
+        {
             return refuse(StatusCode::FORBIDDEN, "this path is closed by [listen] closed");
         }
         let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
@@ -202,7 +209,9 @@ mod tests {
     fn status(guard: &Guard, method: &str, path: &str, headers: &[(&str, &str)]) -> u16 {
         let headers: HeaderMap = headers
             .iter()
-            .map(|(n, v)| (n.parse::<header::HeaderName>().unwrap(), v.parse::<header::HeaderValue>().unwrap()))
+            .map(|(n, v)| {
+                (n.parse::<header::HeaderName>().unwrap(), v.parse::<header::HeaderValue>().unwrap())
+            })
             .collect();
         guard.check(&method.parse().unwrap(), path, &headers).map_or_else(|r| r.status.as_u16(), |()| 200)
     }

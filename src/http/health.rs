@@ -14,7 +14,7 @@ use crate::lifecycle::{Life, State};
 pub const PATHS: [&str; 5] = ["/livez", "/readyz", "/startupz", "/-/healthy", "/-/ready"];
 
 /// The routes of the probes.
-pub fn router(life: watch::Receiver<Arc<Life>>) -> Router {
+pub fn router(life: &watch::Receiver<Arc<Life>>) -> Router {
     let probe = |good: fn(State) -> bool| {
         let life = life.clone();
         get(move || {

@@ -48,12 +48,15 @@ impl Listener {
         let tls = config.tls.as_ref().map(acceptor).transpose()?;
         let tcp = TcpListener::bind(address).await.map_err(|error| {
             let hint = match error.kind() {
-                std::io::ErrorKind::AddrInUse => "; another program listens there: choose another with --listen ADDR",
+                std::io::ErrorKind::AddrInUse => {
+                    "; another program listens there: choose another with --listen ADDR"
+                }
                 _ => "",
             };
             Failure::Failed(format!("cannot listen on {address}: {error}{hint}"))
         })?;
-        let address = tcp.local_addr().map_err(|e| Failure::Failed(format!("cannot listen on {address}: {e}")))?;
+        let address =
+            tcp.local_addr().map_err(|e| Failure::Failed(format!("cannot listen on {address}: {e}")))?;
         Ok(Self { tcp, tls, address })
     }
 
@@ -90,12 +93,14 @@ impl Listener {
                 builder.http2().timer(TokioTimer::new()).max_concurrent_streams(128);
                 let ended = match tls {
                     None => {
-                        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                        let connection =
+                            builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
                         watcher.watch(connection.into_owned()).await
                     }
                     Some(tls) => match tokio::time::timeout(HEADER_TIMEOUT, tls.accept(stream)).await {
                         Ok(Ok(stream)) => {
-                            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                            let connection =
+                                builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
                             watcher.watch(connection.into_owned()).await
                         }
                         Ok(Err(error)) => {

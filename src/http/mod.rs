@@ -44,7 +44,7 @@ pub struct Parts {
 pub fn router(parts: Parts) -> Router {
     let counted = Arc::clone(&parts.requests);
     Router::new()
-        .merge(health::router(parts.life))
+        .merge(health::router(&parts.life))
         .merge(quarterdeck_metrics::api::router(parts.store, parts.engine, &parts.query))
         .merge(api::router(parts.api))
         .layer(middleware::from_fn_with_state(parts.guard, guard::layer))
@@ -58,10 +58,12 @@ pub fn router(parts: Parts) -> Router {
 async fn traced(request: Request, next: Next) -> Response {
     let id = uuid::Uuid::now_v7();
     let span = tracing::info_span!("request", request = %id, method = %request.method(), path = request.uri().path());
-    let answered = std::panic::AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    let answered =
+        std::panic::AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
     let mut response = answered.unwrap_or_else(|panic| {
         span.in_scope(|| tracing::error!(panic = panic_text(&*panic), "a request panicked"));
-        (StatusCode::INTERNAL_SERVER_ERROR, "this request failed inside the console; its log tells more\n").into_response()
+        (StatusCode::INTERNAL_SERVER_ERROR, "this request failed inside the console; its log tells more\n")
+            .into_response()
     });
     span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
     if let Ok(value) = id.to_string().parse() {

@@ -1,0 +1,95 @@
+//! Quarterdeck: a full-screen terminal operations console that hosts a whole operations stack in one process.
+//!
+//! This crate is the program: command line ([`cli`], [`commands`]), composition ([`system`], [`engines`], [`worlds`]), what listens
+//! ([`http`]), the host that runs panes' effects ([`host`], [`answers`]), life and end ([`lifecycle`], [`keeper`]).
+
+pub mod actions;
+pub mod answers;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod console;
+pub mod engines;
+pub mod exit;
+pub mod host;
+pub mod http;
+pub mod keeper;
+pub mod lifecycle;
+pub mod live;
+pub mod logs;
+pub mod paths;
+pub mod plot;
+pub mod reload;
+pub mod run;
+pub mod screen;
+pub mod screenshot;
+pub mod system;
+pub mod worlds;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use exit::Failure;
+
+/// Runs the program: what the command line asks for, and the number it ends with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        // These two are processes of their own kind: no runtime, no logs, nothing that could fail.
+        Some(Command::Keeper) => {
+            keeper::run(std::io::stdin().lock());
+            ExitCode::SUCCESS
+        }
+        Some(Command::DemoService { args }) => exit::report(demo_service(&args)),
+        command => {
+            // The TLS of everything below is rustls with ring; a second installation would be refused, and change nothing.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            exit::report(dispatch(&cli.global, command))
+        }
+    }
+}
+
+fn demo_service(args: &[String]) -> Result<(), Failure> {
+    let (role, args) =
+        args.split_first().ok_or_else(|| Failure::Usage("demo-service needs a role".to_owned()))?;
+    quarterdeck_demo::role(role, args).map_err(|e| Failure::Failed(e.to_string()))
+}
+
+fn dispatch(global: &cli::Global, command: Option<Command>) -> Result<(), Failure> {
+    match command {
+        None => run::console(global, None),
+        Some(Command::Open { subject }) => {
+            let subject = subject
+                .parse()
+                .map_err(|e: quarterdeck_kernel::subject::SubjectError| Failure::Usage(e.to_string()))?;
+            run::console(global, Some(subject))
+        }
+        Some(Command::Serve) => run::serve(global),
+        Some(Command::Demo(demo)) => run::demo(global, &demo),
+        Some(Command::Check { files }) => commands::check::run(global, &files),
+        Some(Command::Query(query)) => block_on(commands::query::run(global, query)),
+        Some(Command::Act(act)) => block_on(commands::act::run(global, act)),
+        Some(Command::Timeline { command }) => block_on(commands::timeline::run(global, command)),
+        Some(Command::Config { command }) => commands::config::run(global, &command),
+        Some(Command::Screenshot(shot)) => block_on(commands::screenshot::run(global, shot)),
+        Some(Command::Test { command }) => commands::test::run(&command),
+        Some(Command::Docs { dir, check }) => commands::docs::run(&dir, check),
+        Some(Command::Completions { shell }) => {
+            commands::completions(shell);
+            Ok(())
+        }
+        Some(Command::Man) => commands::man(),
+        Some(Command::Keeper | Command::DemoService { .. }) => Ok(()),
+    }
+}
+
+/// Runs a short command to its end.
+fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::Failed(format!("the runtime cannot be started: {e}")))?;
+    runtime.block_on(work)
+}
