@@ -26,7 +26,7 @@ fn labels(target: usize, i: usize) -> Labels {
         ("__name__", format!("bench_metric_{}", i / 100)),
         ("job", "bench".to_owned()),
         ("instance", format!("10.0.0.{target}:9100")),
-        ("path", format!("/api/v1/resource/{}", i % 100)),
+        ("path", format!("/api/v1/resource/{i}")),
         ("method", ["GET", "POST", "PUT"][i % 3].to_owned()),
     ])
 }

@@ -63,6 +63,31 @@ fn series_are_found_by_every_kind_of_matcher() {
 }
 
 #[test]
+fn large_results_are_sorted_by_labels_while_series_come_and_go() {
+    let store =
+        Store::in_memory(MetricsConfig { retention: std::time::Duration::from_secs(3600), ..config() });
+    let mut rng = Rng(11);
+    for round in 0..4i64 {
+        for _ in 0..1500 {
+            let id = series(&store, &format!("m{},i={}", rng.below(7), rng.below(100_000)));
+            put(&store, id, &[(round * 4_000_000, 1.0)]).unwrap();
+        }
+        for _ in 0..2 {
+            let found = all_labels(&store);
+            assert!(found.len() > 1024 && found.is_sorted(), "round {round}");
+            let series = store.series(&[], Timestamp::MIN, Timestamp::MAX, &Budget::unbounded()).unwrap();
+            assert_eq!(series, found, "round {round}");
+        }
+        store.maintain(at(round * 4_000_000));
+    }
+}
+
+fn all_labels(store: &Store) -> Vec<quarterdeck_kernel::Labels> {
+    let found = store.select(&[], Timestamp::MIN, Timestamp::MAX, &Budget::unbounded()).unwrap();
+    found.into_iter().map(|series| series.labels).collect()
+}
+
+#[test]
 fn late_samples_are_taken_within_the_window_and_told_apart_from_duplicates() {
     let store = Store::in_memory(MetricsConfig {
         out_of_order_window: std::time::Duration::from_secs(60),

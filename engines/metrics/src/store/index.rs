@@ -16,6 +16,8 @@ pub(super) struct Index {
     slots: Vec<Option<Arc<Series>>>,
     free: Vec<u32>,
     count: usize,
+    /// Grows whenever a series comes or goes.
+    generation: u64,
     /// High half of the next id.
     next: u32,
     hasher: DefaultHashBuilder,
@@ -28,6 +30,16 @@ pub(super) struct Index {
 impl Index {
     pub(super) const fn len(&self) -> usize {
         self.count
+    }
+
+    /// A number that grows whenever a series comes or goes.
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// How many slots there are, empty ones included.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
     }
 
     /// The high half of the next id.
@@ -93,6 +105,7 @@ impl Index {
         let series = Arc::new(Series::new(id, interned, newest));
         self.slots[slot as usize] = Some(Arc::clone(&series));
         self.count += 1;
+        self.generation += 1;
         let hash = self.hasher.hash_one(&series.labels);
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.by_labels.insert_unique(hash, slot, |slot| {
@@ -130,6 +143,7 @@ impl Index {
         }
         self.free.push(slot);
         self.count -= 1;
+        self.generation += 1;
     }
 
     /// Forgets strings that no series uses any more.

@@ -16,6 +16,7 @@ mod exemplars;
 pub mod files;
 mod index;
 mod log;
+mod order;
 mod query;
 mod recover;
 mod refusal;
@@ -114,6 +115,7 @@ struct Shared {
     upkeep: Mutex<retain::Upkeep>,
     writer: Mutex<Writer>,
     index: RwLock<Index>,
+    ranks: order::Ranks,
     /// Oldest first.
     segments: RwLock<Vec<Arc<Segment>>>,
     metadata: RwLock<BTreeMap<Arc<str>, Metadata>>,
@@ -223,6 +225,7 @@ impl Shared {
             upkeep: Mutex::default(),
             writer: Mutex::new(Writer { log, refusal: refusal::Refusal::default() }),
             index: RwLock::default(),
+            ranks: order::Ranks::default(),
             segments: RwLock::default(),
             metadata: RwLock::default(),
             exemplars: Mutex::new(ring),

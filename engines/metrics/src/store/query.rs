@@ -1,6 +1,5 @@
 //! How samples are read.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -32,10 +31,9 @@ impl Storage for Store {
         to: Timestamp,
         budget: &Budget,
     ) -> Result<Vec<Labels>, StorageError> {
-        let live = self.0.live(matchers, from.as_millis(), to.as_millis(), budget)?;
-        let mut labels: Vec<Labels> = live.iter().map(|series| series.labels.clone()).collect();
-        labels.sort_unstable_by(compare);
-        Ok(labels)
+        let mut live = self.0.live(matchers, from.as_millis(), to.as_millis(), budget)?;
+        self.0.sort(&mut live, |series| series);
+        Ok(live.iter().map(|series| series.labels.clone()).collect())
     }
 
     fn label_names(
@@ -72,25 +70,6 @@ impl Storage for Store {
     }
 }
 
-/// The order of [`Labels`], faster for label sets that share their strings.
-fn compare(a: &Labels, b: &Labels) -> Ordering {
-    for ((name_a, value_a), (name_b, value_b)) in a.pairs().iter().zip(b.pairs()) {
-        if !Arc::ptr_eq(name_a, name_b) {
-            let order = name_a.cmp(name_b);
-            if order.is_ne() {
-                return order;
-            }
-        }
-        if !Arc::ptr_eq(value_a, value_b) {
-            let order = value_a.cmp(value_b);
-            if order.is_ne() {
-                return order;
-            }
-        }
-    }
-    a.len().cmp(&b.len())
-}
-
 impl Shared {
     fn select(
         &self,
@@ -112,18 +91,20 @@ impl Shared {
             in_memory.push(samples);
         }
         let sealed = self.read_segments(&series, from, to, budget)?;
-        let mut found: Vec<SeriesData> = Vec::with_capacity(series.len());
+        let mut found: Vec<(Arc<Series>, Vec<Sample>)> = Vec::with_capacity(series.len());
         for ((series, mut samples), older) in series.into_iter().zip(in_memory).zip(sealed) {
             if !older.is_empty() {
                 samples = [older, samples].concat();
             }
             put_in_order(&mut samples, budget);
             if !samples.is_empty() {
-                found.push(SeriesData { labels: series.labels.clone(), samples });
+                found.push((series, samples));
             }
         }
-        found.sort_unstable_by(|a, b| compare(&a.labels, &b.labels));
-        Ok(found)
+        self.sort(&mut found, |(series, _)| series);
+        let data =
+            |(series, samples): (Arc<Series>, _)| SeriesData { labels: series.labels.clone(), samples };
+        Ok(found.into_iter().map(data).collect())
     }
 
     /// What the segments have of each series, in no particular order.
