@@ -135,6 +135,21 @@ pub trait Storage: Send + Sync {
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, StorageError>;
 
+    /// As [`Storage::select`], for queries at one moment: only the newest sample of each series in the range is looked
+    /// at, so a store that finds it faster than all samples may leave the others out.
+    ///
+    /// # Errors
+    /// As [`Storage::select`].
+    fn select_newest(
+        &self,
+        matchers: &[Matcher],
+        from: Timestamp,
+        to: Timestamp,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesData>, StorageError> {
+        self.select(matchers, from, to, budget)
+    }
+
     /// The series that fulfil all matchers and have native histograms in the range, sorted by labels. A series may
     /// have floats and histograms at different moments. Each histogram counts as ten samples in the budget. A store
     /// without native histograms need not implement this.

@@ -1,5 +1,7 @@
 //! The engine through its public interface.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use std::time::{Duration, Instant};
 
 use quarterdeck_kernel::{Labels, Timestamp};

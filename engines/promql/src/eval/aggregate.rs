@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use quarterdeck_kernel::Labels;
+use quarterdeck_kernel::labels::METRIC_NAME;
 
 use super::column::{ABSENT, Cell, Column, Columns, is_absent};
 use super::over_time::Mean;
@@ -66,22 +67,35 @@ impl Evaluator<'_> {
 
     /// The groups in the order of their first members.
     fn groups(&self, columns: &[Column], grouping: Option<&Grouping>) -> Vec<Group> {
-        let mut found: HashMap<Labels, usize> = HashMap::new();
+        // Keyed by what makes the group's labels, so that only the first member of a group builds them.
+        let mut found: HashMap<Vec<&str>, usize> = HashMap::new();
+        let mut key: Vec<&str> = vec![];
         let mut groups: Vec<Group> = vec![];
-        let keeps_name =
-            matches!(grouping, Some(Grouping::By(names)) if names.iter().any(|n| n == "__name__"));
+        let names: &[String] = match grouping {
+            Some(Grouping::By(names) | Grouping::Without(names)) => names,
+            None => &[],
+        };
+        let listed = |n: &str| names.iter().any(|m| m == n);
+        let without = matches!(grouping, Some(Grouping::Without(_)));
+        let keeps_name = !without && listed(METRIC_NAME);
         for (i, column) in columns.iter().enumerate() {
-            let labels = match grouping {
-                None => Labels::default(),
-                Some(Grouping::By(names)) => column.labels.filter(|n| names.iter().any(|m| m == n)),
-                Some(Grouping::Without(names)) => {
-                    self.nameless(&column.labels).filter(|n| !names.iter().any(|m| m == n))
+            key.clear();
+            if without {
+                let kept = column.labels.iter().filter(|(n, _)| !self.is_name(n) && !listed(n));
+                kept.for_each(|(n, v)| key.extend([n, v]));
+            } else {
+                key.extend(names.iter().map(|n| column.labels.get(n).unwrap_or_default()));
+            }
+            let index = match found.get(key.as_slice()) {
+                Some(index) => *index,
+                None => {
+                    let keep = |n: &str| if without { !self.is_name(n) && !listed(n) } else { listed(n) };
+                    let labels = column.labels.filter(keep);
+                    groups.push(Group { labels, drop_name: false, members: vec![] });
+                    found.insert(key.clone(), groups.len() - 1);
+                    groups.len() - 1
                 }
             };
-            let index = *found.entry(labels).or_insert_with_key(|labels| {
-                groups.push(Group { labels: labels.clone(), drop_name: false, members: vec![] });
-                groups.len() - 1
-            });
             groups[index].members.push(i);
             groups[index].drop_name |= keeps_name && column.drop_name;
         }

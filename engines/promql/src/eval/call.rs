@@ -172,6 +172,7 @@ impl Evaluator<'_> {
             let mut column = self.new_column(series.labels.clone(), steps.count)?;
             column.drop_name = series.drop_name;
             let mut slider = Slider::default();
+            let metric = series.labels.name();
             for (i, &end) in ranges.ends.iter().enumerate() {
                 done += 1;
                 if done % CHECK_EVERY == 0 {
@@ -188,7 +189,7 @@ impl Evaluator<'_> {
                     evaluator: self,
                     span: matrix.span,
                     first_span: call.args[0].span,
-                    metric: series.labels.name(),
+                    metric,
                     range: ranges.range,
                     now: steps.at(i),
                     params: &now_params,

@@ -198,6 +198,9 @@ impl Evaluator<'_> {
                 }
             }
         }
+        for (_, family) in &mut families.list {
+            family.classic.sort_by(|a, b| a.0.total_cmp(&b.0));
+        }
         families.list
     }
 }

@@ -28,6 +28,7 @@ use std::cell::{Cell, RefCell};
 pub(crate) use binary::arithmetic;
 use column::{Column, Columns};
 pub(crate) use invariant::follows_time;
+use quarterdeck_kernel::labels::METRIC_NAME;
 use quarterdeck_kernel::{Labels, Timestamp};
 
 use crate::annotations::Annotations;
@@ -298,13 +299,15 @@ impl<'a> Evaluator<'a> {
         self.notes.borrow_mut().info(span, message);
     }
 
-    /// The labels that make up a series's name, off.
+    /// Whether the label is part of a series's name.
+    fn is_name(&self, label: &str) -> bool {
+        label == METRIC_NAME
+            || (self.options.type_and_unit_labels && matches!(label, "__type__" | "__unit__"))
+    }
+
+    /// The labels without those that make up the name.
     fn nameless(&self, labels: &Labels) -> Labels {
-        if self.options.type_and_unit_labels {
-            labels.filter(|n| !matches!(n, "__name__" | "__type__" | "__unit__"))
-        } else {
-            labels.without("__name__")
-        }
+        labels.filter(|n| !self.is_name(n))
     }
 
     /// Takes the names off, or marks them to be taken off at the end.

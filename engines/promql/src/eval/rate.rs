@@ -39,12 +39,9 @@ fn extrapolated(
     if let (Some(first), Some(last), true) = (floats.first(), floats.last(), floats.len() > 1) {
         let mut rise = last.v - first.v;
         if counter {
-            let mut previous = first.v;
-            for sample in &floats[1..] {
-                if sample.v < previous {
-                    rise += previous;
-                }
-                previous = sample.v;
+            // A counter starts again from zero after a fall.
+            for before in window.before_falls() {
+                rise += before;
             }
         }
         let start = (rise > 0.0 && first.v >= 0.0).then(|| first.v / rise).filter(|_| counter);
@@ -161,12 +158,7 @@ pub(super) fn idelta(call: &RangeCall<'_, '_>, window: Window<'_>) -> Outcome {
 
 /// From the last two samples.
 fn instant(call: &RangeCall<'_, '_>, window: Window<'_>, rate: bool) -> Option<PointValue> {
-    let tail = Window {
-        floats: &window.floats[window.floats.len().saturating_sub(2)..],
-        histograms: &window.histograms[window.histograms.len().saturating_sub(2)..],
-        ..window
-    };
-    let ordered: Vec<_> = tail.in_order().collect();
+    let ordered: Vec<_> = window.tail(2).in_order().collect();
     let &[(t0, before), (t1, after)] = ordered.last_chunk::<2>()?;
     let seconds = (t1.as_millis() - t0.as_millis()) as f64 / 1000.0;
     if seconds == 0.0 {

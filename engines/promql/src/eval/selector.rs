@@ -19,12 +19,16 @@ pub(super) struct Fetched {
 }
 
 impl Evaluator<'_> {
-    /// All series of a selector with samples in a closed range of time.
-    pub(super) fn fetch(&self, selector: &VectorSelector, from: i64, to: i64) -> Evaluation<Vec<Fetched>> {
+    /// All series of a selector with samples in a closed range of time, or only their newest samples there.
+    fn fetch(&self, selector: &VectorSelector, from: i64, to: i64, newest: bool) -> Evaluation<Vec<Fetched>> {
         self.budget.check()?;
         let (from, to) = (Timestamp::from_millis(from), Timestamp::from_millis(to));
         let matchers = &selector.matchers;
-        let floats = self.storage.select(matchers, from, to, self.budget)?;
+        let floats = if newest {
+            self.storage.select_newest(matchers, from, to, self.budget)?
+        } else {
+            self.storage.select(matchers, from, to, self.budget)?
+        };
         let histograms = self.storage.select_histograms(matchers, from, to, self.budget)?;
         let fetched = zip(floats, histograms);
         let mut stats = self.stats.get();
@@ -63,7 +67,8 @@ impl Evaluator<'_> {
     ) -> Evaluation<Columns> {
         let lookback = time::millis(self.options.lookback);
         let (first, last) = self.reference_range(selector, steps);
-        let fetched = self.fetch(selector, first.saturating_sub(lookback).saturating_add(1), last)?;
+        let after = first.saturating_sub(lookback);
+        let fetched = self.fetch(selector, after.saturating_add(1), last, first == last)?;
         let mut columns = Vec::with_capacity(fetched.len());
         for series in fetched {
             let read = series.samples.len() + series.histograms.len() * 10;
@@ -113,7 +118,7 @@ impl Evaluator<'_> {
                 let from = first.saturating_sub(range).saturating_add(1);
                 let mut held = 0;
                 let series = self
-                    .fetch(&m.selector, from, last)?
+                    .fetch(&m.selector, from, last, false)?
                     .into_iter()
                     .map(|f| {
                         held += (f.samples.len() + f.histograms.len() * 10) as u64;
@@ -121,7 +126,7 @@ impl Evaluator<'_> {
                         floats.retain(|s| !is_stale(s.v));
                         let mut histograms = f.histograms;
                         histograms.retain(|h| !is_stale(h.h.sum));
-                        RangeSeries { labels: f.labels, drop_name: false, floats, histograms }
+                        RangeSeries::new(f.labels, false, floats, histograms)
                     })
                     .collect();
                 Ok(Ranges { series, range, ends: self.ends(&m.selector.modifiers, steps), held })

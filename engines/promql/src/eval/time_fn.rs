@@ -43,7 +43,7 @@ fn civil(seconds: i128) -> Civil {
 fn part(name: &str, seconds: f64) -> f64 {
     // What does not fit into 63 bits, NaN included, ends up one second after the last moment that does: so it comes
     // out in Prometheus on common machines, and recorded data should not depend on who recorded them.
-    let fits = seconds.abs() < 9.223_372_036_854_775_8e18;
+    let fits = seconds.abs() < 2f64.powi(63);
     let c = civil(if fits { seconds as i128 } else { 1 << 63 });
     (match name {
         "year" => c.year,

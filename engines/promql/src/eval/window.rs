@@ -1,5 +1,6 @@
 //! Samples of one series, and the part of them that a range sees at a step.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use quarterdeck_kernel::{Labels, Sample, Timestamp};
@@ -15,6 +16,9 @@ pub(super) struct RangeSeries {
     pub(super) drop_name: bool,
     pub(super) floats: Vec<Sample>,
     pub(super) histograms: Vec<HistogramSample>,
+    /// Indexes of the floats that are lower than the one before, found when first asked for: windows overlap, so
+    /// looking for them in each would look at every sample many times.
+    falls: OnceCell<Vec<usize>>,
 }
 
 /// The samples after `start` up to and including `end`.
@@ -26,9 +30,21 @@ pub(super) struct Window<'a> {
     pub(super) start: i64,
     /// Milliseconds.
     pub(super) end: i64,
+    series: &'a RangeSeries,
+    /// Index of the first float in the series.
+    first: usize,
 }
 
 impl RangeSeries {
+    pub(super) fn new(
+        labels: Labels,
+        drop_name: bool,
+        floats: Vec<Sample>,
+        histograms: Vec<HistogramSample>,
+    ) -> Self {
+        Self { labels, drop_name, floats, histograms, falls: OnceCell::new() }
+    }
+
     /// The filled cells of a column as samples.
     pub(super) fn from_column(column: &Column, steps: Steps) -> Self {
         let (mut floats, mut histograms) = (vec![], vec![]);
@@ -48,7 +64,7 @@ impl RangeSeries {
                 }
             }
         }
-        Self { labels: column.labels.clone(), drop_name: column.drop_name, floats, histograms }
+        Self::new(column.labels.clone(), column.drop_name, floats, histograms)
     }
 
     /// The samples after `start` up to and including `end`.
@@ -75,6 +91,8 @@ impl Slider {
             histograms: &series.histograms[self.histograms.0..self.histograms.1],
             start,
             end,
+            series,
+            first: self.floats.0,
         }
     }
 }
@@ -102,6 +120,27 @@ pub(super) enum Either<'a> {
 }
 
 impl<'a> Window<'a> {
+    /// The values just before each fall of the floats in the window.
+    pub(super) fn before_falls(&self) -> impl Iterator<Item = f64> + 'a {
+        let all = &self.series.floats;
+        let falls =
+            self.series.falls.get_or_init(|| (1..all.len()).filter(|i| all[*i].v < all[*i - 1].v).collect());
+        let inside = falls.partition_point(|i| *i <= self.first)..;
+        let end = self.first + self.floats.len();
+        falls[inside].iter().take_while(move |i| **i < end).map(|i| all[*i - 1].v)
+    }
+
+    /// The last `count` floats and the last `count` histograms.
+    pub(super) fn tail(self, count: usize) -> Self {
+        let skipped = self.floats.len().saturating_sub(count);
+        Self {
+            floats: &self.floats[skipped..],
+            histograms: &self.histograms[self.histograms.len().saturating_sub(count)..],
+            first: self.first + skipped,
+            ..self
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.floats.is_empty() && self.histograms.is_empty()
     }

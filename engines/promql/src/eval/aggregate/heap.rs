@@ -43,7 +43,8 @@ pub(super) fn offer(heap: &mut Vec<Item>, item: Item, k: usize, highest: bool) {
     }
     let top = heap[0].0;
     let better = if highest { item.0 > top } else { item.0 < top };
-    if !better && !(top.is_nan() && !item.0.is_nan()) {
+    let first_number = top.is_nan() && !item.0.is_nan();
+    if !better && !first_number {
         return;
     }
     heap[0] = item;
