@@ -1,5 +1,7 @@
 //! The bytes that are hashed: the same for the same entry, others for another.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests that panics is a test that fails")]
+
 use proptest::prelude::*;
 use quarterdeck_journal::timeline::{Digest, canonical_bytes};
 use quarterdeck_kernel::{

@@ -1,5 +1,7 @@
 //! The configuration: layers, and what is said of every mistake.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests that panics is a test that fails")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The dispatcher: every promise of an action.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests that panics is a test that fails")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -390,7 +392,7 @@ async fn what_a_crash_interrupted_is_told_and_reconciled() {
                 assert_eq!((phase, message.as_str()), (Phase::Failed, last));
             }
             Err(error) => {
-                assert!(matches!(error, DispatchError::Interrupted(_)) && phase == Phase::Interrupted)
+                assert!(matches!(error, DispatchError::Interrupted(_)) && phase == Phase::Interrupted);
             }
         }
     }

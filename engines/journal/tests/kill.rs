@@ -1,5 +1,7 @@
 //! `kill -9` at any moment loses nothing that was answered.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests that panics is a test that fails")]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! The store, the same on both databases.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests that panics is a test that fails")]
+
 use quarterdeck_journal::store::{Db, Location, Migrations, Step, StoreError};
 use quarterdeck_journal::testing::{START, Scratch};
 use quarterdeck_journal::values;

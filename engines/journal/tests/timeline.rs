@@ -1,9 +1,11 @@
 //! The timeline, the same on both databases.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests that panics is a test that fails")]
+
 use std::time::Duration;
 
 use quarterdeck_journal::store::{AssertSqlSafe, Db};
-use quarterdeck_journal::testing::{START, Scratch};
+use quarterdeck_journal::testing::{START, Scratch, Server};
 use quarterdeck_journal::timeline::{Filter, NewEntry, Problem, Retention, Timeline, TimelineError, verify};
 use quarterdeck_journal::values;
 use quarterdeck_kernel::{
@@ -244,6 +246,8 @@ async fn whatever_is_changed_behind_its_back_is_found() {
             vec![format!("entry {w}/2: its index (service) does not say what it says")]
         }),
     ];
+    // Held, so that the cases share one server.
+    let _server = Server::shared();
     for (sql, expected) in cases {
         for scratch in Scratch::each() {
             let timeline = scratch.timeline(&[]).await;
@@ -482,4 +486,36 @@ async fn consoles_on_one_server_see_each_other() {
     let report = one.verify().await.unwrap();
     assert!(report.is_sound() && report.chains.len() == 2);
     assert_eq!(report.chains.iter().filter(|c| c.vouched.is_some()).count(), 1, "its own");
+}
+
+/// Prints how many appends a second become durable, alone and together; `--ignored --nocapture` shows it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn appends_a_second() {
+    for scratch in Scratch::each() {
+        let timeline = scratch.timeline(&[]).await;
+        let start = std::time::Instant::now();
+        fill(&timeline, 200).await;
+        let alone = 200.0 / start.elapsed().as_secs_f64();
+        let start = std::time::Instant::now();
+        let tasks: Vec<_> = (0..64)
+            .map(|_| {
+                let timeline = timeline.clone();
+                tokio::spawn(async move { fill(&timeline, 50).await })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let together = 3200.0 / start.elapsed().as_secs_f64();
+        let start = std::time::Instant::now();
+        let report = timeline.verify().await.unwrap();
+        let verified = report.chains[0].entries as f64 / start.elapsed().as_secs_f64();
+        assert_eq!(report.chains[0].entries, 3400);
+        let name = scratch.name();
+        println!(
+            "{name}: {alone:.0} appends/s by one, {together:.0}/s by 64, {verified:.0} entries/s verified"
+        );
+        timeline.db().close().await;
+    }
 }

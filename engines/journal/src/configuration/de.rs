@@ -84,7 +84,7 @@ impl<'a> De<'a> {
                                 format!("unknown key {:?}", entry.key),
                                 choices(&entry.key, names),
                             );
-                            error.place = Some(entry.key_place.clone());
+                            error.place = Some(Box::new(entry.key_place.clone()));
                             self.cx.unknown.borrow_mut().push(error);
                         }
                         _ => entries.push(entry),
@@ -188,7 +188,7 @@ impl<'a> De<'a> {
             }
             other => {
                 let mut error = Error::new(format!("unknown key {other:?}"), FORM);
-                error.place = Some(entry.key_place.clone());
+                error.place = Some(Box::new(entry.key_place.clone()));
                 error.node = Some(self.node.id);
                 return Err(error);
             }
@@ -373,7 +373,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
 
 fn at_key(mut error: Error, entry: &Entry) -> Error {
     if error.place.is_none() {
-        error.place = Some(entry.key_place.clone());
+        error.place = Some(Box::new(entry.key_place.clone()));
         error.node = Some(entry.node.id);
     }
     error

@@ -24,7 +24,7 @@ pub(super) struct Error {
     own_words: bool,
     /// The value to leave out in the next attempt.
     pub(super) node: Option<usize>,
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<Box<Place>>,
 }
 
 impl Error {
@@ -45,7 +45,7 @@ impl Error {
         if self.place.is_some() {
             return self;
         }
-        self.place = Some(node.place.clone());
+        self.place = Some(Box::new(node.place.clone()));
         self.node = Some(node.id);
         match &node.value {
             Value::Loose(text) => self.hide(text, &node.place),
@@ -55,7 +55,7 @@ impl Error {
             Value::Table(table) => {
                 let key = self.unknown.as_ref();
                 if let Some(entry) = key.and_then(|key| table.0.iter().find(|e| e.key == *key)) {
-                    self.place = Some(entry.key_place.clone());
+                    self.place = Some(Box::new(entry.key_place.clone()));
                     self.node = Some(entry.node.id);
                 }
             }

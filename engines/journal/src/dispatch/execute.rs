@@ -197,6 +197,7 @@ impl Failure {
 
 /// What became of a change that a crash interrupted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one of them exists per interrupted action, after a crash")]
 pub enum Reconciled {
     /// It is done now.
     Done(Outcome),
