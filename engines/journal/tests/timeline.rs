@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use quarterdeck_journal::store::{AssertSqlSafe, Db};
+use quarterdeck_journal::store::{AssertSqlSafe, Db, Location, StoreError};
 use quarterdeck_journal::testing::{START, Scratch, Server};
 use quarterdeck_journal::timeline::{Filter, NewEntry, Problem, Retention, Timeline, TimelineError, verify};
 use quarterdeck_journal::values;
@@ -486,6 +486,56 @@ async fn consoles_on_one_server_see_each_other() {
     let report = one.verify().await.unwrap();
     assert!(report.is_sound() && report.chains.len() == 2);
     assert_eq!(report.chains.iter().filter(|c| c.vouched.is_some()).count(), 1, "its own");
+}
+
+#[tokio::test]
+async fn a_running_console_can_be_verified_from_beside_it() {
+    let scratch = Scratch::sqlite();
+    let timeline = scratch.timeline(&[]).await;
+    fill(&timeline, 5).await;
+    let beside = Db::open_read_only(scratch.location(), START).await.unwrap();
+    let report = verify(&beside, &scratch.path().join("timeline")).await.unwrap();
+    assert!(report.is_sound() && report.chains[0].entries == 5);
+    assert_eq!(report.chains[0].vouched, Some(5));
+    let mut tx = beside.begin().await.unwrap_or_else(|e| panic!("{e}"));
+    assert!(tx.execute("DELETE FROM timeline_entries", &[]).await.is_err());
+    drop(tx);
+    fill(&timeline, 1).await;
+    beside.close().await;
+    let nowhere = Location::Sqlite(scratch.path().join("none.db"));
+    assert!(matches!(Db::open_read_only(&nowhere, START).await, Err(StoreError::Open { .. })));
+}
+
+#[tokio::test]
+async fn a_damaged_store_takes_its_heads_with_it_and_the_new_chain_says_so() {
+    let scratch = Scratch::sqlite();
+    let timeline = scratch.timeline(&[]).await;
+    fill(&timeline, 5).await;
+    let old = timeline.recent_now().writer;
+    timeline.db().close().await;
+    drop(timeline);
+    let Location::Sqlite(path) = scratch.location().clone() else { unreachable!() };
+    std::fs::write(&path, "this was a database once").unwrap();
+    let migrations = [quarterdeck_journal::timeline::MIGRATIONS];
+    let opened = Db::open(scratch.location(), &migrations, START).await.unwrap();
+    let kept_at = opened.quarantined.clone().unwrap().kept_at;
+    let mut options = quarterdeck_journal::timeline::Options::new(scratch.path().join("timeline"), "desk");
+    options.quarantined = opened.quarantined;
+    let timeline = Timeline::open(opened.db, options, scratch.clock.clone()).await.unwrap();
+    let recent = timeline.recent_now();
+    let said = &recent.entries[0].summary;
+    assert!(
+        said.contains(&format!(
+            "is kept at {}; with it went 5 entries of {old}, the last with hash ",
+            kept_at.display()
+        )),
+        "{said}"
+    );
+    assert!(recent.trouble.is_some() && recent.writer != old);
+    assert!(problems(&timeline).await.is_empty(), "what is here is whole");
+    let mut head = kept_at.into_os_string();
+    head.push(format!(".{old}.head"));
+    assert!(std::path::Path::new(&head).exists(), "the evidence is kept with the store");
 }
 
 /// Prints how many appends a second become durable, alone and together; `--ignored --nocapture` shows it.

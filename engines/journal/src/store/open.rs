@@ -154,6 +154,32 @@ impl Db {
         Ok(db)
     }
 
+    /// Opens an existing SQLite file for reading alone, as beside a console that is running: nothing is migrated,
+    /// and [`Db::begin`] can write nothing. For a server this is [`Db::open`] without migrations.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub async fn open_read_only(location: &Location, now: Timestamp) -> Result<Self, StoreError> {
+        let Location::Sqlite(path) = location else {
+            return Ok(Self::open(location, &[], now).await?.db);
+        };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await
+            .map_err(|e| StoreError::Open {
+                at: location.to_string(),
+                why: StoreError::from(e).to_string(),
+            })?;
+        Ok(Self::Sqlite(SqliteDb { writer: readers.clone(), readers, path: path.as_path().into() }))
+    }
+
     /// Checks the structure of a SQLite file; a server checks its own.
     async fn quick_check(&self) -> Result<(), StoreError> {
         let Self::Sqlite(db) = self else { return Ok(()) };
