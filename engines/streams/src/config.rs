@@ -52,7 +52,8 @@ pub struct FeedConfig {
     /// Columns of the live rows: name and JSON path.
     #[serde(default)]
     pub fields: BTreeMap<String, String>,
-    /// The order of the columns; columns that are not named here follow by name.
+    /// The order of the columns; fields that are not named here follow by name. Without any `fields`, each column is
+    /// the path of its own value.
     #[serde(default)]
     pub columns: Vec<String>,
     /// Path to an array in each message whose elements are the records; fields and metrics are then looked up in each
@@ -330,9 +331,16 @@ impl FeedConfig {
     /// The columns' names in the order shown.
     #[must_use]
     pub fn ordered_columns(&self) -> Vec<&str> {
-        let named = self.columns.iter().map(String::as_str).filter(|c| self.fields.contains_key(*c));
+        let all = self.fields.is_empty();
+        let named = self.columns.iter().map(String::as_str).filter(|c| all || self.fields.contains_key(*c));
         let rest = self.fields.keys().map(String::as_str).filter(|f| !self.columns.iter().any(|c| c == f));
         named.chain(rest).collect()
+    }
+
+    /// The path of a column's value.
+    #[must_use]
+    pub fn path_of<'a>(&'a self, column: &'a str) -> &'a str {
+        self.fields.get(column).map_or(column, String::as_str)
     }
 }
 
@@ -368,6 +376,10 @@ impl Checks<'_> {
             self.path(&format!("fields.{name}"), path);
         }
         for column in feed.columns.iter().filter(|c| !feed.fields.contains_key(*c)) {
+            if feed.fields.is_empty() {
+                self.path("columns", column);
+                continue;
+            }
             let near = quarterdeck_kernel::suggest::nearest(column, feed.fields.keys().map(String::as_str));
             let advice =
                 near.map_or_else(|| "name keys of fields".to_owned(), |n| format!("did you mean {n}?"));

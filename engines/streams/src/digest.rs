@@ -44,7 +44,7 @@ impl Digest {
         let mut scanner = Scanner::new(records);
         let mut columns = Vec::new();
         for column in config.ordered_columns() {
-            columns.push(scanner.want(&config.fields[column].parse()?));
+            columns.push(scanner.want(&config.path_of(column).parse()?));
         }
         let sequence = match &config.sequence {
             None => None,

@@ -49,6 +49,18 @@ fn a_full_feed_reads() {
 }
 
 #[test]
+fn without_fields_columns_are_paths() {
+    let config: Config =
+        toml::from_str("[q]\nurl = \"ws://h\"\ncolumns = [\"symbol\", \"quote.bid\"]").unwrap();
+    assert_eq!(validate(&config), []);
+    let feed = &config["q"];
+    assert_eq!(feed.ordered_columns(), ["symbol", "quote.bid"]);
+    assert_eq!(feed.path_of("quote.bid"), "quote.bid");
+    let wrong = mistakes("url = \"ws://h\"\ncolumns = [\"a..b\"]");
+    assert!(wrong[0].starts_with("quotes.columns: \"a..b\" is not a JSON path"), "{wrong:?}");
+}
+
+#[test]
 fn mistakes_name_the_key_the_value_and_what_is_allowed() {
     for (feed, expected) in [
         (
