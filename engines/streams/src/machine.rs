@@ -8,6 +8,9 @@ use quarterdeck_kernel::time::format_duration;
 use crate::config::FeedConfig;
 use crate::model::FeedState;
 
+/// A clock that goes back by less than this was corrected, not set.
+const CLOCK_STEP: Duration = Duration::from_secs(1);
+
 /// The timing rules of a feed.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -92,6 +95,8 @@ pub struct Machine {
     connections: u64,
     last_error: Option<(Timestamp, String)>,
     random: u64,
+    /// The time of the newest step.
+    seen: Timestamp,
 }
 
 impl Machine {
@@ -113,6 +118,7 @@ impl Machine {
             connections: 0,
             last_error: None,
             random: seed,
+            seen: zero,
         }
     }
 
@@ -165,6 +171,7 @@ impl Machine {
 
     /// Takes what happened and says what to do.
     pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
+        self.follow_clock(now);
         match input {
             Input::Start | Input::Resume if self.state == FeedState::Paused => {
                 self.failures = 0;
@@ -202,6 +209,29 @@ impl Machine {
             }
             Input::Wake => self.wake(now),
         }
+    }
+
+    /// When the clock was set back, everything planned or remembered moves with it: otherwise a wait of a second would
+    /// become one of the hour that the clock was set back by.
+    fn follow_clock(&mut self, now: Timestamp) {
+        let back = self.seen.since(now);
+        self.seen = now;
+        if back < CLOCK_STEP {
+            return;
+        }
+        let times = [
+            Some(&mut self.since),
+            Some(&mut self.opened),
+            Some(&mut self.next_ping),
+            self.last_message.as_mut(),
+            self.awaiting.as_mut(),
+            self.pinged.as_mut(),
+            match &mut self.state {
+                FeedState::Waiting { until, .. } => Some(until),
+                _ => None,
+            },
+        ];
+        times.into_iter().flatten().for_each(|t| *t = *t - back);
     }
 
     fn enter(&mut self, state: FeedState, now: Timestamp) {
@@ -428,6 +458,23 @@ mod tests {
         m.step(Input::Lost("reset".into()), at(6));
         assert_eq!(m.step(Input::Reconnect, at(7)), [Effect::Connect], "without the backoff");
         assert_eq!(m.state(), FeedState::Connecting { attempt: 1 });
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_prolongs_no_wait() {
+        let hour = 3_600_000;
+        let mut m = machine(1);
+        m.step(Input::Start, at(hour));
+        m.step(Input::Lost("refused".into()), at(hour));
+        assert_eq!(m.step(Input::Wake, at(500)), [], "an hour back");
+        let wait = m.deadline().unwrap().since(at(500));
+        assert!(wait <= Duration::from_millis(500), "{wait:?}");
+        assert_eq!(m.step(Input::Wake, at(1000)), [Effect::Connect]);
+        let mut m = open(hour);
+        m.step(Input::Message, at(hour + 20));
+        m.step(Input::Heard, at(20));
+        assert_eq!(m.deadline(), Some(at(15_000)), "the ping is sent in time");
+        assert_eq!(m.since(), at(0));
     }
 
     #[test]
