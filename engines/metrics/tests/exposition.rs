@@ -78,6 +78,9 @@ fn textparse_pages_are_read_whole() {
             }
         }
         assert_eq!(count, lines, "{file}");
+        if format == Format::Text {
+            assert_eq!(validate(format, &page).map(|summary| summary.samples), Ok(lines), "{file}");
+        }
     }
 }
 
@@ -99,6 +102,22 @@ fn the_text_format_is_read_as_prometheus_reads_it() {
     assert_eq!(items[0], Item::Help { name: "a".into(), text: "The \\ help\n\"x\".".into() });
     assert_eq!(items[1], Item::Type { name: "a".into(), kind: MetricType::Counter });
     assert_eq!(items[2], Item::Help { name: "c".into(), text: "".into() });
+}
+
+#[test]
+fn a_text_page_is_checked_for_doubles_and_order() {
+    for (page, told) in [
+        ("# TYPE a counter\na 1\nb 2\nb{x=\"y\"} 2\nb 2 5\n", None),
+        ("a 1\na{x=\"\"} 2\n", Some("line 2, column 1: a{x=\"\"} stands twice")),
+        ("# TYPE a counter\n# TYPE a gauge\n", Some("line 2, column 1: # TYPE of \"a\" stands twice")),
+        (
+            "a_bucket{le=\"1\"} 1\n# TYPE a histogram\n",
+            Some("line 2, column 1: # TYPE of \"a\" stands after its samples: put it before them"),
+        ),
+    ] {
+        let verdict = validate(Format::Text, page.as_bytes()).map_err(|error| error.to_string());
+        assert_eq!(verdict.err().as_deref(), told, "{page:?}");
+    }
 }
 
 #[test]

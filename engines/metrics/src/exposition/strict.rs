@@ -6,6 +6,8 @@ mod histogram;
 
 use std::collections::HashSet;
 
+use quarterdeck_kernel::{Labels, Timestamp};
+
 use super::error::ParseError;
 use super::format::Format;
 use super::item::Item;
@@ -23,7 +25,8 @@ pub struct PageSummary {
     pub exemplars: usize,
 }
 
-/// Checks a page: its grammar, and for OpenMetrics every rule of names, types, values, order and grouping.
+/// Checks a page: its grammar; for OpenMetrics every rule of names, types, values, order and grouping; for the text
+/// format that no series, no type and no label stands twice and types come first.
 ///
 /// # Errors
 /// The first mistake.
@@ -36,7 +39,7 @@ pub fn validate(format: Format, page: &[u8]) -> Result<PageSummary, ParseError> 
         let item = item?;
         let result = match format {
             Format::OpenMetrics => validator.item(&item),
-            Format::Text => validator.count(&item),
+            Format::Text => validator.text_item(&item),
         };
         result.map_err(|message| parser.error_in_line_at(at, message))?;
     }
@@ -50,19 +53,39 @@ struct Validator {
     /// Every name that a family of the page has taken, suffixes of its type included.
     taken: HashSet<String>,
     current: Option<Family>,
+    /// Of a page in the text format: names with samples, and series with their times.
+    sampled: HashSet<String>,
+    seen: HashSet<(Labels, Option<Timestamp>)>,
     summary: PageSummary,
 }
 
 impl Validator {
-    /// The text format asks little: each label of a series once.
-    fn count(&mut self, item: &Item<'_>) -> Result<(), String> {
+    /// The text format asks less: each series once at a time, each type once and before its samples.
+    fn text_item(&mut self, item: &Item<'_>) -> Result<(), String> {
         match item {
             Item::Sample(sample) => {
                 self.summary.samples += 1;
-                sample.to_labels().map(|_| ()).map_err(|e| e.to_string())
+                let labels = sample.to_labels().map_err(|error| error.to_string())?;
+                let name = labels.name();
+                // Buckets, sums and counts belong to the family without their suffix.
+                let base = ["_bucket", "_count", "_sum"].iter().find_map(|suffix| name.strip_suffix(suffix));
+                for family in base.into_iter().chain([name]) {
+                    self.sampled.insert(family.to_owned());
+                }
+                let at = sample.timestamp;
+                if !self.seen.insert((labels, at)) {
+                    return Err(format!("{} stands twice", sample.series));
+                }
+                Ok(())
             }
-            Item::Type { .. } => {
+            Item::Type { name, .. } => {
                 self.summary.families += 1;
+                if !self.taken.insert(name.to_string()) {
+                    return Err(format!("# TYPE of {name:?} stands twice"));
+                }
+                if self.sampled.contains(&**name) {
+                    return Err(format!("# TYPE of {name:?} stands after its samples: put it before them"));
+                }
                 Ok(())
             }
             Item::Help { .. } | Item::Unit { .. } => Ok(()),

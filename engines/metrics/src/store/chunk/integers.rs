@@ -16,6 +16,10 @@ pub(super) fn scale_of(tag: u8) -> Option<f64> {
 /// The whole number that stands for a value at a scale, if it gives back the very same bits.
 fn whole(bits: u64, scale: f64) -> Option<i64> {
     let value = f64::from_bits(bits);
+    if scale == 1.0 {
+        let number = value as i64;
+        return ((number as f64).to_bits() == bits && value.abs() <= EXACT).then_some(number);
+    }
     let scaled = (value * scale).round();
     let fits = scaled.abs() <= EXACT && (scaled / scale).to_bits() == bits;
     fits.then_some(scaled as i64)
