@@ -30,7 +30,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Compiles a configuration that [`crate::config::validate()`] has found no fault in.
+    /// Compiles a configuration that [`crate::config::validate::validate`] has found no fault in.
     #[must_use]
     pub fn new(catalogue: Catalogue, signals: SignalsConfig) -> Self {
         let mut by: BTreeSet<String> = signals.service_labels.iter().cloned().collect();

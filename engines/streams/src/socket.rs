@@ -117,6 +117,10 @@ pub(crate) fn explain(error: &Error) -> String {
             format!("the server answered {} instead of opening a WebSocket", response.status())
         }
         Error::ConnectionClosed | Error::AlreadyClosed => "the server closed the connection".to_owned(),
+        Error::Io(e) if e.to_string().contains("UnknownIssuer") => {
+            "the server's certificate is from an unknown authority; if you trust it, name it as ca_file"
+                .to_owned()
+        }
         Error::Io(e) => e.to_string(),
         other => other.to_string(),
     }
