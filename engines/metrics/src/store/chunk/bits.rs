@@ -9,8 +9,29 @@ pub(super) struct BitWriter {
 }
 
 impl BitWriter {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), free: 0 }
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Appends the low `count` bits of `value`, 64 at most.
+    #[inline]
     pub(super) fn put(&mut self, value: u64, count: u8) {
+        if count <= self.free
+            && let Some(last) = self.bytes.last_mut()
+        {
+            // What fits into the last byte: most of what a steady series appends.
+            self.free -= count;
+            *last |= ((value & ((1u64 << count) - 1)) as u8) << self.free;
+            return;
+        }
+        self.put_across(value, count);
+    }
+
+    fn put_across(&mut self, value: u64, count: u8) {
         let mut left = count;
         while left > 0 {
             if self.free == 0 {

@@ -25,31 +25,40 @@ fn whole(bits: u64, scale: f64) -> Option<i64> {
     fits.then_some(scaled as i64)
 }
 
-/// The samples in this codec; `None` when a value is not exact at any scale.
-pub(super) fn encode(samples: &[(i64, u64)]) -> Option<Vec<u8>> {
+/// The lowest number of decimal places at which every value is a whole number, and those numbers.
+fn scaled(samples: &[(i64, u64)]) -> Option<(usize, Vec<i64>)> {
+    let mut numbers = Vec::with_capacity(samples.len());
     let mut place = 0usize;
-    for (_, bits) in samples {
-        while whole(*bits, *POWERS.get(place)?).is_none() {
-            place += 1;
+    loop {
+        let scale = *POWERS.get(place)?;
+        numbers.clear();
+        numbers.extend(samples.iter().map_while(|(_, bits)| whole(*bits, scale)));
+        match samples.get(numbers.len()) {
+            None => return Some((place, numbers)),
+            // Only a scale that fits the value that stopped this one is worth a try.
+            Some((_, bits)) => {
+                place = (place + 1..POWERS.len()).find(|p| whole(*bits, POWERS[*p]).is_some())?
+            }
         }
     }
-    // A higher scale may break a value that a lower one held.
-    let scale = POWERS[place];
-    let (first_t, first_bits) = samples.first()?;
-    let mut out = BitWriter::default();
+}
+
+/// The samples in this codec; `None` when no scale fits them all.
+pub(super) fn encode(samples: &[(i64, u64)]) -> Option<Vec<u8>> {
+    let (place, numbers) = scaled(samples)?;
+    let mut out = BitWriter::with_capacity(16 + samples.len());
     out.put(u64::from(FIRST_TAG) + place as u64, 8);
-    let mut times = Times { t: *first_t, delta: 0 };
-    let mut value = whole(*first_bits, scale)?;
+    let mut times = Times { t: samples.first()?.0, delta: 0 };
+    let mut value = *numbers.first()?;
     let mut slope = 0i64;
     put_small(&mut out, value);
-    for (t, bits) in &samples[1..] {
+    for ((t, _), next) in samples.iter().zip(&numbers).skip(1) {
         times.put(&mut out, *t);
-        let next = whole(*bits, scale)?;
         put_small(&mut out, (next - value) - slope);
         slope = next - value;
-        value = next;
+        value = *next;
     }
-    Some(out.bytes().to_vec())
+    Some(out.into_bytes())
 }
 
 /// Reads what [`encode`] wrote.

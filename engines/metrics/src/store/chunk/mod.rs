@@ -96,14 +96,23 @@ impl Iterator for Decoder<'_> {
 const WIDTHS: [u8; 6] = [0, 4, 7, 11, 20, 64];
 
 /// Writes a number that is mostly near zero.
+#[inline]
 fn put_small(out: &mut BitWriter, value: i64) {
+    if value == 0 {
+        out.put(0, 1);
+        return;
+    }
     let zigzag = ((value << 1) ^ (value >> 63)) as u64;
-    let class = WIDTHS.iter().position(|width| *width == 64 || zigzag >> width == 0).unwrap_or(5);
     // Class n is n ones and a zero; the last needs no zero.
-    let ones = class as u8;
-    let last = class == WIDTHS.len() - 1;
-    out.put(((1u64 << ones) - 1) << u8::from(!last), ones + u8::from(!last));
-    out.put(zigzag, WIDTHS[class]);
+    for (ones, width) in (1u8..).zip(&WIDTHS[1..5]) {
+        if zigzag >> width == 0 {
+            let prefix = ((1u64 << ones) - 1) << 1;
+            out.put(prefix << width | zigzag, ones + 1 + width);
+            return;
+        }
+    }
+    out.put(0b1_1111, 5);
+    out.put(zigzag, 64);
 }
 
 fn get_small(input: &mut BitReader<'_>) -> Option<i64> {
