@@ -1,5 +1,7 @@
 //! Properties that hold for every query.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use std::time::Duration;
 
 use proptest::prelude::*;

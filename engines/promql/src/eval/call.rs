@@ -208,7 +208,7 @@ impl Evaluator<'_> {
         if keeps_name {
             return Ok(Evaluated::Vector(columns));
         }
-        Ok(Evaluated::Vector(self.drop_names(columns, span)?))
+        Ok(Evaluated::Vector(self.drop_names_strictly(columns, span)?))
     }
 
     /// Notes each metric that gave a rate of floats but is not named as counters are.

@@ -1,6 +1,6 @@
 //! One series of an evaluation: a cell per step.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use quarterdeck_kernel::sample::STALE_NAN_BITS;
@@ -132,6 +132,12 @@ impl Column {
         let histograms = self.histograms.as_ref().map_or(0, |h| h.iter().flatten().count() * 10);
         (self.floats.len() + histograms) as u64
     }
+}
+
+/// Whether no two columns have the same labels.
+pub(super) fn distinct(columns: &[Column]) -> bool {
+    let mut seen = HashSet::with_capacity(columns.len());
+    columns.iter().all(|c| seen.insert(&c.labels))
 }
 
 /// Joins columns with the same labels; the labels when two of them have a value at the same step.

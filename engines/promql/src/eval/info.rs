@@ -56,7 +56,7 @@ impl Evaluator<'_> {
             self.enrich(column, candidates, &wanted, span, &mut out)?;
         }
         self.hold(&out)?;
-        Ok(Evaluated::Vector(super::column::merged(out).map_err(|l| super::same_labelset(span, &l))?))
+        Ok(Evaluated::Vector(super::column::merged(out).map_err(|_| super::same_labelset(span))?))
     }
 
     /// Adds to `out` the series with the labels of its info series at each step; several when those change.

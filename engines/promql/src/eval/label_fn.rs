@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use quarterdeck_kernel::matcher::anchored;
 
-use super::column::{Columns, merged};
+use super::column::{Columns, distinct};
 use super::{Evaluation, Evaluator, Steps, same_labelset};
 use crate::Span;
 use crate::ast::{Call, ExprKind};
@@ -78,6 +78,6 @@ impl Evaluator<'_> {
                 }
             }
         }
-        merged(columns).map_err(|labels| same_labelset(span, &labels))
+        if distinct(&columns) { Ok(columns) } else { Err(same_labelset(span)) }
     }
 }

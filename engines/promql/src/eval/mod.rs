@@ -239,7 +239,7 @@ impl<'a> Evaluator<'a> {
                 for column in &mut columns {
                     column.map(|v| -v, |h| h.scale(-1.0));
                 }
-                Evaluated::Vector(self.drop_names(columns, expr.span)?)
+                Evaluated::Vector(self.drop_names_strictly(columns, expr.span)?)
             }
             text @ Evaluated::String(_) => text,
         })
@@ -310,20 +310,30 @@ impl<'a> Evaluator<'a> {
         labels.filter(|n| !self.is_name(n))
     }
 
-    /// Takes the names off, or marks them to be taken off at the end.
-    fn drop_names(&self, mut columns: Columns, span: Span) -> Evaluation<Columns> {
+    /// Takes the names off, or marks them to be taken off at the end. Series that then are the same become one, as long
+    /// as no two of them have a value at the same step.
+    fn drop_names(&self, columns: Columns, span: Span) -> Evaluation<Columns> {
+        let (columns, same) = self.without_names(columns);
+        if same { column::merged(columns).map_err(|_| same_labelset(span)) } else { Ok(columns) }
+    }
+
+    /// As [`Self::drop_names`], for operations on whole series: no two may become the same at all.
+    fn drop_names_strictly(&self, columns: Columns, span: Span) -> Evaluation<Columns> {
+        let (columns, same) = self.without_names(columns);
+        if same && !column::distinct(&columns) { Err(same_labelset(span)) } else { Ok(columns) }
+    }
+
+    /// Takes the names off or marks them; and whether series may have become the same.
+    fn without_names(&self, mut columns: Columns) -> (Columns, bool) {
         if self.options.delayed_name_removal {
             columns.iter_mut().for_each(|c| c.drop_name = true);
-            return Ok(columns);
+            return (columns, false);
         }
-        let distinct = self.distinct_without_names(&columns);
+        let same = !self.distinct_without_names(&columns);
         for column in &mut columns {
             column.labels = self.nameless(&column.labels);
         }
-        if distinct {
-            return Ok(columns);
-        }
-        column::merged(columns).map_err(|labels| same_labelset(span, &labels))
+        (columns, same)
     }
 
     /// Whether distinct series surely stay distinct without their names: when all have the same one.
@@ -344,7 +354,7 @@ impl<'a> Evaluator<'a> {
         if !any {
             return Ok(columns);
         }
-        column::merged(columns).map_err(|labels| same_labelset(span, &labels))
+        column::merged(columns).map_err(|_| same_labelset(span))
     }
 }
 
@@ -352,8 +362,7 @@ fn size(columns: &[Column]) -> u64 {
     columns.iter().map(Column::size).sum()
 }
 
-fn same_labelset(span: Span, labels: &Labels) -> QueryError {
-    let _ = labels;
+fn same_labelset(span: Span) -> QueryError {
     QueryError::evaluation(span, "vector cannot contain metrics with the same labelset")
 }
 

@@ -89,6 +89,10 @@ impl Evaluator<'_> {
             })
             .collect();
         let shares: Vec<f64> = columns.iter().map(|c| hash_share(&c.labels)).collect();
+        if op == AggregateOp::LimitRatio {
+            // Noted even where there is nothing to pick from.
+            limit.iter().try_for_each(|r| self.ratio(*r, span).map(drop))?;
+        }
         for group in groups {
             for (i, &limit) in limit.iter().enumerate() {
                 let mut left = 0;

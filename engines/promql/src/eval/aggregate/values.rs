@@ -1,6 +1,7 @@
 //! Aggregations that look at all values of a group at once: quantile, count_values.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use quarterdeck_kernel::Labels;
 
@@ -77,27 +78,31 @@ impl Evaluator<'_> {
                 // Values that stay the same from step to step need their labels once.
                 let mut last: Option<(u64, Labels)> = None;
                 for i in 0..steps.count {
-                    let (bits, text) = match columns[m].cell(i) {
-                        Cell::Absent => continue,
-                        Cell::Float(v) => (Some(v.to_bits()), v),
-                        Cell::Histogram(_) => (None, 0.0),
+                    let labels = match (&last, columns[m].cell(i)) {
+                        (_, Cell::Absent) => continue,
+                        (Some((same, labels)), Cell::Float(v)) if *same == v.to_bits() => labels.clone(),
+                        (_, Cell::Float(v)) => group.labels.with(label, &format_float(v)),
+                        (_, Cell::Histogram(h)) => group.labels.with(label, &h.to_string()),
                     };
-                    let labels = match (&last, bits, columns[m].cell(i)) {
-                        (Some((same, labels)), Some(bits), _) if *same == bits => labels.clone(),
-                        (_, _, Cell::Histogram(h)) => group.labels.with(label, &h.to_string()),
-                        _ => group.labels.with(label, &format_float(text)),
+                    let column = match found.entry(labels.clone()) {
+                        Entry::Occupied(entry) => entry.into_mut(),
+                        // Every new value is a new series: taken one by one, there may be very many.
+                        Entry::Vacant(entry) => {
+                            order.push(labels.clone());
+                            entry.insert(self.new_column(labels.clone(), steps.count)?)
+                        }
                     };
-                    let column = found.entry(labels.clone()).or_insert_with(|| {
-                        order.push(labels.clone());
-                        Column::empty(labels.clone(), steps.count)
-                    });
                     let before = if column.is_present(i) { column.floats[i] } else { 0.0 };
                     column.set_float(i, before + 1.0);
-                    last = bits.map(|b| (b, labels));
+                    last = match columns[m].cell(i) {
+                        Cell::Float(v) => Some((v.to_bits(), labels)),
+                        _ => None,
+                    };
                 }
-                self.budget.take(0)?;
             }
         }
-        Ok(order.iter().filter_map(|labels| found.remove(labels)).collect())
+        let out: Columns = order.iter().filter_map(|labels| found.remove(labels)).collect();
+        self.release(&out);
+        Ok(out)
     }
 }

@@ -13,6 +13,18 @@ use crate::ast::{BinaryExpr, Cardinality, VectorMatching};
 use crate::error::QueryError;
 use crate::value::PointValue;
 
+/// Marks the steps at which the column has a value; fails where another one had.
+fn once_per_step(column: &Column, matched: &mut [bool]) -> Result<(), &'static str> {
+    for (i, matched) in matched.iter_mut().enumerate() {
+        if column.is_present(i) && std::mem::replace(matched, true) {
+            return Err(
+                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
+            );
+        }
+    }
+    Ok(())
+}
+
 /// The elements of both sides that have the same matching labels.
 #[derive(Default)]
 struct MatchGroup {
@@ -71,18 +83,9 @@ impl Evaluator<'_> {
                     if !column.has_any() {
                         continue;
                     }
-                    if matching.cardinality == Cardinality::OneToOne && !matched.is_empty() {
-                        for (i, matched) in
-                            matched.iter_mut().enumerate().filter(|(i, _)| column.is_present(*i))
-                        {
-                            let _ = i;
-                            if std::mem::replace(matched, true) {
-                                return Err(QueryError::evaluation(
-                                    span,
-                                    "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
-                                ));
-                            }
-                        }
+                    if matching.cardinality == Cardinality::OneToOne {
+                        once_per_step(&column, &mut matched)
+                            .map_err(|why| QueryError::evaluation(span, why))?;
                     }
                     out.push(column);
                 }
