@@ -4,7 +4,9 @@
 //! other; what two of them share belongs in `quarterdeck-ui`.
 
 pub mod itself;
+pub mod metrics;
 pub mod overview;
+pub mod services;
 pub mod targets;
 pub mod timeline;
 pub mod world;
@@ -20,6 +22,8 @@ pub const PANES: [&str; 7] = ["overview", "services", "metrics", "streams", "tar
 pub fn all() -> Vec<Box<dyn Pane<World>>> {
     vec![
         Box::new(overview::Overview::new()),
+        Box::new(services::Services::new()),
+        Box::new(metrics::Metrics::new()),
         Box::new(targets::Targets::new()),
         Box::new(timeline::Timeline::new()),
         Box::new(itself::Itself::new()),
