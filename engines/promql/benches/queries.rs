@@ -1,6 +1,8 @@
 //! How long queries take on data in memory: `cargo bench -p quarterdeck-promql`.
 
+use std::collections::HashSet;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -65,12 +67,31 @@ impl Storage for Prepared {
     }
 }
 
+/// Shares equal names and values, as stores do.
+#[derive(Default)]
+struct Symbols(HashSet<Arc<str>>);
+
+impl Symbols {
+    fn labels(&mut self, pairs: &[(&str, String)]) -> Labels {
+        let mut share = |text: &str| {
+            let known = self.0.get(text).cloned();
+            known.unwrap_or_else(|| {
+                let new: Arc<str> = text.into();
+                self.0.insert(Arc::clone(&new));
+                new
+            })
+        };
+        Labels::from_pairs(pairs.iter().map(|(n, v)| (share(n), share(v))).collect::<Vec<_>>())
+    }
+}
+
 /// Samples every 5 s for half an hour.
 fn samples(slope: f64) -> Vec<Sample> {
     (0..360).map(|i| Sample { t: Timestamp::from_millis(i * 5000), v: slope * i as f64 }).collect()
 }
 
 fn counters(count: usize) -> Prepared {
+    let mut symbols = Symbols::default();
     let series = (0..count).map(|i| {
         let labels = [
             ("__name__", "http_requests_total".to_owned()),
@@ -79,24 +100,26 @@ fn counters(count: usize) -> Prepared {
             ("path", format!("/api/v1/resource/{}", i % 97)),
             ("code", ["200", "404", "500"][i % 3].to_owned()),
         ];
-        SeriesData { labels: Labels::from_pairs(labels), samples: samples(i as f64 % 7.0) }
+        SeriesData { labels: symbols.labels(&labels), samples: samples(i as f64 % 7.0) }
     });
     Prepared { series: series.collect() }
 }
 
 fn buckets(families: usize) -> Prepared {
     let bounds = ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "+Inf"];
-    let series = (0..families).flat_map(|f| {
-        bounds.iter().enumerate().map(move |(b, le)| {
+    let mut symbols = Symbols::default();
+    let mut series = vec![];
+    for f in 0..families {
+        for (b, le) in bounds.iter().enumerate() {
             let labels = [
                 ("__name__", "latency_seconds_bucket".to_owned()),
                 ("instance", format!("10.0.{}.{}:9100", f / 250, f % 250)),
                 ("le", (*le).to_owned()),
             ];
-            SeriesData { labels: Labels::from_pairs(labels), samples: samples((b + 1) as f64) }
-        })
-    });
-    Prepared { series: series.collect() }
+            series.push(SeriesData { labels: symbols.labels(&labels), samples: samples((b + 1) as f64) });
+        }
+    }
+    Prepared { series }
 }
 
 fn bench(c: &mut Criterion) {
