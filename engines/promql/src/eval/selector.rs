@@ -65,7 +65,7 @@ impl Evaluator<'_> {
         steps: Steps,
         value: impl Fn(PointValue, i64) -> PointValue,
     ) -> Evaluation<Columns> {
-        let lookback = time::millis(self.options.lookback);
+        let lookback = time::millis(self.options.lookback).max(1);
         let (first, last) = self.reference_range(selector, steps);
         let after = first.saturating_sub(lookback);
         let fetched = self.fetch(selector, after.saturating_add(1), last, first == last)?;
