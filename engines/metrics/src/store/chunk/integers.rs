@@ -37,7 +37,7 @@ fn scaled(samples: &[(i64, u64)]) -> Option<(usize, Vec<i64>)> {
             None => return Some((place, numbers)),
             // Only a scale that fits the value that stopped this one is worth a try.
             Some((_, bits)) => {
-                place = (place + 1..POWERS.len()).find(|p| whole(*bits, POWERS[*p]).is_some())?
+                place = (place + 1..POWERS.len()).find(|p| whole(*bits, POWERS[*p]).is_some())?;
             }
         }
     }
