@@ -20,7 +20,7 @@ const FILE_BYTES: u64 = 10 * 1024 * 1024;
 const FILES_KEPT: usize = 5;
 
 /// Changes the level of the running console's log.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct LevelSwitch {
     handle: Option<reload::Handle<LevelFilter, Registry>>,
     dropped: Arc<AtomicU64>,

@@ -99,7 +99,7 @@ fn setup(global: &Global, paths: Paths, demo: bool) -> Result<Setup, Failure> {
 
 /// The screen is there at once; the engines start behind it.
 async fn with_screen(setup: Setup, at: Option<Subject>, children: Option<&Children>) -> Result<(), Failure> {
-    let stage = Stage::new(&setup)?;
+    let stage = Stage::new(&setup);
     let (told, mut outcome) = tokio::sync::mpsc::channel::<Result<System, Failure>>(1);
     let begin = setup.clone();
     let stage_ref = &stage;
@@ -131,7 +131,7 @@ async fn with_screen(setup: Setup, at: Option<Subject>, children: Option<&Childr
 }
 
 async fn headless(setup: Setup, children: Option<&Children>) -> Result<(), Failure> {
-    let stage = Stage::new(&setup)?;
+    let stage = Stage::new(&setup);
     let mut signals = quarterdeck_ui::terminal::signals()
         .map_err(|e| Failure::Failed(format!("signals cannot be caught: {e}")))?;
     let system = tokio::select! {

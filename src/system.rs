@@ -88,23 +88,19 @@ pub struct System {
 
 impl Stage {
     /// Sets the stage. Nothing is opened yet.
-    ///
-    /// # Errors
-    /// When two actions have one id: a mistake in the program.
-    pub fn new(setup: &Setup) -> Result<Self, Failure> {
+    pub fn new(setup: &Setup) -> Self {
         let supervisor = Supervisor::new(Arc::clone(&setup.clock));
         let parts = Arc::new(Parts::default());
         let (scrape, streams, services) = (Live::new("scrape"), Live::new("streams"), Live::new("services"));
         let reloader = Arc::new(Reloader::new(setup, scrape.clone(), streams.clone(), services.clone()));
         let reload: Arc<dyn actions::Reload> = Arc::clone(&reloader) as _;
         let handles = actions::Handles { scrape, streams, services, level: setup.level.clone(), reload };
-        let registry = actions::registry(&handles).map_err(|e| Failure::Failed(e.to_string()))?;
-        let asked = Arc::new(Asked::new(&registry));
+        let asked = Arc::new(Asked::new());
         parts.console.set(Arc::new(Pulse::new(setup).console(&supervisor.life(), &setup.loaded)));
         let world = parts.world(1, setup.clock.now(), &(Arc::clone(&asked) as _));
         let (publish, worlds) = watch::channel(Arc::new(world));
         let (ready, backstage) = watch::channel(None);
-        Ok(Self { supervisor, parts, worlds, backstage, asked, publish, ready, handles, reloader })
+        Self { supervisor, parts, worlds, backstage, asked, publish, ready, handles, reloader }
     }
 }
 
@@ -153,7 +149,8 @@ impl System {
         };
         running.start(&stage.handles).await?;
 
-        let registry = actions::registry(&stage.handles).map_err(|e| Failure::Failed(e.to_string()))?;
+        let registry =
+            actions::registry(&stage.handles, &timeline).map_err(|e| Failure::Failed(e.to_string()))?;
         let dispatcher = Dispatcher::new(registry, timeline.clone());
         dispatcher.set_read_only(config.read_only);
         dispatcher.recover().await.map_err(|e| Failure::Data(e.to_string()))?;

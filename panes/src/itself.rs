@@ -159,6 +159,7 @@ impl Pane<World> for Itself {
         rule::rule(cx.look, buffer, head, title, unit);
         self.list.draw(cx.look, buffer, layout.list, &self.rows(cx.world));
         if let Some(x) = layout.divider {
+            rule::rule(cx.look, buffer, Rect { x, y: area.y, width: 1, height: 1 }, "", "");
             rule::divider(cx.look, buffer, x, area.y + 1, area.bottom());
         }
         vec![Hit { area: layout.list, target: "table".to_owned() }]

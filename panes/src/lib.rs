@@ -7,6 +7,7 @@ pub mod itself;
 pub mod metrics;
 pub mod overview;
 pub mod services;
+pub mod streams;
 pub mod targets;
 pub mod timeline;
 pub mod world;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Box<dyn Pane<World>>> {
         Box::new(overview::Overview::new()),
         Box::new(services::Services::new()),
         Box::new(metrics::Metrics::new()),
+        Box::new(streams::Streams::new()),
         Box::new(targets::Targets::new()),
         Box::new(timeline::Timeline::new()),
         Box::new(itself::Itself::new()),

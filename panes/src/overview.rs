@@ -195,6 +195,8 @@ impl Pane<World> for Overview {
         draw_firing(cx, buffer, layout.firing);
         draw_timeline(cx, buffer, layout.timeline);
         if let Some(x) = layout.divider {
+            // The rule goes on through the divider's column.
+            rule::rule(cx.look, buffer, Rect { x, y: layout.firing.y, width: 1, height: 1 }, "", "");
             rule::divider(cx.look, buffer, x, layout.firing.y + 1, layout.firing.bottom());
         }
         vec![Hit { area: layout.services, target: "services".to_owned() }]
@@ -245,7 +247,8 @@ impl Layout {
         let area = cx.area;
         let body = area.height.saturating_sub(1);
         let wanted = u16::try_from(cx.world.services.services.len()).unwrap_or(u16::MAX).saturating_add(2);
-        let below_least = if area.width >= WIDE { 7 } else { 10 };
+        let firing_rows = u16::try_from(breaches(cx).len().clamp(1, 4)).unwrap_or(4);
+        let below_least = if area.width >= WIDE { 7 } else { firing_rows + 1 + 4 };
         let services_height = wanted.max(body / 2).min(body.saturating_sub(below_least)).max(body.min(5));
         let services = Rect { y: area.y + 1.min(area.height), height: services_height.min(body), ..area };
         let rest =

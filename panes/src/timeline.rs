@@ -47,8 +47,8 @@ const COLUMNS: [Column; 6] = [
     Column::fixed("time", "TIME", 8),
     Column::fixed("kind", "KIND", 17).priority(2),
     Column::flex("change", "CHANGE", 24).weight(6),
-    Column::flex("service", "SERVICE", 10).weight(1).at_most(18).priority(3),
-    Column::flex("who", "WHO", 8).weight(1).at_most(16),
+    Column::fixed("service", "SERVICE", 13).priority(3),
+    Column::fixed("who", "WHO", 10),
     Column::fixed("state", "STATE", 13).priority(1),
 ];
 
@@ -241,8 +241,11 @@ impl Pane<World> for Timeline {
     }
 
     fn hints(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
-        let mut hints =
-            vec!["timeline.open", "shell.undo", "timeline.filter", "timeline.cursor", "timeline.columns"];
+        let mut hints = vec!["timeline.open", "timeline.filter", "timeline.cursor", "timeline.columns"];
+        let rows = self.rows(cx);
+        if self.selected(&rows).is_some_and(|e| e.undo.is_some() && e.undone_by.is_none()) {
+            hints.insert(1, "shell.undo");
+        }
         if self.more && !cx.world.timeline.entries.is_empty() {
             hints.push("timeline.older");
         }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use quarterdeck_journal::dispatch::RegisterError;
 use quarterdeck_journal::store::{Migrations, Step};
-use quarterdeck_journal::{Dispatcher, Registry};
+use quarterdeck_journal::{Dispatcher, Registry, Timeline};
 use quarterdeck_kernel::{ActionSpec, Invocation, Reason, Subject};
 use quarterdeck_panes::world::Actions;
 
@@ -43,8 +43,9 @@ pub struct Handles {
 ///
 /// # Errors
 /// When two have one id, or an inverse is missing: a mistake in the program.
-pub fn registry(handles: &Handles) -> Result<Registry, RegisterError> {
+pub fn registry(handles: &Handles, timeline: &Timeline) -> Result<Registry, RegisterError> {
     let mut registry = Registry::new();
+    registry.register_all(timeline.actions())?;
     targets::register(&mut registry, &handles.scrape)?;
     streams::register(&mut registry, &handles.streams)?;
     limit::register(&mut registry, &handles.services)?;
@@ -53,14 +54,16 @@ pub fn registry(handles: &Handles) -> Result<Registry, RegisterError> {
     Ok(registry)
 }
 
-/// Every action's spec, without any engine: for the reference.
+/// Every action's spec, without any engine: for the first frame and for the reference.
 pub fn specs() -> Vec<ActionSpec> {
-    let journal = Registry::new();
-    let built_in = journal.specs().map(|spec| (**spec).clone());
-    let engines =
-        [quarterdeck_scrape::actions(), quarterdeck_streams::actions(), quarterdeck_services::actions()];
-    let mut all: Vec<ActionSpec> =
-        built_in.chain(engines.into_iter().flatten()).chain(console::specs()).collect();
+    let engines = [
+        quarterdeck_journal::dispatch::specs().to_vec(),
+        quarterdeck_scrape::actions(),
+        quarterdeck_streams::actions(),
+        quarterdeck_services::actions(),
+        console::specs().to_vec(),
+    ];
+    let mut all = engines.concat();
     all.sort_by_key(|spec| spec.id);
     all
 }
@@ -72,16 +75,21 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// The actions of a registry.
-    pub fn new(registry: &Registry) -> Self {
-        let specs = registry.specs().map(|spec| (**spec).clone()).collect();
-        Self { specs, dispatcher: OnceLock::new() }
+    /// Every action, none of which makes sense yet.
+    pub fn new() -> Self {
+        Self { specs: specs(), dispatcher: OnceLock::new() }
     }
 
     /// The engines have started.
     pub fn ready(&self, dispatcher: Dispatcher) {
         // A second call would be a second start of the console: the first stays.
         let _ = self.dispatcher.set(dispatcher);
+    }
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -105,4 +113,42 @@ impl Actions for Asked {
 /// The name of an invocation's subject; the dispatcher has checked that there is one of the right kind.
 fn named(invocation: &Invocation) -> &str {
     invocation.subject.as_ref().map(|s| s.id.as_str()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_kernel::{Clock, SystemClock};
+
+    use super::*;
+
+    /// What the screen and the reference are told must be what can be done.
+    #[tokio::test]
+    async fn the_listed_actions_are_those_that_are_registered() {
+        let dir = tempfile::tempdir().unwrap();
+        let location = quarterdeck_journal::Location::Sqlite(dir.path().join("store.db"));
+        let migrations = [quarterdeck_journal::timeline::MIGRATIONS, MIGRATIONS];
+        let opened = quarterdeck_journal::Db::open(&location, &migrations, SystemClock.now()).await.unwrap();
+        let options = quarterdeck_journal::timeline::Options::new(dir.path().join("timeline"), "host");
+        let timeline = Timeline::open(opened.db, options, Arc::new(SystemClock)).await.unwrap();
+        struct Never;
+        impl Reload for Never {
+            fn reload<'a>(
+                &'a self,
+                _: &'a quarterdeck_kernel::Actor,
+            ) -> quarterdeck_journal::dispatch::BoxFuture<'a, Result<String, String>> {
+                Box::pin(async { Err("not here".to_owned()) })
+            }
+        }
+        let handles = Handles {
+            scrape: Live::new("scrape"),
+            streams: Live::new("streams"),
+            services: Live::new("services"),
+            level: LevelSwitch::default(),
+            reload: Arc::new(Never),
+        };
+        let registry = registry(&handles, &timeline).unwrap();
+        let mut registered: Vec<ActionSpec> = registry.specs().map(|spec| (**spec).clone()).collect();
+        registered.sort_by_key(|spec| spec.id);
+        assert_eq!(registered, specs());
+    }
 }

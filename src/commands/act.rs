@@ -40,12 +40,24 @@ pub fn actor(via: Via) -> Actor {
     let user = variable("QUARTERDECK_OPERATOR")
         .or_else(|| variable("USER"))
         .or_else(|| variable("LOGNAME"))
+        .or_else(user_of_process)
         .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let terminal = rustix::termios::ttyname(std::io::stdin(), Vec::new())
         .map(|t| t.to_string_lossy().into_owned())
         .unwrap_or_default();
     Actor { user, host, terminal, via }
+}
+
+/// The name of this process's user, where no variable tells it (in containers and services), from /etc/passwd.
+fn user_of_process() -> Option<String> {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    })
 }
 
 /// Runs the command.

@@ -1,6 +1,5 @@
 //! `quarterdeck timeline`: reading and verifying.
 
-use quarterdeck_journal::DataDir;
 use quarterdeck_journal::store::{Db, Location};
 use quarterdeck_journal::timeline;
 use quarterdeck_kernel::{Clock, Entry, SystemClock};
@@ -79,13 +78,9 @@ async fn verify(global: &Global) -> Result<(), Failure> {
             path.display()
         )));
     }
-    // Opening may have to write (a log to be merged): hold the directory if nobody else does.
-    let _held = DataDir::open(&paths.data_dir).ok();
-    let migrations = [timeline::MIGRATIONS, crate::actions::MIGRATIONS];
-    let opened = Db::open(&location, &migrations, SystemClock.now())
-        .await
-        .map_err(|e| Failure::Data(e.to_string()))?;
-    let report = timeline::verify(&opened.db, &paths.data_dir.join("timeline"))
+    let opened =
+        Db::open_read_only(&location, SystemClock.now()).await.map_err(|e| Failure::Data(e.to_string()))?;
+    let report = timeline::verify(&opened, &paths.data_dir.join("timeline"))
         .await
         .map_err(|e| Failure::Data(e.to_string()))?;
     for chain in &report.chains {

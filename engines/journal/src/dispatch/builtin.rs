@@ -11,11 +11,11 @@ use super::execute::{BoxFuture, Execute, Failure, How, Outcome, Redirect, Stored
 use crate::store::Tx;
 use crate::timeline::Timeline;
 
-impl Timeline {
-    /// The timeline's own actions: `timeline.undo` and `timeline.note`.
-    #[must_use]
-    pub fn actions(&self) -> Vec<(ActionSpec, Arc<dyn Execute>)> {
-        let undo = ActionSpec {
+/// The timeline's own actions, as data: `timeline.undo` and `timeline.note`.
+#[must_use]
+pub fn specs() -> [ActionSpec; 2] {
+    [
+        ActionSpec {
             id: "timeline.undo",
             title: "Undo",
             description: "Undo what an entry of the timeline tells, unless things have changed since.",
@@ -23,8 +23,8 @@ impl Timeline {
             args: Vec::new(),
             danger: Danger::Disruptive,
             inverse: None,
-        };
-        let note = ActionSpec {
+        },
+        ActionSpec {
             id: "timeline.note",
             title: "Add a note",
             description: "Write a note on the timeline, for instance what was found out or decided.",
@@ -40,7 +40,15 @@ impl Timeline {
             ],
             danger: Danger::Safe,
             inverse: None,
-        };
+        },
+    ]
+}
+
+impl Timeline {
+    /// The timeline's own actions with their functions; see [`specs`].
+    #[must_use]
+    pub fn actions(&self) -> Vec<(ActionSpec, Arc<dyn Execute>)> {
+        let [undo, note] = specs();
         vec![(undo, Arc::new(Undo(self.clone()))), (note, Arc::new(Note))]
     }
 }

@@ -24,6 +24,7 @@ mod registry;
 mod run;
 mod validate;
 
+pub use builtin::specs;
 pub use dispatcher::Dispatcher;
 pub use error::{ArgumentError, DispatchError, RegisterError};
 pub use execute::{

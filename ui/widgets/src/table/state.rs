@@ -37,6 +37,8 @@ pub struct TableState {
     pub(super) offset: usize,
     sort: Option<Sort>,
     filter: String,
+    /// Whether a row was ever chosen.
+    touched: bool,
     marked: BTreeSet<String>,
     pub(super) arrangement: Arrangement,
 }
@@ -79,12 +81,15 @@ impl TableState {
         self.arrangement = arrangement;
         let found = self.selected.as_deref().and_then(|key| self.arrangement.place(key));
         match found {
+            // As long as nobody has chosen a row, what comes first is what there is to see.
+            _ if !self.touched => self.place_at(0, rows),
             Some(place) => {
                 self.place = place;
-                // The selected row stays where it is on the screen; the others move around it.
-                self.offset = place.saturating_sub(screen);
+                // The selected row stays where it is on the screen and the others move around it; but at the top the
+                // top stays in sight: what is worst comes up there.
+                self.offset = if self.offset == 0 { 0 } else { place.saturating_sub(screen) };
             }
-            None => self.select_place(self.place, rows),
+            None => self.place_at(self.place, rows),
         }
         self.offset = self.offset.min(self.len().saturating_sub(1));
     }
@@ -134,6 +139,7 @@ impl TableState {
 
     /// Selects the row of a key; false if it is not shown.
     pub fn select(&mut self, key: &str) -> bool {
+        self.touched = true;
         self.selected = Some(key.to_owned());
         if let Some(place) = self.arrangement.place(key) {
             self.place = place;
@@ -144,6 +150,11 @@ impl TableState {
 
     /// Selects the row at a place, the last one if there are fewer.
     pub fn select_place(&mut self, place: usize, rows: &(impl Rows + ?Sized)) {
+        self.touched = true;
+        self.place_at(place, rows);
+    }
+
+    fn place_at(&mut self, place: usize, rows: &(impl Rows + ?Sized)) {
         let place = place.min(self.len().saturating_sub(1));
         self.place = place;
         let row = self.row_at(place).filter(|row| *row < rows.len());

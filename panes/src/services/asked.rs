@@ -1,0 +1,275 @@
+//! What is asked in the background for the charts, and what came of it.
+
+use std::sync::Arc;
+
+use quarterdeck_kernel::{Moment, Sample, Timestamp};
+use quarterdeck_services::{SignalSeries, Snapshot};
+use quarterdeck_widgets::heatmap::HeatColumn;
+
+use crate::world::Query;
+
+/// The slot of [`Query::Signals`].
+pub(super) const SIGNALS: &str = "signals";
+/// The slot of [`Query::Heatmap`].
+pub(super) const HEATMAP: &str = "heatmap";
+
+/// A question that has no answer after this long is asked again, in milliseconds.
+const LOST: i64 = 30_000;
+
+/// What the charts of the pane are about.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Question {
+    pub(super) service: String,
+    pub(super) transaction: Option<String>,
+    pub(super) range: i64,
+    pub(super) moment: Moment,
+    pub(super) columns: usize,
+}
+
+impl Question {
+    /// Whether answers to both can stand under the same title.
+    fn same_thing(&self, other: &Self) -> bool {
+        self.service == other.service && self.transaction == other.transaction
+    }
+
+    /// The least time between two askings, in milliseconds: short ranges follow quickly, long ones at leisure.
+    fn patience(&self) -> i64 {
+        let step = self.range / i64::try_from(self.columns.max(1)).unwrap_or(i64::MAX);
+        (step / 4).clamp(2_000, LOST)
+    }
+
+    pub(super) fn signals(&self, now: Timestamp) -> Query {
+        let to = self.moment.or(now);
+        Query::Signals {
+            service: self.service.clone(),
+            transaction: self.transaction.clone(),
+            from: to.plus_millis(-self.range),
+            to,
+            columns: self.columns,
+        }
+    }
+
+    pub(super) fn heatmap(&self, now: Timestamp) -> Query {
+        let to = self.moment.or(now);
+        Query::Heatmap {
+            service: self.service.clone(),
+            transaction: self.transaction.clone(),
+            from: to.plus_millis(-self.range),
+            to,
+            columns: self.columns,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    question: Question,
+    at: Timestamp,
+    version: u64,
+    waiting: bool,
+}
+
+/// One slot: the question last asked and the answer that is shown.
+#[derive(Debug)]
+pub(super) struct Slot<T> {
+    asked: Option<Asked>,
+    answer: Option<Result<T, String>>,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { asked: None, answer: None }
+    }
+}
+
+impl<T> Slot<T> {
+    /// Whether the question is to be asked now; if so it counts as asked. What was answered about something else is
+    /// dropped, so that nothing stands under a wrong title.
+    pub(super) fn ask(&mut self, question: &Question, now: Timestamp, version: u64) -> bool {
+        let due = match &self.asked {
+            None => true,
+            Some(asked) if asked.question != *question => true,
+            Some(asked) => {
+                let passed = now.as_millis().saturating_sub(asked.at.as_millis());
+                let live = question.moment == Moment::Live && asked.version != version;
+                if asked.waiting { passed >= LOST } else { live && passed >= question.patience() }
+            }
+        };
+        if due {
+            if self.asked.as_ref().is_none_or(|asked| !asked.question.same_thing(question)) {
+                self.answer = None;
+            }
+            self.asked = Some(Asked { question: question.clone(), at: now, version, waiting: true });
+        }
+        due
+    }
+
+    /// Takes the answer to what was asked last.
+    pub(super) fn take(&mut self, answer: Result<T, String>) {
+        if let Some(asked) = &mut self.asked {
+            asked.waiting = false;
+            self.answer = Some(answer);
+        }
+    }
+
+    /// Forgets everything; true if an answer was still awaited.
+    pub(super) fn clear(&mut self) -> bool {
+        self.answer = None;
+        self.asked.take().is_some_and(|asked| asked.waiting)
+    }
+
+    pub(super) fn answer(&self) -> Option<&Result<T, String>> {
+        self.answer.as_ref()
+    }
+
+    pub(super) fn waiting(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.waiting)
+    }
+}
+
+/// Signals as lines of charts.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    pub(super) rate: Vec<Sample>,
+    pub(super) errors: Vec<Sample>,
+    pub(super) p50: Vec<Sample>,
+    pub(super) p95: Vec<Sample>,
+    pub(super) p99: Vec<Sample>,
+    pub(super) within: Vec<Sample>,
+    pub(super) attained: Option<f64>,
+    /// The answer itself, for files; none when the lines come from the snapshot's short history.
+    pub(super) series: Option<Arc<SignalSeries>>,
+}
+
+impl Lines {
+    pub(super) fn new(series: Arc<SignalSeries>) -> Self {
+        let line = |values: &[f64]| -> Vec<Sample> {
+            series.times.iter().zip(values).map(|(t, v)| Sample { t: *t, v: *v }).collect()
+        };
+        Self {
+            rate: line(&series.rate),
+            errors: line(&series.errors),
+            p50: line(&series.p50),
+            p95: line(&series.p95),
+            p99: line(&series.p99),
+            within: line(&series.attainment),
+            attained: series.attained,
+            series: Some(series),
+        }
+    }
+
+    /// What the snapshot itself remembers: it can be drawn at once, before any answer.
+    pub(super) fn of_history(snapshot: &Snapshot, service: &str, transaction: Option<&str>) -> Self {
+        let Some(view) = snapshot.service(service) else { return Self::default() };
+        let line = |values: &[f64]| history(snapshot, values);
+        match transaction {
+            None => {
+                let signals = &view.signals;
+                Self {
+                    rate: line(&signals.rate.history),
+                    errors: line(&signals.errors.history),
+                    p50: line(&signals.p50.history),
+                    p95: line(&signals.p95.history),
+                    p99: line(&signals.p99.history),
+                    ..Self::default()
+                }
+            }
+            Some(name) => view.transaction(name).map_or_else(Self::default, |t| Self {
+                rate: line(&t.rate_history),
+                p99: line(&t.p99_history),
+                ..Self::default()
+            }),
+        }
+    }
+}
+
+/// A history of the snapshot with its times.
+pub(super) fn history(snapshot: &Snapshot, values: &[f64]) -> Vec<Sample> {
+    let step = quarterdeck_kernel::time::millis(snapshot.history_step);
+    let last = i64::try_from(values.len()).unwrap_or(0) - 1;
+    let at = |index: usize| {
+        let back = last.saturating_sub(i64::try_from(index).unwrap_or(i64::MAX));
+        snapshot.history_end.plus_millis(step.saturating_mul(back).saturating_neg())
+    };
+    values.iter().enumerate().map(|(index, v)| Sample { t: at(index), v: *v }).collect()
+}
+
+/// A latency heatmap, ready to be drawn.
+#[derive(Debug, Default)]
+pub(super) struct Heat {
+    pub(super) bounds: Vec<f64>,
+    pub(super) columns: Vec<HeatColumn>,
+}
+
+impl Heat {
+    pub(super) fn new(map: &quarterdeck_services::Heatmap) -> Self {
+        let step = quarterdeck_kernel::time::millis(map.step);
+        let columns = map.times.iter().zip(&map.counts);
+        Self {
+            bounds: map.bounds.clone(),
+            // The engine names a column by its end, the widget by its beginning.
+            columns: columns
+                .map(|(t, counts)| HeatColumn { at: t.plus_millis(-step), counts: counts.clone() })
+                .collect(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        !self.columns.iter().any(|column| column.counts.iter().any(|count| count.is_finite()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
+
+    fn question(service: &str) -> Question {
+        Question {
+            service: service.to_owned(),
+            transaction: None,
+            range: 900_000,
+            moment: Moment::Live,
+            columns: 90,
+        }
+    }
+
+    #[test]
+    fn what_is_live_is_asked_again_but_not_too_often() {
+        let mut slot = Slot::default();
+        let orders = question("orders");
+        assert!(slot.ask(&orders, NOW, 1));
+        assert!(!slot.ask(&orders, NOW.plus_millis(5_000), 2), "the answer is still awaited");
+        slot.take(Ok(1));
+        assert!(!slot.ask(&orders, NOW.plus_millis(1_000), 2), "too soon");
+        assert!(!slot.ask(&orders, NOW.plus_millis(9_000), 1), "nothing new");
+        assert!(slot.ask(&orders, NOW.plus_millis(3_000), 2));
+        assert_eq!(slot.answer(), Some(&Ok(1)), "the old answer stays until the new one comes");
+        assert!(
+            slot.ask(&orders, NOW.plus_millis(40_000), 2),
+            "an answer that never came is asked for again"
+        );
+    }
+
+    #[test]
+    fn what_is_rewound_is_asked_once() {
+        let mut slot = Slot::<u8>::default();
+        let past = Question { moment: Moment::At(NOW), ..question("orders") };
+        assert!(slot.ask(&past, NOW, 1));
+        slot.take(Err("no".to_owned()));
+        assert!(!slot.ask(&past, NOW.plus_millis(60_000), 9));
+    }
+
+    #[test]
+    fn an_answer_never_stands_under_another_title() {
+        let mut slot = Slot::default();
+        slot.ask(&question("orders"), NOW, 1);
+        slot.take(Ok(1));
+        assert!(slot.ask(&question("risk"), NOW, 1));
+        assert_eq!((slot.answer(), slot.waiting()), (None, true));
+        assert!(slot.clear());
+        slot.take(Ok(2));
+        assert_eq!(slot.answer(), None, "nothing was asked");
+    }
+}
