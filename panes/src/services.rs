@@ -191,8 +191,10 @@ impl Services {
             SubjectKind::Transaction => {
                 // Names of services may hold slashes too: the longest that is known counts.
                 let splits = subject.id.match_indices('/').map(|(at, _)| subject.id.split_at(at));
-                let known =
-                    splits.clone().filter(|(service, _)| world.services.service(service).is_some()).last();
+                let known = splits
+                    .clone()
+                    .filter(|(service, _)| world.services.service(service).is_some())
+                    .next_back();
                 if let Some((service, rest)) = known.or_else(|| splits.clone().next()) {
                     self.open_service(service, Some(&rest[1..]), true);
                 }
@@ -359,7 +361,7 @@ impl Services {
             "cause" => match facts::worst_need(&cx.world.services, service) {
                 Some(sick) => {
                     let elsewhere = self.open.as_ref().is_some_and(|open| open.elsewhere);
-                    self.open_service(&sick.name.to_string(), None, elsewhere);
+                    self.open_service(&sick.name, None, elsewhere);
                     Some(Vec::new())
                 }
                 None => one(Effect::Toast(
@@ -398,7 +400,7 @@ impl Services {
     fn enter(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         if self.open.is_none() {
             if let Some(service) = self.service(cx) {
-                self.open_service(&service.name.to_string(), None, false);
+                self.open_service(&service.name, None, false);
             }
             return Vec::new();
         }
@@ -442,7 +444,7 @@ impl Services {
         let elsewhere = self.open.as_ref().map(|open| open.elsewhere);
         let selected = self.list.table.selected_row().and_then(|row| rows.get(row));
         if let (Some(elsewhere), Some(service)) = (elsewhere, selected) {
-            self.open_service(&service.name.to_string(), None, elsewhere);
+            self.open_service(&service.name, None, elsewhere);
         }
         Vec::new()
     }

@@ -101,6 +101,15 @@ pub struct Scope {
     pub frozen: bool,
 }
 
+impl Scope {
+    /// The same with the time cursor moved by steps, as the global keys do it: the window follows when the cursor leaves
+    /// it, and past the present everything is live.
+    #[must_use]
+    pub fn with_cursor_moved(&self, now: Timestamp, steps: i64) -> Self {
+        crate::shell::time::move_cursor(self, now, steps)
+    }
+}
+
 /// What a pane is given with every call.
 pub struct Context<'a, W: World> {
     /// What is true.

@@ -3,7 +3,7 @@
 use quarterdeck_kernel::{Entry, Sample};
 use quarterdeck_services::ServiceView;
 use quarterdeck_ui::{Context, Hit};
-use quarterdeck_widgets::chart::{Chart, Legend, Marker, Series, Threshold, Viewport};
+use quarterdeck_widgets::chart::{Chart, Legend, Series, Threshold, Viewport};
 use quarterdeck_widgets::heatmap::Heatmap;
 use quarterdeck_widgets::{Role, Unit, format, rule, text};
 use ratatui::buffer::Buffer;
@@ -176,7 +176,6 @@ fn draw_lines(
     chart.cursor = cx.scope.cursor;
     // Attainment lives near a hundred: from zero it would always look well.
     chart.from_zero = view != View::Within;
-    chart.marker = if view == View::Rate { Marker::Block } else { Marker::Braille };
     chart.legend = if area.height >= 5 { Legend::Row } else { Legend::None };
     Some(chart.draw(cx.look, buffer, area))
 }

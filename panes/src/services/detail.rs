@@ -3,7 +3,7 @@
 use quarterdeck_kernel::Sample;
 use quarterdeck_services::{ServiceView, Signal};
 use quarterdeck_ui::Context;
-use quarterdeck_widgets::chart::{Chart, Legend, Marker, Series, Threshold, Viewport};
+use quarterdeck_widgets::chart::{Chart, Legend, Series, Threshold, Viewport};
 use quarterdeck_widgets::gauge::Gauge;
 use quarterdeck_widgets::sparkline::{self, Range};
 use quarterdeck_widgets::{Look, Role, Unit, format, rule, text};
@@ -134,7 +134,6 @@ fn draw_chart(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, service:
     chart.thresholds = threshold.as_slice();
     chart.marks = &marks;
     chart.cursor = cx.scope.cursor;
-    chart.marker = if latency { Marker::Braille } else { Marker::Block };
     chart.legend = if latency { Legend::Row } else { Legend::None };
     let inside = below(area, 1);
     chart.draw(cx.look, buffer, Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside });
@@ -165,7 +164,7 @@ pub(super) fn draw_resources(look: &Look, buffer: &mut Buffer, area: Rect, servi
             text::put_right(buffer, x, y, width, amount, look.style(Role::Text));
             continue;
         };
-        let role = if percent > limit.unwrap_or(95.0) { Role::Warning } else { Role::Info };
+        let role = if percent > limit.unwrap_or(95.0) { Role::Warning } else { Role::Muted };
         let gauge = Gauge {
             label: &resource.name,
             part: percent / 100.0,

@@ -29,6 +29,9 @@ pub(super) fn wrap(lines: Vec<Line>, width: usize) -> Vec<Line> {
             for word in piece.split_inclusive(' ') {
                 let taken = text::width(word.trim_end());
                 if used > 0 && used + taken > width {
+                    if let Some((last, _)) = current.last_mut() {
+                        last.truncate(last.trim_end().len());
+                    }
                     out.push(std::mem::take(&mut current));
                     used = 0;
                     if word.trim().is_empty() || word.trim() == "·" {

@@ -46,12 +46,15 @@ impl ListLayout {
     }
 }
 
+/// A line down: its column, its first row, the row below its last.
+type Divider = (u16, u16, u16);
+
 /// One service: facts, charts, transactions, resources.
 pub(super) struct OneLayout {
     pub(super) facts: Rect,
     /// Each chart with its rule.
     pub(super) charts: Vec<(View, Rect)>,
-    pub(super) chart_divider: Option<(u16, u16, u16)>,
+    pub(super) chart_divider: Option<Divider>,
     pub(super) transactions: Rect,
     pub(super) resources: Rect,
     pub(super) divider: Option<u16>,
@@ -79,7 +82,7 @@ impl OneLayout {
     }
 }
 
-fn arrange(area: Rect, chosen: View, side_by_side: bool) -> (Vec<(View, Rect)>, Option<(u16, u16, u16)>) {
+fn arrange(area: Rect, chosen: View, side_by_side: bool) -> (Vec<(View, Rect)>, Option<Divider>) {
     if area.height < 2 {
         return (Vec::new(), None);
     }

@@ -11,7 +11,7 @@ mod mouse;
 mod place;
 mod query;
 mod remember;
-mod time;
+pub(crate) mod time;
 mod toast;
 
 use std::collections::{BTreeMap, VecDeque};
