@@ -191,10 +191,7 @@ impl Services {
             SubjectKind::Transaction => {
                 // Names of services may hold slashes too: the longest that is known counts.
                 let splits = subject.id.match_indices('/').map(|(at, _)| subject.id.split_at(at));
-                let known = splits
-                    .clone()
-                    .filter(|(service, _)| world.services.service(service).is_some())
-                    .next_back();
+                let known = splits.clone().rfind(|(service, _)| world.services.service(service).is_some());
                 if let Some((service, rest)) = known.or_else(|| splits.clone().next()) {
                     self.open_service(service, Some(&rest[1..]), true);
                 }
@@ -536,7 +533,11 @@ impl Services {
         match (slot, answer) {
             (SIGNALS, Ok(Answer::Signals(series))) => self.signals.take(Ok(Lines::new(series))),
             (SIGNALS, Err(why)) => self.signals.take(Err(why)),
-            (HEATMAP, Ok(Answer::Heatmap(map))) => self.heatmap.take(Ok(Heat::new(&map))),
+            (HEATMAP, Ok(Answer::Heatmap(map))) => {
+                let service = self.service(cx);
+                let limit = service.and_then(|s| charts::latency_limit(s, self.narrowed()));
+                self.heatmap.take(Ok(Heat::new(&map, limit)));
+            }
             (HEATMAP, Err(why)) => self.heatmap.take(Err(why)),
             (slot, Ok(Answer::Plot(content))) => {
                 let Some(open) = &self.open else { return Vec::new() };
@@ -640,8 +641,7 @@ impl Services {
             rule::rule(cx.look, buffer, Rect { width: cx.area.width, ..*first }, "", "");
         }
         let charts = layout.charts.iter();
-        let hits = charts.filter_map(|(view, area)| charts::draw(cx, buffer, *area, *view, &drawn)).collect();
-        hits
+        charts.filter_map(|(view, area)| charts::draw(cx, buffer, *area, *view, &drawn)).collect()
     }
 
     fn draw_transactions(

@@ -202,14 +202,24 @@ pub(super) struct Heat {
 }
 
 impl Heat {
-    pub(super) fn new(map: &quarterdeck_services::Heatmap) -> Self {
+    /// Only buckets around those that hold something, and around the limit: room is for what happens.
+    pub(super) fn new(map: &quarterdeck_services::Heatmap, limit: Option<f64>) -> Self {
         let step = quarterdeck_kernel::time::millis(map.step);
+        let holds =
+            |bucket: usize| map.counts.iter().any(|counts| counts.get(bucket).is_some_and(|c| *c > 0.0));
+        let limited = limit.and_then(|limit| map.bounds.iter().position(|bound| limit <= *bound));
+        let full: Vec<usize> = (0..map.bounds.len()).filter(|b| holds(*b) || limited == Some(*b)).collect();
+        let from = full.first().map_or(0, |first| first.saturating_sub(1));
+        let to = full.last().map_or(map.bounds.len(), |last| (last + 2).min(map.bounds.len()));
         let columns = map.times.iter().zip(&map.counts);
         Self {
-            bounds: map.bounds.clone(),
+            bounds: map.bounds[from..to].to_vec(),
             // The engine names a column by its end, the widget by its beginning.
             columns: columns
-                .map(|(t, counts)| HeatColumn { at: t.plus_millis(-step), counts: counts.clone() })
+                .map(|(t, counts)| HeatColumn {
+                    at: t.plus_millis(-step),
+                    counts: counts.get(from..to).unwrap_or_default().to_vec(),
+                })
                 .collect(),
         }
     }
@@ -233,6 +243,20 @@ mod tests {
             moment: Moment::Live,
             columns: 90,
         }
+    }
+
+    #[test]
+    fn empty_buckets_at_the_ends_take_no_room() {
+        let counts = vec![vec![0.0, 0.0, 3.0, 1.0, 0.0, 0.0, 0.0, 0.0], vec![f64::NAN; 8], vec![1.0]];
+        let bounds = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, f64::INFINITY];
+        let times = vec![NOW; 3];
+        let map = quarterdeck_services::Heatmap { bounds, times, counts, ..Default::default() };
+        assert_eq!(Heat::new(&map, None).bounds, [1.0, 2.0, 4.0, 8.0, 16.0]);
+        let heat = Heat::new(&map, Some(20.0));
+        assert_eq!(heat.bounds, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]);
+        assert_eq!(heat.columns[0].counts.len(), 7);
+        let nothing = quarterdeck_services::Heatmap::default();
+        assert!(Heat::new(&nothing, Some(1.0)).is_empty());
     }
 
     #[test]

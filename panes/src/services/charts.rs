@@ -39,6 +39,14 @@ pub(super) struct Parts<'a> {
     pub(super) limits: Vec<(String, f64)>,
 }
 
+/// What latency should stay under, in milliseconds: the transaction's threshold, or the service's limit.
+pub(super) fn latency_limit(service: &ServiceView, transaction: Option<&str>) -> Option<f64> {
+    match transaction {
+        Some(name) => service.transaction(name).and_then(|t| t.threshold),
+        None => service.signals.p99.limit,
+    }
+}
+
 /// What a view consists of; the heatmap, as lines, is the percentiles.
 pub(super) fn parts<'a>(
     view: View,
@@ -53,11 +61,7 @@ pub(super) fn parts<'a>(
     match view {
         View::Latency | View::Heatmap => {
             let unit = Unit::Millis;
-            let threshold = if transaction.is_some() {
-                narrowed.and_then(|t| t.threshold)
-            } else {
-                service.signals.p99.limit
-            };
+            let threshold = latency_limit(service, transaction);
             let all = [("p99", &lines.p99), ("p95", &lines.p95), ("p50", &lines.p50)];
             let known = all.into_iter().filter(|(_, samples)| !samples.is_empty());
             Parts {
@@ -189,12 +193,7 @@ fn draw_heat(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, drawn: &D
         say(cx, buffer, area, "No latency histogram has samples in this time.", Role::Muted);
         return None;
     }
-    let narrowed = drawn.transaction.and_then(|name| drawn.service.transaction(name));
-    let threshold = if drawn.transaction.is_some() {
-        narrowed.and_then(|t| t.threshold)
-    } else {
-        drawn.service.signals.p99.limit
-    };
+    let threshold = latency_limit(drawn.service, drawn.transaction);
     let map = Heatmap {
         bounds: &heat.bounds,
         unit: Unit::Millis,

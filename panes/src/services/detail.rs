@@ -88,13 +88,15 @@ fn draw_signals(look: &Look, buffer: &mut Buffer, area: Rect, service: &ServiceV
 
 fn draw_signal(look: &Look, buffer: &mut Buffer, area: Rect, (name, signal, unit): (&str, &Signal, &str)) {
     let role = signal_role(signal);
+    let value = if unit == "%" { signal.value.map(facts::rounded) } else { signal.value };
+    let shown = Signal { value, ..signal.clone() };
     text::put(buffer, area.x + 1, area.y, 10, name, look.style(Role::Muted));
     text::put(
         buffer,
         area.x + 12,
         area.y,
         16.min(area.width.saturating_sub(13)),
-        &with_unit(signal, unit),
+        &with_unit(&shown, unit),
         look.style(role),
     );
     let room = area.width.saturating_sub(31);
@@ -148,11 +150,14 @@ pub(super) fn draw_resources(look: &Look, buffer: &mut Buffer, area: Rect, servi
     let shown: Vec<_> = resources
         .iter()
         .map(|r| {
-            let amount = match &*r.unit {
-                "" | "1" => format::number(r.value),
-                unit => Unit::named(unit).full(r.value),
+            let amount = match (&*r.unit, r.percent) {
+                // What is measured in per cent is not told twice.
+                ("%" | "percent", Some(_)) => String::new(),
+                ("" | "1", _) => format::number(r.value),
+                (unit, _) => Unit::named(unit).full(r.value),
             };
-            (r, r.percent.map_or_else(|| amount.clone(), |p| format!("{amount}  {:>3} %", format::number(p))))
+            let part = r.percent.map(|p| format!("  {:>4} %", facts::part(p)));
+            (r, format!("{amount}{}", part.unwrap_or_default()))
         })
         .collect();
     let value =

@@ -205,7 +205,8 @@ pub(super) fn figures(
     put("rate", with_unit(&s.rate, "/s"), signal_role(&s.rate));
     put("errors", with_unit(&s.errors, "%"), signal_role(&s.errors));
     put("p99", with_unit(&s.p99, "ms"), signal_role(&s.p99));
-    put(full, with_unit(&s.saturation, "%"), signal_role(&s.saturation));
+    let saturation = Signal { value: s.saturation.value.map(rounded), ..s.saturation.clone() };
+    put(full, with_unit(&saturation, "%"), signal_role(&saturation));
     put("apdex", format::number(s.apdex.unwrap_or(f64::NAN)), known(s.apdex));
     put("p50", with_unit(&s.p50, "ms"), signal_role(&s.p50));
     put("p95", with_unit(&s.p95, "ms"), signal_role(&s.p95));
@@ -223,6 +224,16 @@ pub(super) fn has_limit(service: &ServiceView) -> bool {
 
 pub(super) fn value(signal: &Signal) -> String {
     format::number(signal.value.unwrap_or(f64::NAN))
+}
+
+/// To the hundredth.
+pub(super) fn rounded(percent: f64) -> f64 {
+    (percent * 100.0).round() / 100.0
+}
+
+/// Per cent, to the hundredth: nobody needs to know that a pool is 0.0785 % full.
+pub(super) fn part(percent: f64) -> String {
+    format::number(rounded(percent))
 }
 
 /// A value beside its limit: `84 (50)`.

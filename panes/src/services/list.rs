@@ -10,7 +10,7 @@ use quarterdeck_widgets::sparkline::{self, Range};
 use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
 use quarterdeck_widgets::{Role, format};
 
-use super::facts::{signal_role, value, with_limit};
+use super::facts::{self, signal_role, value, with_limit};
 use crate::World;
 
 pub(super) const COLUMNS: [Column; 12] = [
@@ -71,7 +71,7 @@ impl Rows for ServiceRows<'_> {
             "p95" => value(&signals.p95).into(),
             "p99" => with_limit(&signals.p99).into(),
             "trend" => "".into(),
-            "saturation" => value(&signals.saturation).into(),
+            "saturation" => facts::part(signals.saturation.value.unwrap_or(f64::NAN)).into(),
             "apdex" => format::number(signals.apdex.unwrap_or(f64::NAN)).into(),
             "owner" => service.owner.as_deref().unwrap_or_default().into(),
             _ if service.targets.total == 0 => "·".into(),
