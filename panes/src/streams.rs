@@ -103,6 +103,12 @@ impl Streams {
         }
     }
 
+    fn focus_on(&mut self, focus: Focus) {
+        self.focus = focus;
+        self.feeds.unfocused = focus == Focus::Rows;
+        self.rows.unfocused = focus == Focus::Feeds;
+    }
+
     /// The selected feed.
     fn feed<'a>(&self, world: &'a World) -> Option<&'a Arc<FeedView>> {
         world.streams.feed(self.feeds.table.selected()?)
@@ -130,6 +136,7 @@ impl Streams {
             let filter = self.rows.table.filter().to_owned();
             self.rows = Listing::new(&shape.columns(), None);
             self.rows.table.set_filter(&filter);
+            self.focus_on(self.focus);
             self.shape = shape;
             (self.shown, self.arranging) = (None, None);
         }
@@ -172,7 +179,7 @@ impl Streams {
         match verb {
             "open" => {
                 if self.feed(cx.world).is_some() {
-                    self.focus = Focus::Rows;
+                    self.focus_on(Focus::Rows);
                 }
                 Vec::new()
             }
@@ -189,7 +196,7 @@ impl Streams {
                     vec![Effect::Toast(Severity::Info, text)]
                 }
                 Some(feed) => {
-                    let name = feed.metrics.first().map(|n| n.to_string()).unwrap_or_default();
+                    let name = feed.metrics.first().map(ToString::to_string).unwrap_or_default();
                     let selector = format!("{name}{{stream={:?}}}", &*feed.name);
                     vec![Effect::Go(Subject::new(SubjectKind::Series, selector))]
                 }
@@ -200,12 +207,12 @@ impl Streams {
                 row.map(|row| Effect::Copy(row.raw.to_string())).into_iter().collect()
             }
             "back" if self.focus == Focus::Rows && self.rows.table.filter().is_empty() => {
-                self.focus = Focus::Feeds;
+                self.focus_on(Focus::Feeds);
                 Vec::new()
             }
             // A filter is meant for the rows: there are never many feeds.
             "filter" if self.focus == Focus::Feeds && self.shown.is_some() => {
-                self.focus = Focus::Rows;
+                self.focus_on(Focus::Rows);
                 self.command("filter", cx)
             }
             _ if self.focus == Focus::Feeds => {
@@ -249,7 +256,7 @@ impl Streams {
         match (target, self.shown.clone()) {
             ("feeds", _) => {
                 if pressed {
-                    self.focus = Focus::Feeds;
+                    self.focus_on(Focus::Feeds);
                 }
                 let feeds = FeedRows::new(&cx.world.streams, cx.world.now);
                 let did = self.feeds.click(click, at, layout.feeds, &feeds);
@@ -258,7 +265,7 @@ impl Streams {
             ("rows", Some(rows)) => {
                 // The wheel reads on without going in; a click goes in.
                 if pressed {
-                    self.focus = Focus::Rows;
+                    self.focus_on(Focus::Rows);
                     self.follow = false;
                 }
                 if click == Click::ScrollDown {
@@ -285,7 +292,7 @@ impl Pane<World> for Streams {
             Event::Scope => Vec::new(),
             Event::Open(subject) => {
                 self.feeds.table.set_filter("");
-                self.focus = Focus::Feeds;
+                self.focus_on(Focus::Feeds);
                 self.wanted = Some(subject.id.clone());
                 self.refresh(cx)
             }
@@ -341,7 +348,7 @@ impl Pane<World> for Streams {
             Focus::Feeds if rows => hints.extend(["streams.open", "streams.filter"]),
             Focus::Feeds => {}
             Focus::Rows => {
-                hints.extend(["streams.back", "streams.filter", "streams.follow", "streams.message"])
+                hints.extend(["streams.back", "streams.filter", "streams.follow", "streams.message"]);
             }
         }
         if !feed.metrics.is_empty() {

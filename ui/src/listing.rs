@@ -59,6 +59,8 @@ pub enum Did {
 pub struct Listing {
     /// The table.
     pub table: TableState,
+    /// Whether keys go elsewhere now: the selection is drawn quietly then.
+    pub unfocused: bool,
     /// The filter as it is typed, and as it was before.
     filtering: Option<(Line, String)>,
     /// The column that the chooser points at.
@@ -199,7 +201,7 @@ impl Listing {
     /// Draws the table, below it the filter if there is one, over it the column chooser if it is open.
     pub fn draw(&self, look: &Look, buffer: &mut Buffer, area: Rect, rows: &(impl Rows + ?Sized)) {
         let table = self.table_area(area);
-        Table::new(&self.table).draw(look, buffer, table, rows);
+        Table::new(&self.table).focused(!self.unfocused).draw(look, buffer, table, rows);
         if table.height < area.height {
             let line = Rect { y: area.bottom() - 1, height: 1, ..area };
             self.draw_filter(look, buffer, line);

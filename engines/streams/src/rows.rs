@@ -119,6 +119,14 @@ impl Rows {
     }
 }
 
+/// Rows from their records, oldest first.
+impl FromIterator<Row> for Rows {
+    fn from_iter<I: IntoIterator<Item = Row>>(records: I) -> Self {
+        let all: Vec<Arc<Row>> = records.into_iter().map(Arc::new).collect();
+        Self { chunks: all.chunks(CHUNK).map(Arc::from).collect(), skip: 0, len: all.len() }
+    }
+}
+
 /// The ring behind [`Rows`].
 #[derive(Debug)]
 pub(crate) struct Ring {
@@ -200,6 +208,13 @@ mod tests {
                 assert_eq!(view.last().map(|r| r.id), ids.last().copied());
             }
         }
+    }
+
+    #[test]
+    fn rows_from_records_are_found_at_their_places() {
+        let rows: Rows = (1..=130).map(row).collect();
+        assert_eq!((rows.len(), rows.get(100).map(|r| r.id), rows.last().map(|r| r.id)), (130, Some(101), Some(130)));
+        assert!(rows.iter().map(|r| r.id).eq(1..=130));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use quarterdeck_kernel::labels::METRIC_NAME;
 use quarterdeck_kernel::{MatchOp, Matcher};
+use quarterdeck_promql::functions::{aggregation_named, function};
 use quarterdeck_promql::{CompletionKind, complete, context};
 use quarterdeck_widgets::popup::Item;
 
@@ -93,6 +94,15 @@ pub(super) fn wanted(text: &str, cursor: usize) -> Wanted {
         })
         .collect();
     Wanted { replace: context.replace, prefix: context.prefix, names, words, at_once }
+}
+
+/// The call that a cursor is in: its signature and what it does.
+pub(super) fn signature(text: &str, cursor: usize) -> Option<String> {
+    let (name, _) = context(text, cursor).call?;
+    match function(name) {
+        Some(function) => Some(format!("{} · {}", function.signature(), function.help)),
+        None => aggregation_named(name).map(|a| format!("{} by (labels) (vector) · {}", a.name, a.help)),
+    }
 }
 
 /// Whether the innermost open bracket is a brace; brackets in quotes do not count.
@@ -195,6 +205,14 @@ mod tests {
         assert_eq!(texts(&at("up{job=|"), &["orders"]), ["\"orders\""]);
         let values = Names::Values { label: "job".to_owned(), metric: Some("up".to_owned()) };
         assert_eq!(at("up{job=\"|").names.map(|(n, _)| n), Some(values));
+    }
+
+    #[test]
+    fn calls_tell_their_signature() {
+        let told = signature("sum(rate(up", 11).unwrap_or_default();
+        assert!(told.starts_with("rate(range vector) → instant vector · Rate"), "{told}");
+        assert!(signature("sum(up", 6).is_some_and(|t| t.starts_with("sum by (labels)")));
+        assert_eq!(signature("up", 2), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use quarterdeck_ui::{Key, KeyCode};
 use quarterdeck_widgets::prompt::{Edit, Prompt};
 
-use super::complete::{Behind, LIMIT, Wanted, wanted};
+use super::complete::{Behind, LIMIT, Wanted, signature, wanted};
 use super::queries::understand;
 use crate::world::Names;
 
@@ -189,6 +189,11 @@ impl Editor {
             self.wanted = None;
             self.prompt.dismiss();
         }
+    }
+
+    /// The signature of the call that the cursor is in, and what it does.
+    pub(super) fn help(&self) -> String {
+        signature(self.prompt.text(), self.prompt.cursor()).unwrap_or_default()
     }
 
     /// Shows what is wrong. A query that only lacks its end while it is being typed is not yet wrong.

@@ -151,7 +151,7 @@ impl SeriesRows {
     fn value(&self, row: usize, column: usize) -> f64 {
         let line = &self.lines.all[row];
         match (self.signs, column) {
-            (true, 1) => self.at.map_or(line.last, |at| line.at(at, self.lines.gap)),
+            (true, 1) => self.at.map_or(f64::NAN, |at| line.at(at, self.lines.gap)),
             (true, 3) => line.least,
             (true, 4) => line.most,
             _ => line.last,

@@ -45,7 +45,7 @@ pub(super) fn narrow(query: &str, selector: &str) -> Option<String> {
         match text.strip_suffix('}') {
             // Empty braces, or a comma at the end, need no further comma.
             Some(open) if open.trim_end().ends_with(['{', ',']) => {
-                cuts.push((found.span.end - 1, conditions))
+                cuts.push((found.span.end - 1, conditions));
             }
             Some(_) => cuts.push((found.span.end - 1, inside.as_str())),
             None => cuts.push((found.span.end, whole.as_str())),

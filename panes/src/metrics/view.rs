@@ -61,10 +61,11 @@ impl Layout {
             queries.push((place, take(*height)));
         }
         let rest = area.height.saturating_sub(title.height + used);
-        if pane.blank() {
-            let chart = take(rest);
+        if pane.queries.is_blank() {
+            let help = u16::from(!pane.blank() && rest > 3);
+            let chart = take(rest - help);
             let none = take(0);
-            return Self { title, queries, chart, series_rule: none, series: none, explain: none };
+            return Self { title, queries, chart, series_rule: none, series: none, explain: take(help) };
         }
         let explain = if rest >= 6 { world_notes.clamp(1, rest / 3) } else { 0 };
         let rest = rest - explain;
@@ -134,6 +135,13 @@ impl Metrics {
         }
         if self.blank() {
             hits.extend(self.draw_examples(cx, buffer, layout.chart));
+        } else if self.queries.is_blank() {
+            let next = "Enter runs it · Esc leaves it";
+            Empty { what: "Tab offers what fits at the cursor.", next, key: "" }.draw(
+                cx.look,
+                buffer,
+                layout.chart,
+            );
         } else if self.options.graph {
             hits.extend(self.draw_chart(cx, buffer, layout.chart));
         }
@@ -146,7 +154,12 @@ impl Metrics {
             (&self.editor, layout.queries.iter().find(|(place, _)| *place == self.queries.selected()))
         {
             let line = inner(*row);
-            editor.prompt.draw_choices(cx.look, buffer, Rect { height: 1, x: line.x - 1, ..line }, area);
+            editor.prompt.draw_choices(
+                cx.look,
+                buffer,
+                Rect { height: 1, x: line.x.saturating_sub(1), ..line },
+                area,
+            );
         }
         if let Some(cell) = typed.and_then(|at| buffer.cell_mut(at)) {
             cell.set_style(cx.look.style(Role::Accent).add_modifier(Modifier::REVERSED));
@@ -336,6 +349,9 @@ impl Metrics {
             let told = prompt.error().map(|why| (why.to_owned(), Role::Critical));
             return std::iter::once((String::new(), Role::Text)).chain(told).collect();
         }
+        if let Some(editor) = &self.editor {
+            return vec![(editor.help(), Role::Muted)];
+        }
         let mut lines = Vec::new();
         let query = self.queries.current();
         let room = usize::from(width.saturating_sub(2));
@@ -414,7 +430,7 @@ impl Metrics {
         };
         let widest =
             examples.iter().map(|e| text::width(&e.query).max(text::width(&e.what) + 2)).max().unwrap_or(0);
-        let width = (widest as u16 + 6).max(52).min(area.width);
+        let width = (widest as u16 + 6).max(52).min(area.width.saturating_sub(2));
         let height = examples.len() as u16 * 3 + 4;
         let x = area.x + (area.width - width) / 2;
         let mut y = area.y + area.height.saturating_sub(height) / 3;

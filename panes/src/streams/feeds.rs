@@ -7,14 +7,14 @@ use quarterdeck_kernel::Timestamp;
 use quarterdeck_streams::{FeedState, FeedView, Snapshot};
 use quarterdeck_widgets::sparkline::Range;
 use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
-use quarterdeck_widgets::{Glyph, Role, Unit, format};
+use quarterdeck_widgets::{Glyph, Role, format};
 
 /// Columns of the feeds.
 pub(super) const COLUMNS: [Column; 9] = [
     Column::flex("feed", "FEED", 10).weight(2).at_most(28),
     Column::fixed("state", "STATE", 14),
-    Column::fixed("rate", "   MSG /s", 24),
-    Column::number("bytes", "BYTES /s", 11).priority(3),
+    Column::fixed("rate", "  MSG /s", 20),
+    Column::number("bytes", "KiB /s", 8).priority(3),
     Column::number("lag", "LAG ms", 7),
     Column::number("gaps", "GAPS", 6).priority(1),
     Column::number("drops", "DROPPED", 7).priority(2),
@@ -68,7 +68,7 @@ impl<'a> FeedRows<'a> {
         let stats = &feed.stats;
         match column {
             "rate" => stats.message_rate,
-            "bytes" => stats.byte_rate,
+            "bytes" => stats.byte_rate / 1024.0,
             "lag" => stats.lag_ms.unwrap_or(f64::NAN),
             "gaps" => stats.gaps as f64,
             "drops" => stats.dropped as f64,
@@ -93,7 +93,6 @@ impl Rows for FeedRows<'_> {
             "feed" => (&*feed.name).into(),
             "state" => words(feed.state, self.now).into(),
             "error" => feed.last_error.as_ref().map(|(_, why)| &**why).unwrap_or_default().into(),
-            "bytes" => Unit::Bytes.full(feed.stats.byte_rate).into(),
             id => format::number(Self::number(feed, id)).into(),
         }
     }
@@ -117,7 +116,7 @@ impl Rows for FeedRows<'_> {
             }
             "rate" => {
                 let history: Vec<f64> = feed.history.iter().map(|p| f64::from(p.messages)).collect();
-                cell.trend(&text, 9, if connected { Role::Text } else { Role::Muted }, &history, self.range);
+                cell.trend(&text, 8, if connected { Role::Text } else { Role::Muted }, &history, self.range);
             }
             "gaps" if feed.stats.gaps > 0 => cell.role(&text, Role::Warning),
             "drops" if feed.stats.dropped > 0 => cell.role(&text, Role::Critical),

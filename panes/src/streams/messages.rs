@@ -47,7 +47,7 @@ pub(super) struct Shape {
 impl Shape {
     /// The shape of a feed's rows. Once rows have told it, it stays: columns must not move while one reads.
     pub(super) fn of(feed: &FeedView, before: &Self) -> Self {
-        let names = || feed.columns.iter().map(|name| name.to_string());
+        let names = || feed.columns.iter().map(ToString::to_string);
         let same = *before.feed == *feed.name && before.fields.iter().map(|(n, _)| n.clone()).eq(names());
         if same && (before.seen || feed.rows.is_empty()) {
             return before.clone();

@@ -3,7 +3,7 @@
 use quarterdeck_kernel::{Moment, Sample, Timestamp};
 use quarterdeck_streams::{FeedState, FeedView};
 use quarterdeck_ui::{Context, Hit};
-use quarterdeck_widgets::chart::{Chart, Legend, Marker, Series, Viewport};
+use quarterdeck_widgets::chart::{Chart, Legend, Series, Viewport};
 use quarterdeck_widgets::{Glyph, Role, Unit, format, rule, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -137,7 +137,8 @@ impl Streams {
         let (Some(row), false) = (row, area.is_empty()) else { return };
         let look = cx.look;
         let sent = row.sent.map(|at| format!(" · sent {}", look.clock_millis(at))).unwrap_or_default();
-        let title = format!("message {} · {}{sent}", row.id, look.clock_millis(row.received));
+        let came = format!("{}{sent}", look.clock_millis(row.received));
+        let title = format!("message {}", row.id);
         let size = if row.raw.len() < row.bytes {
             let kept = Unit::Bytes.full(row.raw.len() as f64);
             format!("the first {kept} of {}", Unit::Bytes.full(row.bytes as f64))
@@ -147,23 +148,16 @@ impl Streams {
         let inside = match layout.divider {
             Some(x) => {
                 rule::divider(look, buffer, x, area.y, area.bottom());
-                text::put(
-                    buffer,
-                    area.x + 1,
-                    area.y,
-                    area.width.saturating_sub(2),
-                    &title,
-                    look.style(Role::Title),
-                );
-                Rect {
-                    x: area.x + 1,
-                    y: area.y + 1,
-                    width: area.width.saturating_sub(2),
-                    height: area.height - 1,
-                }
+                let (x, width) = (area.x + 1, area.width.saturating_sub(2));
+                let taken = text::put(buffer, x, area.y, width, &title, look.style(Role::Title)) + 2;
+                let taken = taken.min(width);
+                text::put_right(buffer, x + taken, area.y, width - taken, &size, look.style(Role::Muted));
+                text::put(buffer, x, area.y + 1, width, &came, look.style(Role::Muted));
+                let front = area.height.min(3);
+                Rect { x, y: area.y + front, width, height: area.height - front }
             }
             None => {
-                rule::rule(look, buffer, area, &title, &size);
+                rule::rule(look, buffer, area, &format!("{title} · {came}"), &size);
                 Rect {
                     x: area.x + 1,
                     y: area.y + 1,
@@ -197,9 +191,6 @@ impl Streams {
                     text::put(buffer, inside.x, y, inside.width, line, look.style(role));
                 }
             }
-        }
-        if layout.divider.is_some() {
-            text::put_right(buffer, inside.x, area.y, inside.width, &size, look.style(Role::Muted));
         }
     }
 }
@@ -254,7 +245,6 @@ fn draw_rate(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, feed: &Fe
     };
     let mut chart = Chart::new(&series, viewport, Unit::PerSecond);
     chart.legend = Legend::None;
-    chart.marker = Marker::Block;
     chart.gap = GAP;
     chart.cursor = cx.scope.cursor;
     chart.marks = &marks;
