@@ -106,7 +106,7 @@ pub(super) fn draw(
         right.push_str("asking … ");
     }
     if let (View::Within, Ok(Lines { attained: Some(part), .. })) = (view, drawn.lines) {
-        right = format!("{} % over {}", percent(Some(*part)), format::span(cx.scope.range));
+        right = format!("{} % over {} ", percent(Some(*part)), format::span(cx.scope.range));
     }
     if drawn.more && drawn.first == Some(view) {
         right.push_str("v ▸");

@@ -88,15 +88,16 @@ impl Rows for TransactionRows<'_> {
         let t = &self.transactions[row];
         let text = self.text(row, column);
         let broken = t.broken_since.is_some();
-        let trend = |history: &[f64], range, cell: &mut CellPainter<'_>| {
-            let role = if broken { Role::Warning } else { Role::Faint };
+        let trend = |history: &[f64], range, role, cell: &mut CellPainter<'_>| {
             let values = sparkline::resample(history, usize::from(cell.width()).saturating_sub(1));
             cell.trend("", 0, role, &values, range);
         };
         match COLUMNS[column].id {
             "transaction" if self.narrowed == Some(&*t.name) => cell.role(&text, Role::Accent),
-            "rate-trend" => trend(&t.rate_history, self.rate, cell),
-            "p99-trend" => trend(&t.p99_history, self.p99, cell),
+            "rate-trend" => trend(&t.rate_history, self.rate, Role::Faint, cell),
+            "p99-trend" => {
+                trend(&t.p99_history, self.p99, if broken { Role::Warning } else { Role::Faint }, cell)
+            }
             "attainment" if broken => cell.role(&text, Role::Warning),
             "p99" if broken && t.p99 > t.threshold => cell.role(&text, Role::Warning),
             "threshold" => cell.role(&text, if t.threshold.is_some() { Role::Muted } else { Role::Faint }),
