@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use quarterdeck_widgets::text::clean;
+
 /// Why the program ends other than well. The numbers are told by `--help` ([`crate::cli::EXIT_CODES`]).
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -46,7 +48,9 @@ pub fn report(result: Result<(), Failure>) -> ExitCode {
         Err(failure) => {
             let text = failure.to_string();
             if !text.is_empty() {
-                eprintln!("quarterdeck: {text}");
+                // What a file or another program said may stand in it: nothing of that steers the terminal.
+                let lines: Vec<_> = text.lines().map(clean).collect();
+                eprintln!("quarterdeck: {}", lines.join("\n"));
             }
             ExitCode::from(failure.code())
         }

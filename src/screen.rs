@@ -233,7 +233,10 @@ fn light_background(colours: &str) -> bool {
 }
 
 /// The shipped themes and the operator's own (`themes/*.toml` in the configuration directory), which may replace them.
-fn themes(config_dir: &Path) -> Result<Vec<Arc<Theme>>, Failure> {
+///
+/// # Errors
+/// What is wrong with one of the operator's.
+pub fn themes(config_dir: &Path) -> Result<Vec<Arc<Theme>>, Failure> {
     let mut themes = theme::shipped().to_vec();
     let mut files: Vec<PathBuf> = std::fs::read_dir(config_dir.join("themes"))
         .into_iter()

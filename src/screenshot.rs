@@ -83,7 +83,7 @@ pub async fn take(
     let pane = quarterdeck_kernel::Subject::new(quarterdeck_kernel::SubjectKind::Pane, &shot.pane);
     let effects = screen.shell.open(&pane);
     screen.settle(effects).await;
-    screen.input(Input::World(world)).await;
+    screen.input(Input::World(Arc::clone(&world))).await;
     if let Some(subject) = &shot.at {
         let subject =
             subject.parse().map_err(|e: quarterdeck_kernel::subject::SubjectError| e.to_string())?;
@@ -95,8 +95,10 @@ pub async fn take(
         let key: Key = word.parse().map_err(|e| format!("--keys: {e}"))?;
         screen.input(Input::Key(key)).await;
     }
-    // Panes learn their area by being drawn, and may ask more when they know it.
+    // Panes learn their area by being drawn, and arrange themselves for it with the next world.
     screen.draw();
+    let again = World { version: world.version + 1, ..World::clone(&world) };
+    screen.input(Input::World(Arc::new(again))).await;
     screen.input(Input::Tick(SystemClock.now())).await;
     let buffer = screen.draw();
     let options = picture::PictureOptions::default();

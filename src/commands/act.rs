@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::client::Client;
+use super::{say, say_exactly};
 use crate::cli::{Act, Global, Output};
 use crate::exit::Failure;
 
@@ -72,8 +73,8 @@ pub async fn run(global: &Global, act: Act) -> Result<(), Failure> {
         Call { action, subject, args, reason: act.reason, confirm: act.confirm, actor: actor(Via::Shell) };
     let done: Done = client.post_json("/api/quarterdeck/v1/act", &call).await?;
     match act.output {
-        Output::Table => println!("{}", done.message),
-        Output::Json => println!("{}", serde_json::json!(done)),
+        Output::Table => say(&done.message),
+        Output::Json => say_exactly(&serde_json::json!(done).to_string()),
     }
     Ok(())
 }
@@ -104,7 +105,7 @@ fn words(words: &[String]) -> Result<(Option<Subject>, BTreeMap<String, String>)
 async fn list(client: &Client, output: Output) -> Result<(), Failure> {
     let actions: Vec<Value> = client.get_json("/api/quarterdeck/v1/actions", &[]).await?;
     if output == Output::Json {
-        println!("{}", serde_json::json!(actions));
+        say_exactly(&serde_json::json!(actions).to_string());
         return Ok(());
     }
     let text = |action: &Value, key: &str| action[key].as_str().unwrap_or_default().to_owned();
@@ -126,13 +127,13 @@ async fn list(client: &Client, output: Output) -> Result<(), Failure> {
                     .collect()
             })
             .unwrap_or_default();
-        println!(
+        say(&format!(
             "{:width$}{on}{}   {} ({})",
             text(action, "id"),
             args.concat(),
             text(action, "description"),
             text(action, "danger")
-        );
+        ));
     }
     Ok(())
 }

@@ -112,6 +112,13 @@ impl<'a> Page<'a> {
             }
             return (format!("list of {}", self.kind(inner).0), None);
         }
+        let choices = resolved["oneOf"].as_array().or_else(|| resolved["anyOf"].as_array());
+        let has = |key: &str| {
+            choices.into_iter().flatten().any(|c| self.resolve(c)["properties"][key].is_object())
+        };
+        if has("env") && has("file") {
+            return ("secret: `{ env = \"NAME\" }` or `{ file = \"PATH\" }`".to_owned(), None);
+        }
         let words: Vec<String> = ["enum", "oneOf", "anyOf"]
             .iter()
             .flat_map(|word| resolved[*word].as_array().into_iter().flatten())

@@ -2,9 +2,11 @@
 
 use quarterdeck_kernel::time::{millis, parse_duration};
 use quarterdeck_kernel::{Clock, Labels, SystemClock, Timestamp};
+use quarterdeck_widgets::text::clean;
 use serde_json::Value;
 
 use super::client::Client;
+use super::{say, say_exactly};
 use crate::cli::{Global, Output, Query};
 use crate::exit::Failure;
 
@@ -45,12 +47,12 @@ pub async fn run(global: &Global, query: Query) -> Result<(), Failure> {
     };
     let answer: Value = client.get_json(path, &params).await?;
     if query.output == Output::Json {
-        println!("{answer}");
+        say_exactly(&answer.to_string());
         return Ok(());
     }
     for note in ["warnings", "infos"] {
         for text in answer[note].as_array().into_iter().flatten() {
-            eprintln!("quarterdeck: {}", text.as_str().unwrap_or_default());
+            eprintln!("quarterdeck: {}", clean(text.as_str().unwrap_or_default()));
         }
     }
     print_result(&answer["data"]);
@@ -68,18 +70,18 @@ fn print_result(data: &Value) {
     let result = &data["result"];
     let sample = |pair: &Value| pair[1].as_str().unwrap_or_default().to_owned();
     match data["resultType"].as_str() {
-        Some("scalar" | "string") => println!("{}", sample(result)),
+        Some("scalar" | "string") => say(&sample(result)),
         Some("vector") => {
             for series in result.as_array().into_iter().flatten() {
-                println!("{} {}", labels(&series["metric"]), sample(&series["value"]));
+                say(&format!("{} {}", labels(&series["metric"]), sample(&series["value"])));
             }
         }
         _ => {
             for series in result.as_array().into_iter().flatten() {
-                println!("{}", labels(&series["metric"]));
+                say(&labels(&series["metric"]).to_string());
                 for point in series["values"].as_array().into_iter().flatten() {
                     let at = Timestamp::from_secs_f64(point[0].as_f64().unwrap_or_default());
-                    println!("  {at} {}", sample(point));
+                    say(&format!("  {at} {}", sample(point)));
                 }
             }
         }

@@ -6,6 +6,7 @@ use quarterdeck_kernel::{Clock, Entry, SystemClock};
 use serde::Deserialize;
 
 use super::client::Client;
+use super::{say, say_exactly};
 use crate::cli::{Global, Output, Server, TimelineCommand};
 use crate::config::Loaded;
 use crate::exit::Failure;
@@ -42,20 +43,20 @@ async fn list(
     let page: Page = client.get_json("/api/quarterdeck/v1/timeline", &query).await?;
     for entry in page.entries {
         match output {
-            Output::Json => println!("{}", serde_json::json!(entry)),
+            Output::Json => say_exactly(&serde_json::json!(entry).to_string()),
             Output::Table => {
                 let phase = match entry.phase {
                     quarterdeck_kernel::Phase::Done => String::new(),
                     other => format!(" [{}]", other.as_str()),
                 };
                 let reason = entry.reason.map(|r| format!(" ({r})")).unwrap_or_default();
-                println!(
+                say(&format!(
                     "{}  {:<14} {}{phase}{reason}  {}",
                     entry.at,
                     entry.kind.as_str(),
                     entry.summary,
                     entry.actor
-                );
+                ));
             }
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use quarterdeck_journal::configuration::{Sources, load};
 use quarterdeck_kernel::Diagnostic;
+use quarterdeck_kernel::suggest::nearest;
 use quarterdeck_scrape::config::Plan;
 
 use super::Config;
@@ -23,6 +24,8 @@ pub struct Origin {
     file: PathBuf,
     /// Whether the file must exist.
     named: bool,
+    /// Where the operator's own themes are.
+    config_dir: PathBuf,
     global: Global,
 }
 
@@ -46,12 +49,17 @@ pub struct Loaded {
 impl Origin {
     /// The files that the command line and the platform name.
     pub fn new(global: &Global, paths: &Paths) -> Self {
-        Self { file: paths.config_file.clone(), named: paths.config_named, global: global.clone() }
+        Self {
+            file: paths.config_file.clone(),
+            named: paths.config_named,
+            config_dir: paths.config_dir.clone(),
+            global: global.clone(),
+        }
     }
 
     /// Another file, with the same command line.
-    pub fn of_file(global: &Global, _paths: &Paths, file: &Path) -> Self {
-        Self { file: file.to_path_buf(), named: true, global: global.clone() }
+    pub fn of_file(global: &Global, paths: &Paths, file: &Path) -> Self {
+        Self { file: file.to_path_buf(), named: true, ..Self::new(global, paths) }
     }
 
     fn sources(&self) -> Sources {
@@ -116,6 +124,8 @@ impl Loaded {
         let mut wrong: Vec<Diagnostic> =
             config.validate().into_iter().map(|(path, d)| place(&path, d)).collect();
 
+        wrong.extend(theme(&config.ui.theme, &origin.config_dir).map(|d| place("ui.theme", d)));
+
         let base = origin.file.parent().map(Path::to_path_buf).unwrap_or_default();
         let mut plan = Plan::default();
         match config.scrape.plan(&base) {
@@ -168,4 +178,22 @@ impl Loaded {
         }
         hasher.finish()
     }
+}
+
+/// What is wrong with the theme that is named, if anything: it must be there. None named is right.
+fn theme(name: &str, config_dir: &Path) -> Option<Diagnostic> {
+    if name.is_empty() {
+        return None;
+    }
+    let themes = match crate::screen::themes(config_dir) {
+        Ok(themes) => themes,
+        Err(failure) => return Some(Diagnostic::new(failure.to_string())),
+    };
+    let names: Vec<&str> = themes.iter().map(|theme| theme.name.as_str()).collect();
+    if names.contains(&name) {
+        return None;
+    }
+    let meant = nearest(name, names.iter().copied()).map(|near| format!("did you mean {near:?}? "));
+    let advice = format!("{}there are: {}", meant.unwrap_or_default(), names.join(", "));
+    Some(Diagnostic::new(format!("{name:?} is not a theme")).advise(advice))
 }

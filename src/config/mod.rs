@@ -41,7 +41,7 @@ pub struct Config {
     pub signals: quarterdeck_services::SignalsConfig,
 }
 
-/// `[store]`
+/// Where durable state is kept: the timeline, limits set at run time, what later engines must not lose.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
@@ -51,7 +51,7 @@ pub struct StoreConfig {
     pub timeline_entries: Option<u64>,
 }
 
-/// `[log]`
+/// The console's own log: JSON lines in a rotating file in the data directory.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
@@ -94,7 +94,7 @@ impl Default for LogConfig {
     }
 }
 
-/// `[ui]`
+/// How the screen looks and who is at it. What is chosen by key is remembered and goes before these.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UiConfig {

@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use quarterdeck_kernel::Secret;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::exit::Failure;
 
@@ -29,11 +29,12 @@ pub const OPEN_PATHS: &[&str] = &[
     "/api/v1/write",
 ];
 
-/// The `[listen]` section.
+/// The one listener that serves every HTTP interface.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListenConfig {
     /// Address and port. An address that is not loopback needs `tls` and `token`.
+    #[serde(deserialize_with = "address")]
     pub address: SocketAddr,
     /// Names by which clients may call this listener, beside its address and `localhost`.
     pub hosts: Vec<String>,
@@ -46,7 +47,7 @@ pub struct ListenConfig {
     pub tls: Option<TlsConfig>,
 }
 
-/// `[listen.tls]`
+/// Certificate and key of the listener, in PEM files.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
@@ -54,6 +55,16 @@ pub struct TlsConfig {
     pub cert: std::path::PathBuf,
     /// Private key.
     pub key: std::path::PathBuf,
+}
+
+/// Reads an address, and says how one is written.
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map_err(|_| {
+        serde::de::Error::custom(format!(
+            "{text:?} is not an address with a port; write one as in 127.0.0.1:9990 or [::1]:9990"
+        ))
+    })
 }
 
 impl Default for ListenConfig {

@@ -36,7 +36,7 @@ pub fn actions() -> Vec<ActionSpec> {
                 required: false,
             },
         ],
-        danger: Danger::Safe,
+        danger: Danger::Disruptive,
         inverse: Some(LIMIT),
     }]
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use quarterdeck_kernel::{Severity, Timestamp};
+use quarterdeck_kernel::{Severity, SubjectKind, Timestamp};
 
 use super::Shell;
 use crate::host::HostEffect;
@@ -59,6 +59,10 @@ impl<W: World> Shell<W> {
                 match self.stations.iter().position(|s| s.spec.id == home) {
                     Some(home) => {
                         let mut more = self.move_to(home, true);
+                        // A pane is shown, not opened in itself.
+                        if subject.kind == SubjectKind::Pane {
+                            return more;
+                        }
                         let opened = self.update(home, Event::Open(&subject));
                         more.extend(opened.into_iter().map(|effect| (home, effect)));
                         return more;
