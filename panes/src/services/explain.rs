@@ -91,6 +91,9 @@ fn limits(look: &Look, service: &ServiceView, out: &mut Vec<Line>) {
         let figure = format!("{:>12}", format!("{} {unit}", value(signal)).trim_end());
         let limit = signal.limit.map_or_else(|| "none".to_owned(), format::number);
         let (verdict, role) = match (signal.value, signal.limit) {
+            (Some(v), Some(l)) if signal.broken_since.is_some() && v <= l => {
+                ("within again, but not for long enough to count".to_owned(), Role::Warning)
+            }
             _ if signal.broken_since.is_some() => {
                 (format!("{} broken", look.glyph(Glyph::Failed)), Role::Warning)
             }

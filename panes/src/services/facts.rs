@@ -1,7 +1,7 @@
 //! What is said about a service in words: why it is not well, what it needs, whose it is.
 
 use quarterdeck_kernel::{Health, Timestamp};
-use quarterdeck_services::{ServiceView, Signal, Snapshot, TransactionView};
+use quarterdeck_services::{Breach, Limited, ServiceView, Signal, Snapshot, TransactionView};
 use quarterdeck_widgets::{Glyph, Look, Role, format, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -56,7 +56,7 @@ pub(super) fn head(
     merged: bool,
 ) -> Vec<Line> {
     let mut lines = vec![reason(look, all, service, now)];
-    let needs = needs(look, all, service);
+    let needs = needs(look, all, service, merged);
     let whose = whose(look, all, service, now);
     match (needs.is_empty(), merged) {
         (true, _) => lines.push(whose),
@@ -98,12 +98,22 @@ pub(super) fn reason(look: &Look, all: &Snapshot, service: &ServiceView, now: Ti
         }
         line.push((format!("{} ", look.glyph(breach.health)), look.style(breach.health)));
         line.push((breach.text.clone(), look.style(breach.health)));
-        line.push((format!(", since {}", format::ago(breach.since, now)), muted));
+        let recovering = if recovers(breach) { ", recovering" } else { "" };
+        line.push((format!(", since {}{recovering}", format::ago(breach.since, now)), muted));
     }
     if let Some(worst) = worst_need(all, service) {
         line.push((format!(" · {} is {} too", worst.name, worst.health.as_str()), look.style(worst.health)));
     }
     line
+}
+
+/// Whether the value is within its limit again, only not for long enough to count as mended.
+fn recovers(breach: &Breach) -> bool {
+    match breach.what {
+        Limited::Latency | Limited::Errors | Limited::Saturation => breach.value <= breach.limit,
+        Limited::Transaction(_) => breach.value >= breach.limit,
+        Limited::Targets => false,
+    }
 }
 
 /// The worst of the services that it needs, if one is not well.
@@ -113,8 +123,9 @@ pub(super) fn worst_need<'a>(all: &'a Snapshot, service: &ServiceView) -> Option
     sick.min_by_key(|s| (std::cmp::Reverse(s.health), s.since)).map(|s| &**s)
 }
 
-/// `needs ▲ broker degraded (p99 120 ms, limit 90 ms)  ● risk · needed by gateway`, worst first.
-fn needs(look: &Look, all: &Snapshot, service: &ServiceView) -> Line {
+/// `needs ▲ broker degraded (p99 120 ms, limit 90 ms)  ● risk · needed by gateway`, worst first. When brief, those that
+/// are well are only counted.
+fn needs(look: &Look, all: &Snapshot, service: &ServiceView, brief: bool) -> Line {
     let muted = look.style(Role::Muted);
     let mut line = Line::new();
     let mut needs: Vec<_> = service.depends_on.iter().map(|name| (name, all.service(name))).collect();
@@ -122,6 +133,11 @@ fn needs(look: &Look, all: &Snapshot, service: &ServiceView) -> Line {
     if !needs.is_empty() {
         line.push(("needs".to_owned(), muted));
     }
+    let count = needs.len();
+    if brief {
+        needs.retain(|(_, s)| s.is_none_or(|s| s.health != Health::Ok));
+    }
+    let well = count - needs.len();
     for (name, found) in needs {
         let health = found.map_or(Health::Unknown, |s| s.health);
         let role = if health == Health::Ok { Role::Muted } else { Role::from(health) };
@@ -131,6 +147,12 @@ fn needs(look: &Look, all: &Snapshot, service: &ServiceView) -> Line {
             let why = if sick.reason.is_empty() { String::new() } else { format!(" ({})", sick.reason) };
             line.push((format!(" {}{why}", health.as_str()), look.style(health)));
         }
+    }
+    match well {
+        0 => {}
+        n if n == count => line.push((format!(" {n}, all well"), muted)),
+        1 => line.push(("  1 more is well".to_owned(), muted)),
+        n => line.push((format!("  {n} more are well"), muted)),
     }
     if !service.dependents.is_empty() {
         let gap = if line.is_empty() { "" } else { " · " };

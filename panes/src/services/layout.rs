@@ -65,12 +65,13 @@ impl OneLayout {
     pub(super) fn new(area: Rect, chosen: View, facts: u16, transactions: usize) -> Self {
         let facts = Rect { height: (1 + facts).min(area.height), ..area };
         let body = below(area, facts.height);
-        let wanted = u16::try_from(transactions.max(3)).unwrap_or(u16::MAX).saturating_add(2);
-        let table = if body.height < 9 { 0 } else { wanted.clamp(6, (body.height * 2 / 5).max(6)) };
+        let side_by_side = area.width >= SIDE_BY_SIDE;
+        let wanted = u16::try_from(transactions).unwrap_or(u16::MAX).saturating_add(3);
+        let least = if side_by_side { 6 } else { 5 };
+        let table = if body.height < 9 { 0 } else { wanted.clamp(least, (body.height * 2 / 5).max(least)) };
         let table = if body.height - table < 6 { 0 } else { table };
         let charts = Rect { height: body.height - table, ..body };
         let rest = Rect { y: charts.bottom(), height: table, ..body };
-        let side_by_side = area.width >= SIDE_BY_SIDE;
         let (transactions, divider, resources) = if side_by_side && table > 0 {
             let (left, divider, right) = rule::columns(rest, rest.width - GAUGES);
             (left, Some(divider), right)

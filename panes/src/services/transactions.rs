@@ -96,7 +96,7 @@ impl Rows for TransactionRows<'_> {
             "transaction" if self.narrowed == Some(&*t.name) => cell.role(&text, Role::Accent),
             "rate-trend" => trend(&t.rate_history, self.rate, Role::Faint, cell),
             "p99-trend" => {
-                trend(&t.p99_history, self.p99, if broken { Role::Warning } else { Role::Faint }, cell)
+                trend(&t.p99_history, self.p99, if broken { Role::Warning } else { Role::Faint }, cell);
             }
             "attainment" if broken => cell.role(&text, Role::Warning),
             "p99" if broken && t.p99 > t.threshold => cell.role(&text, Role::Warning),

@@ -87,6 +87,26 @@ fn what_is_healthy_is_quiet() {
 }
 
 #[test]
+fn a_value_that_is_within_its_limit_again_is_said_to_recover() {
+    let mut snapshot = platform();
+    let service = std::sync::Arc::make_mut(&mut snapshot.services[0]);
+    service.breaches[0].value = 49.0;
+    service.signals.p99.value = Some(49.0);
+    let mut desk = Desk::with(snapshot, 120, 40);
+    assert!(desk.screen().contains("recovering"), "{}", desk.screen());
+    desk.command("explain");
+    assert!(desk.screen().contains("within again, but not for long enough"), "{}", desk.screen());
+}
+
+#[test]
+fn where_it_is_narrow_only_what_is_not_well_is_named() {
+    let mut desk = Desk::new(80, 24);
+    desk.open();
+    let screen = desk.screen();
+    assert!(screen.contains("broker degraded") && screen.contains("1 more is well"), "{screen}");
+}
+
+#[test]
 fn no_area_and_no_missing_value_does_harm() {
     let mut broken = platform();
     let service = std::sync::Arc::make_mut(&mut broken.services[0]);
