@@ -1,0 +1,137 @@
+//! Bad configurations and the messages they get: each `tests/bad_config/NAME.toml` has its `NAME.expected`.
+//!
+//! With QUARTERDECK_BLESS=1 the expectations are written anew, to be read before they are committed.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use support::{Home, eventually};
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad_config")
+}
+
+/// Copies the corpus beside each other, so that messages name files as an operator in that folder would.
+fn laid_out(home: &Home) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(corpus()).expect("the corpus").flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|e| e == "toml" || e == "yml") {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            std::fs::copy(&path, home.path("work").join(&name)).expect("a copy");
+            names.push(name);
+        }
+    }
+    names.sort();
+    names
+}
+
+#[test]
+fn every_bad_file_is_refused_with_its_message() {
+    let home = Home::new();
+    let names = laid_out(&home);
+    assert!(names.len() >= 25, "{names:?}");
+    let bless = std::env::var_os("QUARTERDECK_BLESS").is_some();
+    let mut differing = Vec::new();
+    for name in &names {
+        let (code, out, error) = home.run(&["check", name]);
+        assert_eq!((code, out.as_str()), (3, ""), "{name} is refused: {error}");
+        let expected = corpus().join(name).with_extension("expected");
+        if bless {
+            std::fs::write(&expected, &error).expect("the expectation");
+        }
+        let wanted = std::fs::read_to_string(&expected).unwrap_or_default();
+        if error != wanted {
+            differing.push(format!("{name}\n  wanted {wanted}\n  given  {error}"));
+        }
+        // Whatever it is, the message has a place: the file itself, or the file that it names.
+        assert!(
+            error.starts_with(name.as_str()) || error.starts_with("no-such-prometheus.yml"),
+            "{name}: {error}"
+        );
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+#[test]
+fn nothing_starts_with_a_bad_file() {
+    let home = Home::new();
+    laid_out(&home);
+    for command in [&["serve"][..], &[]] {
+        let mut args = command.to_vec();
+        args.extend(["--listen", "127.0.0.1:0", "--config", "unknown_key.toml"]);
+        let (code, _, error) = home.run(&args);
+        assert_eq!(code, 1, "{args:?}: {error}");
+        assert!(
+            error.contains("unknown_key.toml:4:1") && error.contains("did you mean \"interval\"?"),
+            "{error}"
+        );
+    }
+    home.deserted();
+}
+
+#[test]
+fn variables_overlays_and_prometheus_files_have_places_too() {
+    let home = Home::new();
+    laid_out(&home);
+    let mut command = home.command(&["check"]);
+    command.env("QUARTERDECK_SCRAPE__INTERVALL", "1s");
+    let out = command.output().expect("the program runs");
+    let error = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(error.contains("QUARTERDECK_SCRAPE__INTERVALL") && error.contains("interval"), "{error}");
+
+    let (code, _, error) = home.run(&["check", "--environment", "prod"]);
+    assert_ne!(code, 0);
+    assert!(error.contains("prod"), "{error}");
+
+    let yml = "global:\n  scrape_intervall: 5s\n";
+    let file = home.file("work/prometheus.yml", yml);
+    assert!(file.exists());
+    let (code, _, error) = home.run(&["check", "prometheus.yml"]);
+    assert_eq!(code, 3, "{error}");
+    assert!(error.contains("prometheus.yml") && error.contains("scrape_intervall"), "{error}");
+}
+
+/// A feed whose server sends what no feed should: the console stays up, shows it, and its names are harmless.
+#[test]
+fn hostile_names_are_shown_without_their_tricks() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let page = "# HELP evil text \u{1b}[31mred\u{202e}gnorw\n# TYPE evil gauge\nevil{name=\"\u{1b}]0;owned\u{7}\u{202e}x\"} 1\n";
+    let body = page.to_owned();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut request = [0; 2048];
+            let _ = stream.read(&mut request);
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nConnection: close\r\n";
+            let _ = write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    let home = Home::new();
+    let jobs = format!(
+        "[scrape]\ninterval = \"1s\"\ntimeout = \"1s\"\n[[scrape.jobs]]\nname = \"evil\"\ntargets = [\"{address}\"]\n"
+    );
+    let config = home.file("quarterdeck.toml", &jobs).display().to_string();
+    let server = home.serve(&["serve", "--listen", "127.0.0.1:0", "--config", &config]);
+    eventually("it is scraped", || server.query("evil").pop());
+    for (pane, keys) in [("targets", ""), ("overview", ""), ("self", "")] {
+        for ending in ["txt", "svg"] {
+            let out = home.path(&format!("{pane}.{ending}")).display().to_string();
+            let (code, _, error) =
+                home.run(&["screenshot", pane, "--size", "160x40", "--out", &out, "--keys", keys]);
+            assert_eq!(code, 0, "{error}");
+            let drawn = std::fs::read_to_string(&out).expect("a picture");
+            let tricks = ['\u{1b}', '\u{7}', '\u{202e}'];
+            assert!(!drawn.contains(tricks), "{pane} passes control characters on");
+        }
+    }
+    let (code, out, _) = home.run(&["query", "evil"]);
+    assert_eq!(code, 0);
+    assert!(
+        !out.contains(['\u{1b}', '\u{7}']),
+        "a terminal that prints an answer is not taken over: {out:?}"
+    );
+}
