@@ -707,11 +707,7 @@ impl Pane<World> for Metrics {
     fn hints(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
         if self.blank() {
             let examples = self.examples.as_ref().is_some_and(|e| !e.is_empty());
-            return if examples {
-                vec!["metrics.open", "metrics.edit", "metrics.down"]
-            } else {
-                vec!["metrics.edit"]
-            };
+            return if examples { vec!["metrics.open", "metrics.edit"] } else { vec!["metrics.edit"] };
         }
         let query = self.queries.current();
         let mut hints = vec!["metrics.edit"];

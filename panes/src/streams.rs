@@ -140,7 +140,7 @@ impl Streams {
             self.shape = shape;
             (self.shown, self.arranging) = (None, None);
         }
-        let rows = MessageRows::new(feed, cx.look);
+        let rows = MessageRows::new(feed, &self.shape, cx.look);
         if self.arranging.is_some() {
             return Vec::new();
         }

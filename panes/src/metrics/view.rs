@@ -179,7 +179,7 @@ impl Metrics {
             let set = if self.options.step.is_some() { "" } else { " (auto)" };
             parts.push(format!("step {}{set}", span(step)));
             parts.extend(self.options.log.then(|| "log".to_owned()));
-            parts.extend(self.options.stacked.then(|| "stacked".to_owned()));
+            parts.extend((self.options.stacked && !self.options.log).then(|| "stacked".to_owned()));
             parts.extend(self.options.fit.then(|| "not from zero".to_owned()));
         } else {
             let at = cx.scope.cursor.or(match cx.scope.moment {

@@ -35,11 +35,16 @@ fn kept(name: &str) -> &'static str {
     leaked
 }
 
+/// Digits behind the point beyond which numbers are shown as they came.
+const DECIMALS: usize = 8;
+
 /// What the columns of a feed are: names, and which hold numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Shape {
     feed: String,
     fields: Vec<(String, bool)>,
+    /// Digits behind the point of each column, so that points stand under each other.
+    decimals: Arc<[usize]>,
     /// Whether a row has told yet which columns hold numbers.
     seen: bool,
 }
@@ -58,7 +63,12 @@ impl Shape {
             known.peek().is_some() && known.all(|c| c.number().is_some())
         };
         let fields = names().enumerate().map(|(i, name)| (name, numbers(i))).collect();
-        Self { feed: feed.name.to_string(), fields, seen: !feed.rows.is_empty() }
+        let digits = |column: usize| {
+            let cells = feed.rows.iter().rev().take(SAMPLE).filter_map(|row| row.cells.get(column));
+            cells.filter_map(decimals).max().unwrap_or(0)
+        };
+        let decimals = (0..feed.columns.len()).map(digits).collect();
+        Self { feed: feed.name.to_string(), fields, decimals, seen: !feed.rows.is_empty() }
     }
 
     /// The table's columns: time, lag, the feed's own, the message.
@@ -82,16 +92,25 @@ impl Shape {
     }
 }
 
+/// Digits behind the point of a number that came with some.
+fn decimals(cell: &Cell) -> Option<usize> {
+    let Cell::Number(number) = cell else { return None };
+    let text = number.to_string();
+    let digits = text.split_once('.').map_or(0, |(_, behind)| behind.len());
+    (digits <= DECIMALS).then_some(digits)
+}
+
 /// The rows of one feed as of one snapshot, newest first.
 #[derive(Clone, Debug)]
 pub(super) struct MessageRows {
     pub(super) feed: Arc<FeedView>,
+    decimals: Arc<[usize]>,
     look: Look,
 }
 
 impl MessageRows {
-    pub(super) fn new(feed: &Arc<FeedView>, look: &Look) -> Self {
-        Self { feed: Arc::clone(feed), look: look.clone() }
+    pub(super) fn new(feed: &Arc<FeedView>, shape: &Shape, look: &Look) -> Self {
+        Self { feed: Arc::clone(feed), decimals: Arc::clone(&shape.decimals), look: look.clone() }
     }
 
     /// The row at an index, counted from the newest.
@@ -155,6 +174,13 @@ impl Rows for MessageRows {
         match self.field(row, column) {
             _ if column < FRONT || self.is_message(column) => cell.role(&text, Role::Muted),
             Some(Cell::Missing | Cell::Null | Cell::Composite) | None => cell.role(&text, Role::Faint),
+            Some(value @ Cell::Number(number)) => {
+                let wanted = column.checked_sub(FRONT).and_then(|at| self.decimals.get(at)).copied();
+                match (wanted, decimals(value)) {
+                    (Some(wanted), Some(has)) if has <= wanted => cell.text(&format!("{number:.wanted$}")),
+                    _ => cell.text(&text),
+                }
+            }
             Some(_) => cell.text(&text),
         }
     }
