@@ -17,6 +17,7 @@ pub mod keeper;
 pub mod lifecycle;
 pub mod live;
 pub mod logs;
+pub mod own;
 pub mod paths;
 pub mod plot;
 pub mod reload;

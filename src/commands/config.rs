@@ -113,9 +113,8 @@ impl<'a> Page<'a> {
             return (format!("list of {}", self.kind(inner).0), None);
         }
         let choices = resolved["oneOf"].as_array().or_else(|| resolved["anyOf"].as_array());
-        let has = |key: &str| {
-            choices.into_iter().flatten().any(|c| self.resolve(c)["properties"][key].is_object())
-        };
+        let has =
+            |key: &str| choices.into_iter().flatten().any(|c| self.resolve(c)["properties"][key].is_object());
         if has("env") && has("file") {
             return ("secret: `{ env = \"NAME\" }` or `{ file = \"PATH\" }`".to_owned(), None);
         }
