@@ -3,9 +3,12 @@
 //! Thin translation: parameters in, JSON out, errors as Prometheus reports them. Queries run where blocking is
 //! allowed, a few at a time, and stop when their client goes away.
 
+mod compress;
 mod error;
+mod export;
 mod meta;
 mod params;
+mod parse;
 mod query;
 mod render;
 mod run;
@@ -17,6 +20,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use quarterdeck_promql::{Engine, EngineOptions};
@@ -61,6 +65,8 @@ pub fn router(store: Store, engine: Arc<Engine>, config: &QueryConfig) -> Router
         .route("/api/v1/query_range", get(query::range).post(query::range))
         .route("/api/v1/query_exemplars", get(query::exemplars).post(query::exemplars))
         .route("/api/v1/format_query", get(query::format).post(query::format))
+        .route("/api/v1/parse_query", get(parse::parse).post(parse::parse))
+        .route("/api/quarterdeck/v1/export", get(export::export))
         .route("/api/v1/series", get(meta::series).post(meta::series))
         .route("/api/v1/labels", get(meta::labels).post(meta::labels))
         .route("/api/v1/label/{name}/values", get(meta::label_values))
@@ -70,8 +76,9 @@ pub fn router(store: Store, engine: Arc<Engine>, config: &QueryConfig) -> Router
         .route("/api/v1/status/flags", get(status::flags))
         .route("/api/v1/status/tsdb", get(status::tsdb))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(middleware::from_fn(compress::layer))
         .route("/api/v1/write", post(write::write).layer(DefaultBodyLimit::max(config.max_write_bytes)))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(metrics).layer(middleware::from_fn(compress::layer)))
         .with_state(api)
 }
 

@@ -79,8 +79,14 @@ pub(super) fn time(out: &mut String, t: Timestamp) {
 
 /// A number as text: `NaN`, `+Inf` and `-Inf` have no other form in JSON.
 pub(super) fn float(out: &mut String, v: f64) {
-    let magnitude = v.abs();
     out.push('"');
+    number(out, v);
+    out.push('"');
+}
+
+/// A number as Prometheus writes it.
+pub(super) fn number(out: &mut String, v: f64) {
+    let magnitude = v.abs();
     if v.is_nan() {
         out.push_str("NaN");
     } else if v.is_infinite() {
@@ -94,7 +100,6 @@ pub(super) fn float(out: &mut String, v: f64) {
     } else {
         let _written = write!(out, "{v}");
     }
-    out.push('"');
 }
 
 fn histogram(out: &mut String, h: &Histogram) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quarterdeck_promql::Budget;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::ApiError;
 use crate::config::QueryConfig;
@@ -42,12 +42,7 @@ impl Runner {
     ) -> Result<T, ApiError> {
         let timeout = timeout.map_or(self.timeout, |asked| asked.min(self.timeout));
         let budget = Budget::new(self.max_samples, Instant::now().checked_add(timeout));
-        let wait = tokio::time::timeout(timeout, Arc::clone(&self.places).acquire_owned());
-        let place = match wait.await {
-            Ok(Ok(place)) => place,
-            Ok(Err(_)) => return Err(ApiError::internal("the query runner is closed")),
-            Err(_) => return Err(ApiError::timeout("query timed out in query queue")),
-        };
+        let place = self.place(timeout).await?;
         let _stop = StopOnDrop(budget.clone());
         self.blocking(move || {
             let result = work(&budget);
@@ -55,6 +50,15 @@ impl Runner {
             result
         })
         .await?
+    }
+
+    /// Waits for a place among those that run at once.
+    pub(super) async fn place(&self, timeout: Duration) -> Result<OwnedSemaphorePermit, ApiError> {
+        match tokio::time::timeout(timeout, Arc::clone(&self.places).acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) => Err(ApiError::internal("the query runner is closed")),
+            Err(_) => Err(ApiError::timeout("query timed out in query queue")),
+        }
     }
 
     /// Runs anything that may block.

@@ -22,6 +22,8 @@ pub struct Parser<'a> {
     strict: bool,
     /// The error that waits where `text` ends.
     broken: Option<ParseError>,
+    /// More of the page comes in another part: its end is not to be judged.
+    partial: bool,
     /// `# EOF` was read.
     complete: bool,
     done: bool,
@@ -53,9 +55,20 @@ impl<'a> Parser<'a> {
             open_metrics: format == Format::OpenMetrics,
             strict,
             broken,
+            partial: false,
             complete: false,
             done: false,
         }
+    }
+
+    /// A reader of whole lines from the middle of a page.
+    pub(crate) fn partial(format: Format, lines: &'a [u8]) -> Self {
+        Self { partial: true, ..Self::new(format, lines, false) }
+    }
+
+    /// Whether `# EOF` was read.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// An error about the line that was read last.
@@ -64,7 +77,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Where the next line starts.
-    pub(super) fn offset(&self) -> usize {
+    pub(crate) fn offset(&self) -> usize {
         self.pos
     }
 
@@ -133,7 +146,7 @@ impl<'a> Parser<'a> {
         if let Some(broken) = self.broken.take() {
             return Err(broken);
         }
-        if self.open_metrics && !self.complete {
+        if self.open_metrics && !self.complete && !self.partial {
             return self.fail("the page does not end with # EOF: it was cut off, or it is not OpenMetrics");
         }
         Ok(None)

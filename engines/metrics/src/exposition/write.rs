@@ -62,24 +62,7 @@ impl Writer {
         timestamp: Option<Timestamp>,
         exemplar: Option<&Exemplar>,
     ) {
-        let legacy = is_legacy_metric_name(name);
-        if legacy {
-            self.out.push_str(name);
-        }
-        let mut open = false;
-        if !legacy {
-            self.out.push('{');
-            self.quoted(name);
-            open = true;
-        }
-        for (label, value) in labels {
-            self.out.push(if open { ',' } else { '{' });
-            open = true;
-            self.pair(label, value);
-        }
-        if open {
-            self.out.push('}');
-        }
+        self.series(name, labels);
         self.out.push(' ');
         write_float(&mut self.out, value);
         if let Some(t) = timestamp {
@@ -100,6 +83,33 @@ impl Writer {
             self.timestamp(exemplar.t);
         }
         self.out.push('\n');
+    }
+
+    /// Adds a series as it stands before its value. `labels` does not hold the metric's name.
+    pub(crate) fn series<'l>(&mut self, name: &str, labels: impl IntoIterator<Item = (&'l str, &'l str)>) {
+        let legacy = is_legacy_metric_name(name);
+        if legacy {
+            self.out.push_str(name);
+        }
+        let mut open = false;
+        if !legacy {
+            self.out.push('{');
+            self.quoted(name);
+            open = true;
+        }
+        for (label, value) in labels {
+            self.out.push(if open { ',' } else { '{' });
+            open = true;
+            self.pair(label, value);
+        }
+        if open {
+            self.out.push('}');
+        }
+    }
+
+    /// What was written so far, without an end.
+    pub(crate) fn into_text(self) -> String {
+        self.out
     }
 
     /// The whole page.

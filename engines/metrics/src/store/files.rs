@@ -86,7 +86,38 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// Those of the file system.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+
+    /// Copies a file and syncs the copy; gives its length.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<u64> {
+        let source = self.open(from)?;
+        let len = source.len()?;
+        let copy = self.create(to)?;
+        let mut buffer = vec![0; COPY_BUFFER];
+        let mut at = 0;
+        while at < len {
+            let part = usize::try_from(len - at).unwrap_or(COPY_BUFFER).min(COPY_BUFFER);
+            source.read_at(&mut buffer[..part], at)?;
+            copy.append(&buffer[..part])?;
+            at += part as u64;
+        }
+        copy.sync()?;
+        Ok(len)
+    }
+
+    /// Gives a file that never changes a second name; where that cannot be done, copies it.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.copy(from, to).map(|_| ())
+    }
 }
+
+/// Files are copied in pieces of this many bytes.
+const COPY_BUFFER: usize = 1 << 20;
 
 /// The machine's own file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -169,6 +200,11 @@ impl Files for RealFiles {
         let file = OpenOptions::new().write(true).open(path)?;
         file.set_len(len)?;
         file.sync_all()
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        // Another file system, or one without links: a copy does as well.
+        fs::hard_link(from, to).or_else(|_| self.copy(from, to).map(|_| ()))
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {

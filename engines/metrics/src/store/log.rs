@@ -242,12 +242,17 @@ impl Log {
     }
 }
 
+/// The names of the log files before `number`.
+pub(super) fn names_before(files: &dyn Files, folder: &Path, number: u64) -> io::Result<Vec<String>> {
+    let mut names = files.list(folder)?;
+    names.retain(|name| number_of(name).is_some_and(|n| n < number));
+    Ok(names)
+}
+
 /// Deletes the log files before `number`.
 pub(super) fn remove_before(files: &dyn Files, folder: &Path, number: u64) -> io::Result<()> {
-    for name in files.list(folder)? {
-        if number_of(&name).is_some_and(|n| n < number) {
-            files.remove(&folder.join(name))?;
-        }
+    for name in names_before(files, folder, number)? {
+        files.remove(&folder.join(name))?;
     }
     files.sync_folder(folder)
 }

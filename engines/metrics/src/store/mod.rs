@@ -9,13 +9,17 @@
 //! while it matches, and each series only while it copies.
 
 mod append;
+mod backfill;
+mod backup;
 mod catalogue;
 mod chunk;
 mod codec;
 mod exemplars;
+mod export;
 pub mod files;
 mod index;
 mod log;
+mod newest;
 mod order;
 mod query;
 mod recover;
@@ -37,6 +41,8 @@ use quarterdeck_kernel::Timestamp;
 use crate::config::MetricsConfig;
 use crate::ingest::Metadata;
 use crate::model::Damage;
+pub use backfill::Backfilled;
+pub use backup::Backup;
 use exemplars::Ring;
 pub use exemplars::SeriesExemplars;
 use files::{Files, RealFiles};

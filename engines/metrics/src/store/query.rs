@@ -11,7 +11,7 @@ use super::series::Series;
 use super::{Shared, Store};
 
 /// The budget is looked at after this many series.
-const CHECK_EVERY: usize = 256;
+pub(super) const CHECK_EVERY: usize = 256;
 
 impl Storage for Store {
     fn select(
@@ -22,6 +22,16 @@ impl Storage for Store {
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, StorageError> {
         self.0.select(matchers, from.as_millis(), to.as_millis(), budget)
+    }
+
+    fn select_newest(
+        &self,
+        matchers: &[Matcher],
+        from: Timestamp,
+        to: Timestamp,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesData>, StorageError> {
+        self.0.select_newest(matchers, from.as_millis(), to.as_millis(), budget)
     }
 
     fn series(
@@ -80,6 +90,23 @@ impl Shared {
     ) -> Result<Vec<SeriesData>, StorageError> {
         let mut series = self.index.read().matching(matchers);
         series.sort_unstable_by_key(|series| series.id);
+        let samples = self.samples_of(&series, from, to, budget)?;
+        let mut found: Vec<(Arc<Series>, Vec<Sample>)> =
+            series.into_iter().zip(samples).filter(|(_, samples)| !samples.is_empty()).collect();
+        self.sort(&mut found, |(series, _)| series);
+        let data =
+            |(series, samples): (Arc<Series>, _)| SeriesData { labels: series.labels.clone(), samples };
+        Ok(found.into_iter().map(data).collect())
+    }
+
+    /// The samples of each of the series, which are sorted by id, oldest first.
+    pub(super) fn samples_of(
+        &self,
+        series: &[Arc<Series>],
+        from: i64,
+        to: i64,
+        budget: &Budget,
+    ) -> Result<Vec<Vec<Sample>>, StorageError> {
         let mut in_memory: Vec<Vec<Sample>> = Vec::with_capacity(series.len());
         for (i, series) in series.iter().enumerate() {
             if i % CHECK_EVERY == 0 {
@@ -90,21 +117,14 @@ impl Shared {
             budget.take(samples.len() as u64)?;
             in_memory.push(samples);
         }
-        let sealed = self.read_segments(&series, from, to, budget)?;
-        let mut found: Vec<(Arc<Series>, Vec<Sample>)> = Vec::with_capacity(series.len());
-        for ((series, mut samples), older) in series.into_iter().zip(in_memory).zip(sealed) {
+        let sealed = self.read_segments(series, from, to, budget)?;
+        for (samples, older) in in_memory.iter_mut().zip(sealed) {
             if !older.is_empty() {
-                samples = [older, samples].concat();
+                *samples = [older, std::mem::take(samples)].concat();
             }
-            put_in_order(&mut samples, budget);
-            if !samples.is_empty() {
-                found.push((series, samples));
-            }
+            put_in_order(samples, budget);
         }
-        self.sort(&mut found, |(series, _)| series);
-        let data =
-            |(series, samples): (Arc<Series>, _)| SeriesData { labels: series.labels.clone(), samples };
-        Ok(found.into_iter().map(data).collect())
+        Ok(in_memory)
     }
 
     /// What the segments have of each series, in no particular order.
@@ -150,7 +170,7 @@ impl Shared {
     }
 
     /// A damaged segment goes out of service and the rest is served; a disk that cannot be read is an error.
-    fn tolerate(
+    pub(super) fn tolerate(
         &self,
         segment: &Arc<super::Segment>,
         outcome: Result<(), SegmentError>,

@@ -9,7 +9,7 @@ use super::files::{Files, set_aside};
 use super::index::Index;
 use super::log::{Log, Record, remove_before, replay};
 use super::segment::Segment;
-use super::series::Newest;
+use super::series::{Newest, UNKNOWN_BITS};
 use super::{Disk, OpenError, Shared};
 use crate::config::MetricsConfig;
 use crate::model::Damage;
@@ -77,7 +77,7 @@ fn open_disk(disk: Disk, config: MetricsConfig) -> Result<Shared, Failure> {
         Record::Samples(samples) => {
             for (slot, t, bits) in samples {
                 if let Some(series) = index.in_slot(slot) {
-                    series.data.lock().append(t, bits);
+                    series.data.lock().replay(t, bits);
                 }
             }
         }
@@ -140,8 +140,7 @@ fn rebuild_index(index: &mut Index, segments: &[Arc<Segment>], damage: &mut Vec<
         match segment.names() {
             Ok(names) => {
                 for (id, labels, max_t) in names {
-                    // The bits of the newest sample are not known here; a NaN that nobody writes never equals any.
-                    let newest = Newest::At(max_t, u64::MAX);
+                    let newest = Newest::At(max_t, UNKNOWN_BITS);
                     match index.get(id) {
                         Some(series) => {
                             let mut data = series.data.lock();

@@ -33,14 +33,7 @@ impl Shared {
     fn begin_seal(&self) -> io::Result<(u64, Vec<Arc<Series>>)> {
         let mut writer = self.writer.lock();
         let floor = match &mut writer.log {
-            Some(log) => {
-                let keep = log.pending.len();
-                log.flush(keep)?;
-                if let Some(file) = log.handle() {
-                    file.sync()?;
-                }
-                log.cut()
-            }
+            Some(log) => Self::cut_log(log)?,
             None => 0,
         };
         let index = self.index.read();

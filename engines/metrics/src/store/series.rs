@@ -17,6 +17,9 @@ pub(super) struct Series {
     pub(super) data: Mutex<Data>,
 }
 
+/// Stands for the bits of a newest sample that are not known: a NaN that nobody writes.
+pub(super) const UNKNOWN_BITS: u64 = u64::MAX;
+
 /// The newest sample of a series, or when it was made if it has none yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Newest {
@@ -74,13 +77,28 @@ impl Data {
             }
             _ => {}
         }
+        self.push(t, bits);
+        Outcome::Taken
+    }
+
+    /// Takes a sample that is not older than any other.
+    fn push(&mut self, t: i64, bits: u64) {
         self.newest = Newest::At(t, bits);
         let open = self.open.get_or_insert_default();
         open.push(t, bits);
         if open.count() >= MAX_SAMPLES {
             self.close_open();
         }
-        Outcome::Taken
+    }
+
+    /// Takes a sample from the log. The catalogue is written while appends go on: it may know a sample as the newest
+    /// that is in the log alone.
+    pub(super) fn replay(&mut self, t: i64, bits: u64) {
+        if self.newest == Newest::At(t, bits) && self.value_at(t).is_none() {
+            self.push(t, bits);
+        } else {
+            self.append(t, bits);
+        }
     }
 
     fn append_late(&mut self, t: i64, bits: u64) -> Outcome {
@@ -230,6 +248,54 @@ impl Data {
         }
     }
 
+    /// The newest sample from `from` to `to` in memory, and whether it is certain that no segment has a newer one.
+    pub(super) fn newest_in(&self, from: i64, to: i64) -> (Option<(i64, u64)>, bool) {
+        if let Newest::At(t, bits) = self.newest
+            && t <= to
+            && bits != UNKNOWN_BITS
+        {
+            return ((t >= from).then_some((t, bits)), true);
+        }
+        let mut best: Option<(i64, u64)> = None;
+        let mut look = |samples: &mut dyn Iterator<Item = (i64, u64)>| {
+            let inside = samples.filter(|(t, _)| (from..=to).contains(t)).last();
+            if inside.is_some_and(|(t, _)| best.is_none_or(|(held, _)| t > held)) {
+                best = inside;
+            }
+            best.map(|(t, _)| t)
+        };
+        let mut reached = None;
+        if let Some(late) = &self.late {
+            reached = look(&mut late.iter().copied());
+        }
+        let useful = |min_t: i64, max_t: i64, reached: Option<i64>| {
+            min_t <= to && max_t >= from && reached.is_none_or(|reached| max_t.min(to) >= reached)
+        };
+        if let Some(open) = self.open.as_ref().filter(|open| useful(open.min_t(), open.max_t(), reached)) {
+            reached = look(&mut open.samples());
+        }
+        for chunk in self.closed.iter().rev() {
+            if useful(chunk.min_t, chunk.max_t, reached) {
+                reached = look(&mut chunk.samples());
+            }
+        }
+        (best, false)
+    }
+
+    /// Takes whole chunks of samples that the log does not know: they are to be sealed at once.
+    pub(super) fn backfill(&mut self, samples: &[(i64, u64)]) {
+        for run in samples.chunks(usize::from(MAX_SAMPLES)) {
+            if let Some(chunk) = Chunk::from_samples(run) {
+                self.push_closed(chunk);
+            }
+        }
+        if let Some((t, bits)) = samples.last()
+            && !matches!(self.newest, Newest::At(newest, _) if newest >= *t)
+        {
+            self.newest = Newest::At(*t, *bits);
+        }
+    }
+
     /// Whether a sample from `from` to `to` is in memory.
     pub(super) fn any_in(&self, from: i64, to: i64) -> bool {
         let inside = |t: i64| (from..=to).contains(&t);
@@ -259,4 +325,24 @@ fn expected((min_t, max_t, count): (i64, i64, u16), from: i64, to: i64) -> usize
 pub(super) fn chunk_any(chunk: &Chunk, from: i64, to: i64) -> bool {
     let inside = |t: i64| (from..=to).contains(&t);
     inside(chunk.min_t) || inside(chunk.max_t) || chunk.samples().any(|(t, _)| inside(t))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_that_the_catalogue_knows_and_the_log_alone_holds_is_kept() {
+        let series = Series::new(0, Labels::default(), Newest::At(30, 3));
+        let mut data = series.data.lock();
+        for (t, bits) in [(10, 1), (20, 2), (30, 3), (30, 3), (30, 9), (40, 4)] {
+            data.replay(t, bits);
+        }
+        let mut found = Vec::new();
+        data.collect(i64::MIN, i64::MAX, &mut found);
+        let mut times: Vec<i64> = found.iter().map(|sample| sample.t.as_millis()).collect();
+        times.sort_unstable();
+        assert_eq!(times, [10, 20, 30, 40]);
+        assert_eq!(data.newest, Newest::At(40, 4));
+    }
 }
