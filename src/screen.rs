@@ -35,7 +35,7 @@ pub static FRAMES: Frames = Frames::new();
 pub struct Frames {
     frames: AtomicU64,
     last_us: AtomicU64,
-    /// When the newest key came that no frame has followed yet.
+    /// When the first key came that no frame has followed yet.
     pressed: Mutex<Option<Instant>>,
     keys: Mutex<[u32; 256]>,
     next: AtomicU64,
@@ -66,6 +66,11 @@ impl Frames {
         }
     }
 
+    /// A frame was drawn that looks like the one before: a key that changes nothing has no answer to wait for.
+    fn unchanged(&self) {
+        self.pressed.lock().take();
+    }
+
     fn answered(&self, after: Duration) {
         let mut keys = self.keys.lock();
         let place = self.next.fetch_add(1, Ordering::Relaxed) as usize % keys.len();
@@ -91,53 +96,63 @@ impl Frames {
     }
 }
 
-/// A screen whose paints are timed.
-struct Timed(Terminal);
+/// A screen whose frames are timed, from the first cell drawn to the last one painted.
+struct Timed {
+    terminal: Terminal,
+    begun: Instant,
+}
 
 impl Screen for Timed {
     type Error = <Terminal as Screen>::Error;
 
     fn size(&mut self) -> Result<(u16, u16), Self::Error> {
-        self.0.size()
+        self.terminal.size()
+    }
+
+    fn begin(&mut self) {
+        self.begun = Instant::now();
+    }
+
+    fn unchanged(&mut self) {
+        FRAMES.unchanged();
     }
 
     fn paint(&mut self, before: &Buffer, now: &Buffer) -> Result<(), Self::Error> {
-        let begun = Instant::now();
-        let painted = self.0.paint(before, now);
-        FRAMES.painted(begun.elapsed());
+        let painted = self.terminal.paint(before, now);
+        FRAMES.painted(self.begun.elapsed());
         painted
     }
 
     fn clear(&mut self) -> Result<(), Self::Error> {
-        self.0.clear()
+        self.terminal.clear()
     }
 
     fn title(&mut self, title: &str) {
-        self.0.title(title);
+        self.terminal.title(title);
     }
 
     fn bell(&mut self) {
-        self.0.bell();
+        self.terminal.bell();
     }
 
     fn copy(&mut self, text: &str) -> Result<(), String> {
-        self.0.copy(text)
+        self.terminal.copy(text)
     }
 
     fn mouse(&mut self, on: bool) {
-        self.0.mouse(on);
+        self.terminal.mouse(on);
     }
 
     fn suspend(&mut self) -> Result<(), Self::Error> {
-        self.0.suspend()
+        self.terminal.suspend()
     }
 
     fn resume(&mut self) -> Result<(), Self::Error> {
-        self.0.resume()
+        self.terminal.resume()
     }
 
     fn alive(&self) -> bool {
-        self.0.alive()
+        self.terminal.alive()
     }
 }
 
@@ -178,7 +193,8 @@ pub async fn show(
     for effect in effects {
         host.run(effect);
     }
-    let mut terminal = Timed(Terminal::enter(shell.mouse()).map_err(|e| Failure::Failed(e.to_string()))?);
+    let entered = Terminal::enter(shell.mouse()).map_err(|e| Failure::Failed(e.to_string()))?;
+    let mut terminal = Timed { terminal: entered, begun: Instant::now() };
     let signals = signals().map_err(|e| Failure::Failed(format!("signals cannot be caught: {e}")))?;
     let session = Session {
         shell: &mut shell,
@@ -286,6 +302,10 @@ mod tests {
         assert_eq!(frames.key_p99_us(), 0);
         frames.painted(Duration::from_micros(7));
         assert_eq!((frames.frames(), frames.last_us(), frames.key_p99_us()), (1, 7, 0));
+        *frames.pressed.lock() = Some(Instant::now());
+        frames.unchanged();
+        frames.painted(Duration::from_micros(7));
+        assert_eq!(frames.key_p99_us(), 0, "a key that changed nothing does not wait for the next change");
         for ms in 1..=100 {
             frames.answered(Duration::from_millis(ms));
         }

@@ -1,10 +1,12 @@
 //! The event loop: input first, the world at most thirty times a second, nothing drawn that has not changed.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::{Event as TermEvent, MouseButton, MouseEventKind};
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{Stream, StreamExt};
 use quarterdeck_kernel::{Clock, Severity, Timestamp};
 use ratatui::backend::Backend;
 use ratatui::buffer::Buffer;
@@ -40,6 +42,12 @@ pub trait Screen {
     /// # Errors
     /// When the terminal does not say.
     fn size(&mut self) -> Result<(u16, u16), Self::Error>;
+
+    /// A frame is about to be drawn, for those who time it.
+    fn begin(&mut self) {}
+
+    /// The frame that was drawn looks like the one that is shown: it is not painted.
+    fn unchanged(&mut self) {}
 
     /// Shows a frame: only what differs from the one before, all of it at once.
     ///
@@ -202,7 +210,7 @@ where
                     if ended.is_some() {
                         break;
                     }
-                    next = events.next().now_or_never();
+                    next = at_hand(&mut events).await;
                 }
             }
             signal = signals.next(), if signals_open => match signal {
@@ -254,6 +262,18 @@ where
     ended.unwrap_or(Ended::Quit)
 }
 
+/// What a stream has now, without waiting; the outer `None` when it has nothing.
+///
+/// It is polled as this task: a terminal's stream wakes only whoever asked first, so that asking on behalf of nobody
+/// (`now_or_never`) would leave the next key unseen until something else wakes the loop.
+async fn at_hand<E: Stream + Unpin>(events: &mut E) -> Option<Option<E::Item>> {
+    poll_fn(|cx| match events.poll_next_unpin(cx) {
+        Poll::Ready(next) => Poll::Ready(Some(next)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
 /// When a time of the clock comes, on the runtime's clock.
 fn until(now: Timestamp, then: Timestamp) -> Instant {
     Instant::now() + then.since(now).clamp(Duration::from_millis(1), LONGEST_SLEEP)
@@ -298,8 +318,11 @@ impl Frame {
         if size.0 == 0 || size.1 == 0 {
             return Ok(());
         }
+        screen.begin();
         drawing(|| shell.draw(&mut self.next));
-        if self.shown != self.next {
+        if self.shown == self.next {
+            screen.unchanged();
+        } else {
             screen.paint(&self.shown, &self.next)?;
             std::mem::swap(&mut self.shown, &mut self.next);
         }

@@ -1,8 +1,11 @@
 //! The event loop, on a test backend and streams made by hand.
 
+use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{self, Poll, Waker};
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
@@ -160,6 +163,58 @@ async fn worlds_coalesce_and_nothing_changed_is_nothing_drawn() {
         drop(worlds);
     };
     let (ended, _) = looped(&mut screen, events_stream, no_signals(), drive).await;
+    assert_eq!(ended, Ended::Quit);
+}
+
+/// Keys that wake only whoever waited first since the last one, as a terminal's stream does.
+#[derive(Clone, Default)]
+struct Sparing(Arc<Mutex<(VecDeque<Event>, Option<Waker>)>>);
+
+impl Sparing {
+    fn press(&self, c: char) {
+        let mut state = self.0.lock().unwrap();
+        state.0.extend(key(c));
+        if let Some(waker) = state.1.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl futures_util::Stream for Sparing {
+    type Item = io::Result<Event>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut state = self.0.lock().unwrap();
+        match state.0.pop_front() {
+            Some(event) => Poll::Ready(Some(Ok(event))),
+            None => {
+                state.1.get_or_insert_with(|| cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_key_wakes_the_loop() {
+    let mut screen = Counting::new();
+    let events = Sparing::default();
+    let hand = events.clone();
+    let drive = |worlds: Worlds, inputs| async move {
+        // A task of its own: only a key may wake the loop.
+        let pressing = tokio::spawn(async move {
+            for c in ['j', 'k', 'j', 'q'] {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                hand.press(c);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                assert!(hand.0.lock().unwrap().0.is_empty(), "{c} is not seen");
+            }
+        });
+        pressing.await.unwrap();
+        // The ends stay open until the loop is done.
+        drop((worlds, inputs));
+    };
+    let (ended, _) = looped(&mut screen, events, no_signals(), drive).await;
     assert_eq!(ended, Ended::Quit);
 }
 
