@@ -699,7 +699,7 @@ impl Pane<World> for Metrics {
     fn selection(&self, _cx: &Context<'_, World>) -> Option<Subject> {
         let listing = self.listing();
         let line = listing.table.selected_row().and_then(|row| self.lines.all.get(row));
-        let named = line.filter(|l| !l.labels.is_empty()).map(|l| l.full.clone());
+        let named = line.filter(|l| !l.labels.is_empty()).map(|l| l.full().to_owned());
         let query = Some(self.queries.current().text.clone()).filter(|text| !text.is_empty());
         query.or(named).map(|id| Subject::new(SubjectKind::Series, id))
     }

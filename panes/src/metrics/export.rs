@@ -14,7 +14,7 @@ pub(super) fn csv(lines: &Lines, graph: bool) -> String {
         let mut out = "series,time,value\n".to_owned();
         for line in &lines.all {
             for sample in &line.samples {
-                out.push_str(&format!("{},{},{}\n", quoted(&line.full), sample.t, value(sample.v)));
+                out.push_str(&format!("{},{},{}\n", quoted(line.full()), sample.t, value(sample.v)));
             }
         }
         return out;
@@ -23,7 +23,7 @@ pub(super) fn csv(lines: &Lines, graph: bool) -> String {
     let mut rows: BTreeMap<Timestamp, Vec<Option<f64>>> = BTreeMap::new();
     for (column, line) in lines.all.iter().enumerate() {
         out.push(',');
-        out.push_str(&quoted(&line.full));
+        out.push_str(&quoted(line.full()));
         for sample in &line.samples {
             rows.entry(sample.t).or_insert_with(|| vec![None; lines.all.len()])[column] = Some(sample.v);
         }
@@ -82,7 +82,7 @@ pub(super) fn plot(
 ) -> Plot {
     let divisor = lines.scale.as_ref().map_or(1.0, |s| s.divisor);
     let series = |line: &Line| PlotSeries {
-        name: line.short.clone(),
+        name: lines.short(line).to_owned(),
         points: line.samples.iter().map(|s| (s.t, s.v / divisor)).collect(),
     };
     Plot {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use quarterdeck_kernel::labels::METRIC_NAME;
 use quarterdeck_kernel::{Labels, Sample, Timestamp};
@@ -12,17 +12,12 @@ use quarterdeck_widgets::{Role, Scale, Unit};
 
 use crate::world::EvaluatedSeries;
 
-/// One series.
+/// One series. Its texts are made when they are first wanted: of fifty thousand rows a screen shows sixty, and what sorts
+/// and filters the others works in the background.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     /// The letter of its query.
     pub(super) letter: char,
-    /// Names it for good: the letter and all labels.
-    pub(super) key: String,
-    /// All of its labels, as PromQL writes them; the expression where there are none.
-    pub(super) full: String,
-    /// What sets it apart from the others.
-    pub(super) short: String,
     /// Its labels.
     pub(super) labels: Labels,
     /// Its points, oldest first.
@@ -30,6 +25,8 @@ pub(super) struct Line {
     last: f64,
     least: f64,
     most: f64,
+    key: OnceLock<String>,
+    short: OnceLock<String>,
 }
 
 impl Line {
@@ -41,9 +38,21 @@ impl Line {
             // `min` and `max` prefer a number to NaN.
             (least, most) = (least.min(sample.v), most.max(sample.v));
         }
-        let full = if series.labels.is_empty() { expr.to_owned() } else { series.labels.to_string() };
-        let key = format!("{letter}{full}");
-        Self { letter, key, short: full.clone(), full, labels: series.labels, samples, last, least, most }
+        let key = match series.labels.is_empty() {
+            true => OnceLock::from(format!("{letter}{expr}")),
+            false => OnceLock::new(),
+        };
+        Self { letter, labels: series.labels, samples, last, least, most, key, short: OnceLock::new() }
+    }
+
+    /// Names it for good: the letter and all labels.
+    pub(super) fn key(&self) -> &str {
+        self.key.get_or_init(|| format!("{}{}", self.letter, self.labels))
+    }
+
+    /// All of its labels, as PromQL writes them; the expression where there are none.
+    pub(super) fn full(&self) -> &str {
+        &self.key()[self.letter.len_utf8()..]
     }
 
     /// The value at a time: that of the point there or last before it, if that is not a gap away.
@@ -67,8 +76,8 @@ pub(super) struct Lines {
     pub(super) all: Vec<Line>,
     /// Labels that all of them carry, as PromQL writes them; empty when there are none or just one series.
     pub(super) common: String,
-    /// The one label that sets them apart, if it is one.
-    pub(super) by: Option<String>,
+    /// Names of the labels that they do not share.
+    differing: Vec<String>,
     /// Whether they come from several queries.
     pub(super) several: bool,
     /// What they are measured in.
@@ -83,56 +92,69 @@ impl Lines {
     /// The series of each query: its letter, its expression, its answer.
     pub(super) fn new(parts: Vec<(char, &str, Vec<EvaluatedSeries>)>, unit: Unit, gap: i64) -> Self {
         let several = parts.iter().filter(|(.., series)| !series.is_empty()).count() > 1;
-        let mut all: Vec<Line> = parts
-            .into_iter()
-            .flat_map(|(letter, expr, series)| series.into_iter().map(move |s| Line::new(letter, expr, s)))
-            .collect();
-        let (common, by) = shorten(&mut all);
+        let mut all = Vec::with_capacity(parts.iter().map(|(.., series)| series.len()).sum());
+        for (letter, expr, series) in parts {
+            all.extend(series.into_iter().map(|s| Line::new(letter, expr, s)));
+        }
+        let (common, differing) = apart(&all);
         let values = all.iter().flat_map(|l| [l.least, l.most]);
         let scale = Some(scale_for(values, &unit));
-        Self { all, common, by, several, unit, scale, gap }
+        Self { all, common, differing, several, unit, scale, gap }
+    }
+
+    /// The one label that sets them apart, if it is one.
+    pub(super) fn by(&self) -> Option<&str> {
+        match &*self.differing {
+            [label] if label != METRIC_NAME => Some(label),
+            _ => None,
+        }
+    }
+
+    /// What sets a series apart from the others.
+    pub(super) fn short<'a>(&self, line: &'a Line) -> &'a str {
+        if line.labels.is_empty() || self.differing.is_empty() {
+            return line.full();
+        }
+        line.short.get_or_init(|| match &*self.differing {
+            [label] => line.labels.get(label).unwrap_or("(none)").to_owned(),
+            names => plain(&line.labels, names),
+        })
     }
 }
 
-/// Gives each series a name of what sets it apart. Returns the labels that all share, and the one that differs if it
-/// is one.
-fn shorten(all: &mut [Line]) -> (String, Option<String>) {
-    let [first, rest @ ..] = &*all else { return (String::new(), None) };
+/// The labels that all share, as PromQL writes them, and the names of the others, sorted. One series alone is not apart
+/// from anything.
+fn apart(all: &[Line]) -> (String, Vec<String>) {
+    let [first, rest @ ..] = all else { return Default::default() };
     if rest.is_empty() {
-        return (String::new(), None);
+        return Default::default();
     }
-    let shared: BTreeSet<String> = first
-        .labels
-        .iter()
-        .filter(|(name, value)| rest.iter().all(|line| line.labels.get(name) == Some(*value)))
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    let differing: BTreeSet<String> = all
-        .iter()
-        .flat_map(|line| line.labels.iter().map(|(name, _)| name))
-        .filter(|name| !shared.contains(*name))
-        .map(str::to_owned)
-        .collect();
-    let common = first.labels.filter(|name| shared.contains(name));
+    let mut shared: Vec<(&str, &str)> = first.labels.iter().collect();
+    let mut names: BTreeSet<&str> = shared.iter().map(|(name, _)| *name).collect();
+    for line in rest {
+        shared.retain(|(name, value)| line.labels.get(name) == Some(*value));
+        for (name, _) in line.labels.iter() {
+            // Most have been seen.
+            if !names.contains(name) {
+                names.insert(name);
+            }
+        }
+    }
+    for (name, _) in &shared {
+        names.remove(name);
+    }
+    let common = first.labels.filter(|name| shared.iter().any(|(n, _)| *n == name));
     let common = if common.is_empty() { String::new() } else { common.to_string() };
-    let only = (differing.len() == 1).then(|| differing.iter().next().cloned()).flatten();
-    for line in all.iter_mut().filter(|line| !line.labels.is_empty()) {
-        let apart = line.labels.filter(|name| differing.contains(name));
-        line.short = match &only {
-            _ if differing.is_empty() => line.full.clone(),
-            Some(label) => apart.get(label).unwrap_or("(none)").to_owned(),
-            None if apart.is_empty() => "(none)".to_owned(),
-            None => plain(&apart),
-        };
-    }
-    (common, only.filter(|label| label != METRIC_NAME))
+    (common, names.into_iter().map(str::to_owned).collect())
 }
 
-/// `name a=1 b=2`: labels without the noise of quotes.
-fn plain(labels: &Labels) -> String {
-    let name = labels.get(METRIC_NAME).map(str::to_owned);
-    let pairs = labels.iter().filter(|(n, _)| *n != METRIC_NAME).map(|(n, v)| format!("{n}={v}"));
-    name.into_iter().chain(pairs).collect::<Vec<_>>().join("  ")
+/// `name a=1 b=2`: the labels of these names, without the noise of quotes.
+fn plain(labels: &Labels, names: &[String]) -> String {
+    let name = names.iter().find(|name| *name == METRIC_NAME).and_then(|_| labels.get(METRIC_NAME));
+    let pairs = labels.iter().filter(|(n, _)| *n != METRIC_NAME && names.iter().any(|name| name == n));
+    let pairs = pairs.map(|(n, v)| format!("{n}={v}"));
+    let all: Vec<String> = name.map(str::to_owned).into_iter().chain(pairs).collect();
+    if all.is_empty() { "(none)".to_owned() } else { all.join("  ") }
 }
 
 /// The series as rows of a table.
@@ -165,12 +187,12 @@ impl Rows for SeriesRows {
     }
 
     fn key(&self, row: usize) -> Cow<'_, str> {
-        self.lines.all[row].key.as_str().into()
+        self.lines.all[row].key().into()
     }
 
     fn text(&self, row: usize, column: usize) -> Cow<'_, str> {
         match column {
-            0 => self.lines.all[row].full.as_str().into(),
+            0 => self.lines.all[row].full().into(),
             _ => match &self.lines.scale {
                 Some(scale) => scale.value(self.value(row, column)).into(),
                 None => quarterdeck_widgets::format::UNKNOWN.into(),
@@ -180,7 +202,7 @@ impl Rows for SeriesRows {
 
     fn order(&self, row: usize, column: usize) -> Order<'_> {
         match column {
-            0 => Order::Text(self.lines.all[row].full.as_str().into()),
+            0 => Order::Text(self.lines.all[row].full().into()),
             _ => Order::Number(self.value(row, column)),
         }
     }
@@ -210,7 +232,7 @@ impl Rows for SeriesRows {
         if self.lines.several {
             spans.extend([(letter.as_str(), muted), (" ", text)]);
         }
-        spans.push((line.short.as_str(), text));
+        spans.push((self.lines.short(line), text));
         cell.spans(&spans);
     }
 }
@@ -229,12 +251,12 @@ mod tests {
     fn names_tell_what_sets_series_apart() {
         let up = |job, instance| series(&[(METRIC_NAME, "up"), ("job", job), ("instance", instance)], &[1.0]);
         let lines = Lines::new(vec![('A', "up", vec![up("a", "1"), up("b", "1")])], Unit::None, 0);
-        assert_eq!(lines.all.iter().map(|l| l.short.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!((lines.common.as_str(), lines.by.as_deref()), ("up{instance=\"1\"}", Some("job")));
+        assert_eq!(lines.all.iter().map(|l| lines.short(l)).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!((lines.common.as_str(), lines.by()), ("up{instance=\"1\"}", Some("job")));
         let lines = Lines::new(vec![('A', "up", vec![up("a", "1"), up("b", "2")])], Unit::None, 0);
-        assert_eq!(lines.all[1].short, "instance=2  job=b");
+        assert_eq!(lines.short(&lines.all[1]), "instance=2  job=b");
         let one = Lines::new(vec![('A', "1 + 1", vec![series(&[], &[2.0])])], Unit::None, 0);
-        assert_eq!((one.all[0].short.as_str(), one.common.as_str()), ("1 + 1", ""));
+        assert_eq!((one.short(&one.all[0]), one.common.as_str()), ("1 + 1", ""));
     }
 
     #[test]

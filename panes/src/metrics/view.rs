@@ -267,7 +267,7 @@ impl Metrics {
         let series: Vec<Series<'_>> = drawn
             .iter()
             .filter_map(|row| Some((row, self.lines.all.get(*row)?)))
-            .map(|(row, line)| Series::new(line.short.as_str(), &line.samples).role(Line::role(*row)))
+            .map(|(row, line)| Series::new(self.lines.short(line), &line.samples).role(Line::role(*row)))
             .collect();
         let viewport = window::viewport(cx.scope, cx.world.now);
         let marks = {
@@ -323,7 +323,7 @@ impl Metrics {
         if !lines.common.is_empty() {
             title.push_str(&format!(" · all {}", lines.common));
         }
-        if let Some(by) = &lines.by {
+        if let Some(by) = lines.by() {
             title.push_str(&format!(" · by {by}"));
         }
         let unit = lines.scale.as_ref().map(|s| s.unit.to_string()).filter(|u| !u.is_empty());
