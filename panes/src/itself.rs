@@ -105,10 +105,6 @@ impl Pane<World> for Itself {
         let area = Layout::new(cx.area, cx.world).list;
         let rows = self.rows(cx.world);
         let did = match event {
-            Event::Shown | Event::World | Event::Scope | Event::Open(_) => {
-                self.list.refresh(&rows);
-                Did::Changed
-            }
             Event::Command("self.by") => {
                 self.by = match self.by {
                     By::Metric => By::Label,
@@ -120,29 +116,12 @@ impl Pane<World> for Itself {
                 Did::Changed
             }
             Event::Command("self.open") => Did::Open,
-            Event::Command(command) => {
-                self.list.command(command.rsplit('.').next().unwrap_or_default(), area, &rows)
-            }
-            Event::Key(key) => {
-                self.list.key(key, &rows);
-                Did::Changed
-            }
-            Event::Paste(text) => {
-                self.list.paste(text, &rows);
-                Did::Changed
-            }
-            Event::Hit { click, at, .. } => self.list.click(click, at, area, &rows),
-            Event::Answer { .. } => Did::Nothing,
+            other => self.list.take(&other, area, &rows),
         };
-        match did {
-            Did::Nothing | Did::Changed => Vec::new(),
-            Did::Back => vec![Effect::Back],
-            Did::Copy(text) => vec![Effect::Copy(text)],
-            Did::Open => {
-                let selector = self.selector(cx.world);
-                selector.map(|s| Effect::Go(Subject::new(SubjectKind::Series, s))).into_iter().collect()
-            }
-        }
+        did.effects(|| {
+            let selector = self.selector(cx.world);
+            selector.map(|s| Effect::Go(Subject::new(SubjectKind::Series, s))).into_iter().collect()
+        })
     }
 
     fn view(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {

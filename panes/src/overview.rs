@@ -1,6 +1,7 @@
 //! The overview: is anything wrong, where, since when, what changed?
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use quarterdeck_kernel::{Entry, Health, Severity, Subject, Timestamp};
@@ -68,7 +69,7 @@ const WIDE_COLUMNS: [Column; 7] = [
     Column::fixed("errors", "ERRORS %", 17),
     Column::fixed("p99", "P99 ms (limit)", 26),
     Column::number("saturation", "SAT %", 6).priority(1),
-    Column::flex("changing", "DATA · RUNBOOK", 14).weight(2).priority(2),
+    Column::flex("changing", "CHANGING", 14).weight(3).priority(2),
 ];
 
 const NARROW_COLUMNS: [Column; 7] = [
@@ -78,7 +79,7 @@ const NARROW_COLUMNS: [Column; 7] = [
     Column::number("errors", "ERR %", 6),
     Column::number("p99", "P99 ms", 14),
     Column::number("saturation", "SAT %", 6).priority(1),
-    Column::flex("changing", "DATA", 8).priority(2),
+    Column::flex("changing", "CHANGING", 12).priority(2),
 ];
 
 impl Overview {
@@ -120,10 +121,6 @@ impl Pane<World> for Overview {
         let rows = ServiceRows::new(cx, self.wide);
         let area = Layout::new(cx).services;
         let did = match event {
-            Event::Shown | Event::World | Event::Scope => {
-                self.list.refresh(&rows);
-                Did::Changed
-            }
             Event::Open(subject) => {
                 self.list.refresh(&rows);
                 self.list.table.select(&subject.id);
@@ -149,26 +146,9 @@ impl Pane<World> for Overview {
                     ),
                 }];
             }
-            Event::Command(command) => {
-                self.list.command(command.rsplit('.').next().unwrap_or_default(), area, &rows)
-            }
-            Event::Key(key) => {
-                self.list.key(key, &rows);
-                Did::Changed
-            }
-            Event::Paste(text) => {
-                self.list.paste(text, &rows);
-                Did::Changed
-            }
-            Event::Hit { click, at, target: "services" } => self.list.click(click, at, area, &rows),
-            Event::Hit { .. } | Event::Answer { .. } => Did::Nothing,
+            other => self.list.take(&other, area, &rows),
         };
-        match did {
-            Did::Nothing | Did::Changed => Vec::new(),
-            Did::Back => vec![Effect::Back],
-            Did::Copy(text) => vec![Effect::Copy(text)],
-            Did::Open => self.selected(&rows).map(|s| Effect::Go(s.subject())).into_iter().collect(),
-        }
+        did.effects(|| self.selected(&rows).map(|s| Effect::Go(s.subject())).into_iter().collect())
     }
 
     fn view(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {
@@ -254,7 +234,7 @@ impl Layout {
         let rest =
             Rect { y: services.bottom(), height: area.bottom().saturating_sub(services.bottom()), ..area };
         if area.width >= WIDE {
-            let (left, divider, right) = rule::columns(rest, area.width * 3 / 5);
+            let (left, divider, right) = rule::columns(rest, area.width / 2);
             return Self { services, firing: left, timeline: right, divider: Some(divider) };
         }
         let breaches = u16::try_from(breaches(cx).len().max(1)).unwrap_or(u16::MAX);
@@ -379,6 +359,8 @@ struct ServiceRows<'a> {
     p99: Range,
     columns: &'static [Column; 7],
     stale: i64,
+    /// The newest change to each service within the range of the charts.
+    changed: HashMap<&'a str, &'a Entry>,
 }
 
 impl<'a> ServiceRows<'a> {
@@ -398,6 +380,7 @@ impl<'a> ServiceRows<'a> {
             services,
             now: cx.world.now,
             columns: if wide { &WIDE_COLUMNS } else { &NARROW_COLUMNS },
+            changed: changes(cx),
             stale: interval.saturating_mul(6).max(30_000),
         }
     }
@@ -434,7 +417,10 @@ impl Rows for ServiceRows<'_> {
                 None if service.targets.up < service.targets.total => {
                     format!("{} of {} up", service.targets.up, service.targets.total).into()
                 }
-                None => "".into(),
+                None => match self.changed.get(&*service.name) {
+                    Some(entry) => format!("{} · {}", about(entry), format::ago(entry.at, self.now)).into(),
+                    None => "".into(),
+                },
             },
         }
     }
@@ -479,10 +465,34 @@ impl Rows for ServiceRows<'_> {
             "errors" => cell.role(&text, signal_role(&signals.errors)),
             "p99" => cell.role(&text, signal_role(&signals.p99)),
             "saturation" => cell.role(&text, signal_role(&signals.saturation)),
-            "changing" => cell.role(&text, Role::Warning),
+            "changing" if self.age(service).is_some() || service.targets.up < service.targets.total => {
+                cell.role(&text, Role::Warning);
+            }
+            "changing" => cell.role(&text, Role::Muted),
             _ => cell.text(&text),
         }
     }
+}
+
+/// The newest entry of each service that is within the range of the charts, by service.
+fn changes<'a>(cx: &Context<'a, World>) -> HashMap<&'a str, &'a Entry> {
+    let from = cx.world.now.plus_millis(-cx.scope.range);
+    let mut newest = HashMap::new();
+    for entry in cx.world.timeline.entries.iter().take_while(|e| e.at >= from) {
+        if let Some(service) = &entry.service {
+            newest.entry(service.as_str()).or_insert(&**entry);
+        }
+    }
+    newest
+}
+
+/// An entry's sentence without the service's name, which stands at the left already.
+fn about(entry: &Entry) -> &str {
+    let name = entry.service.as_deref().unwrap_or_default();
+    entry
+        .summary
+        .strip_prefix(name)
+        .map_or(entry.summary.as_str(), |rest| rest.trim_start_matches([':', ' ']))
 }
 
 fn value(signal: &Signal) -> String {

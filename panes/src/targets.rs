@@ -95,34 +95,18 @@ impl Pane<World> for Targets {
                 Did::Changed
             }
             Event::Command("targets.open") => Did::Open,
-            Event::Command(command) => self.list.command(verb(command), area, &rows),
-            Event::Key(key) => {
-                self.list.key(key, &rows);
-                Did::Changed
-            }
-            Event::Paste(text) => {
-                self.list.paste(text, &rows);
-                Did::Changed
-            }
-            Event::Hit { click, at, .. } => self.list.click(click, at, area, &rows),
-            Event::Answer { .. } => Did::Nothing,
+            other => self.list.take(&other, area, &rows),
         };
-        match did {
-            Did::Nothing | Did::Changed => Vec::new(),
-            Did::Back => vec![Effect::Back],
-            Did::Copy(text) => vec![Effect::Copy(text)],
-            Did::Open => self
-                .list
-                .table
-                .selected_row()
-                .map(|row| {
-                    let target = &rows.targets[row];
+        did.effects(|| {
+            let target = self.list.table.selected_row().map(|row| &rows.targets[row]);
+            target
+                .map(|target| {
                     let selector = format!("{{job={:?}, instance={:?}}}", &*target.job, &*target.instance);
                     Effect::Go(Subject::new(SubjectKind::Series, selector))
                 })
                 .into_iter()
-                .collect(),
-        }
+                .collect()
+        })
     }
 
     fn view(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {
@@ -151,8 +135,15 @@ impl Pane<World> for Targets {
         self.list.table.selected_row().and_then(|row| rows.targets.get(row)).map(|t| t.subject())
     }
 
-    fn hints(&self, _cx: &Context<'_, World>) -> Vec<&'static str> {
-        vec!["targets.open", "targets.filter", "targets.sort", "targets.columns", "targets.copy"]
+    fn hints(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
+        if TargetRows::new(cx.world, cx.scope.service.as_deref()).is_empty() {
+            return Vec::new();
+        }
+        let list = ["targets.filter", "targets.sort", "targets.columns"];
+        match self.selection(cx) {
+            Some(_) => [&["targets.open"], &list[..], &["targets.copy"]].concat(),
+            None => list.to_vec(),
+        }
     }
 
     fn typing(&self) -> bool {
@@ -166,10 +157,6 @@ impl Pane<World> for Targets {
     fn restore(&mut self, remembered: &str) {
         self.list.table.restore(remembered);
     }
-}
-
-fn verb(command: &str) -> &str {
-    command.rsplit('.').next().unwrap_or_default()
 }
 
 /// Where things are: list, detail below, jobs that cannot be scraped between them.

@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 
 use crate::keys::{Key, KeyCode};
 use crate::layers::line::Line;
-use crate::pane::Click;
+use crate::pane::{Click, Effect, Event, World};
 
 /// The commands of a pane with a [`Listing`], then more of its own: `list_commands!("targets", CommandSpec { … })`.
 #[macro_export]
@@ -69,6 +69,18 @@ pub struct Listing {
     wanted: Option<Spec>,
 }
 
+impl Did {
+    /// What a pane wants of it; `open` is asked when the selected row is to be opened.
+    pub fn effects<W: World>(self, open: impl FnOnce() -> Vec<Effect<W>>) -> Vec<Effect<W>> {
+        match self {
+            Self::Nothing | Self::Changed => Vec::new(),
+            Self::Open => open(),
+            Self::Copy(text) => vec![Effect::Copy(text)],
+            Self::Back => vec![Effect::Back],
+        }
+    }
+}
+
 impl Listing {
     /// A listing of these columns, sorted as given.
     #[must_use]
@@ -91,6 +103,19 @@ impl Listing {
     #[must_use]
     pub fn typing(&self) -> bool {
         self.filtering.is_some() || self.choosing.is_some()
+    }
+
+    /// Takes whatever the pane does not take itself: commands, keys, pastes and clicks; new worlds and scopes refresh it.
+    pub fn take<W: World>(&mut self, event: &Event<'_, W>, area: Rect, rows: &(impl Rows + ?Sized)) -> Did {
+        match event {
+            Event::Command(id) => return self.command(id.rsplit('.').next().unwrap_or_default(), area, rows),
+            Event::Hit { click, at, .. } => return self.click(*click, *at, area, rows),
+            Event::Key(key) => self.key(*key, rows),
+            Event::Paste(text) => self.paste(text, rows),
+            Event::Shown | Event::World | Event::Scope => self.refresh(rows),
+            Event::Open(_) | Event::Answer { .. } => return Did::Nothing,
+        }
+        Did::Changed
     }
 
     /// Does what the part of a command's id behind the dot says; `area` is what the listing was drawn in.
