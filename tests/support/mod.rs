@@ -318,6 +318,7 @@ pub struct Terminal {
     master: Option<Box<dyn MasterPty + Send>>,
     reading: Option<std::thread::JoinHandle<()>>,
     closing: Arc<AtomicBool>,
+    blind: Arc<AtomicBool>,
 }
 
 impl Terminal {
@@ -356,10 +357,14 @@ impl Terminal {
         let (drawn, bytes) = (Arc::clone(&screen), Arc::clone(&raw));
         let closing = Arc::new(AtomicBool::new(false));
         let closed = Arc::clone(&closing);
+        let blind = Arc::new(AtomicBool::new(false));
+        let unseen = Arc::clone(&blind);
         let reading = std::thread::spawn(move || {
             let mut chunk = [0; 16 * 1024];
             while let Ok(n @ 1..) = reader.read(&mut chunk) {
-                drawn.lock().expect("a lock").process(&chunk[..n]);
+                if !unseen.load(Ordering::SeqCst) {
+                    drawn.lock().expect("a lock").process(&chunk[..n]);
+                }
                 bytes.lock().expect("a lock").extend_from_slice(&chunk[..n]);
                 if closed.load(Ordering::SeqCst) {
                     break;
@@ -367,7 +372,7 @@ impl Terminal {
             }
         });
         let writer = pair.master.take_writer().expect("a writer");
-        Self { screen, raw, writer, child, master: Some(pair.master), reading: Some(reading), closing }
+        Self { screen, raw, writer, child, master: Some(pair.master), reading: Some(reading), closing, blind }
     }
 
     /// Types text as it is (control characters included).
@@ -417,14 +422,28 @@ impl Terminal {
         }
     }
 
-    /// Gives the terminal another size.
-    pub fn resize(&self, columns: u16, rows: u16) {
-        self.screen.lock().expect("a lock").screen_mut().set_size(rows, columns);
-        if let Some(master) = &self.master {
-            master
-                .resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 })
-                .expect("the terminal takes a size");
+    /// Takes the terminal through sizes, the last of which it keeps.
+    ///
+    /// What is drawn meanwhile is for sizes that are gone when it arrives, and the terminal of these tests does not bear
+    /// that: it looks away, and has everything drawn anew at the end.
+    pub fn resize(&mut self, sizes: impl IntoIterator<Item = (u16, u16)>, pause: Duration) {
+        self.blind.store(true, Ordering::SeqCst);
+        let mut last = (0, 0);
+        for (columns, rows) in sizes {
+            last = (columns, rows);
+            let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+            self.master.as_ref().expect("an open terminal").resize(size).expect("the terminal takes a size");
+            std::thread::sleep(pause);
         }
+        // What was drawn for the sizes before has arrived when the program has been silent for a while.
+        let mut seen = 0;
+        while seen != self.raw().len() {
+            seen = self.raw().len();
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        self.screen.lock().expect("a lock").screen_mut().set_size(last.1, last.0);
+        self.blind.store(false, Ordering::SeqCst);
+        self.send("\x0c");
     }
 
     /// The program's process.

@@ -1,0 +1,218 @@
+//! The demo: a small trading platform of real processes, seen through the protocols that any system would use.
+
+mod support;
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use support::{Home, Server, Terminal, eventually};
+
+/// The platform's processes that start with it.
+const SERVICES: [&str; 6] = ["broker", "clients", "ledger", "market-data", "orders", "risk"];
+
+fn demo(home: &Home) -> Server {
+    home.serve(&["demo", "--headless", "--listen", "127.0.0.1:0"])
+}
+
+/// The value of a query that gives one number.
+fn number(server: &Server, promql: &str) -> Option<f64> {
+    server.query(promql).first().and_then(|(_, value)| value.parse().ok())
+}
+
+/// Processes of a home that carry a lease: the platform's.
+fn leased(home: &Home) -> Vec<u32> {
+    let mark = b"QUARTERDECK_LEASE=";
+    home.processes()
+        .into_iter()
+        .map(|(pid, _)| pid)
+        .filter(|pid| {
+            std::fs::read(format!("/proc/{pid}/environ"))
+                .is_ok_and(|environ| environ.split(|b| *b == 0).any(|pair| pair.starts_with(mark)))
+        })
+        .collect()
+}
+
+fn picture(home: &Home, args: &[&str], out: &str) -> Vec<u8> {
+    let out = home.path(out);
+    let named = out.display().to_string();
+    let mut all = vec!["screenshot"];
+    all.extend(args);
+    all.extend(["--out", &named]);
+    let (code, _, error) = home.run(&all);
+    assert_eq!(code, 0, "{all:?}: {error}");
+    std::fs::read(out).expect("a picture")
+}
+
+fn text_picture(home: &Home, args: &[&str]) -> String {
+    String::from_utf8(picture(home, args, "picture.txt")).expect("text")
+}
+
+/// One platform for all that only looks, since it takes a while until it has something to show.
+#[test]
+fn the_platform_lives_and_every_pane_shows_it() {
+    let home = Home::new();
+    let mut server = demo(&home);
+    assert_eq!(leased(&home).len(), SERVICES.len(), "{:?}", home.processes());
+
+    eventually("every service is scraped", || {
+        (number(&server, "count(up{job!~\"host|quarterdeck\"} == 1)") == Some(6.0)).then_some(())
+    });
+    let first = eventually("orders come", || number(&server, "sum(orders_total)").filter(|n| *n > 0.0));
+    eventually("orders go on", || number(&server, "sum(orders_total)").filter(|n| *n > first));
+    eventually("orders are filled", || number(&server, "sum(fills_total)").filter(|n| *n > 0.0));
+    let quotes =
+        eventually("the feed is received", || number(&server, "sum(quotes_total)").filter(|n| *n > 0.0));
+    eventually("the feed goes on", || number(&server, "sum(quotes_total)").filter(|n| *n > quotes));
+    eventually("the shape of latency is known", || {
+        number(&server, "histogram_quantile(0.99, sum by (le) (rate(http_server_request_duration_seconds_bucket{service=\"orders\"}[1m])))")
+            .filter(|p99| *p99 > 0.0 && *p99 < 60.0)
+    });
+
+    let overview = eventually("the overview tells of all of them", || {
+        Some(text_picture(&home, &["overview", "--size", "120x40"]))
+            .filter(|text| SERVICES.iter().all(|s| text.contains(s)) && text.contains("● ok"))
+    });
+    assert!(overview.contains("demo"), "{overview}");
+    let targets = text_picture(&home, &["targets", "--size", "120x40"]);
+    assert!(SERVICES.iter().all(|s| targets.contains(s)), "{targets}");
+
+    every_pane_in_every_size(&home);
+    pictures_in_every_format(&home);
+
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait(), Some(0), "{}", home.stderr());
+    home.deserted();
+    // What it stored is whole, and it can start again on it.
+    let data = home.path("data/quarterdeck/demo").display().to_string();
+    let (code, out, error) = home.run(&["timeline", "verify", "--data-dir", &data]);
+    assert_eq!(code, 0, "{out}{error}");
+}
+
+/// The panes that there are, as the console tells them.
+fn panes(home: &Home) -> Vec<String> {
+    let out = home.path("none.txt").display().to_string();
+    let (code, _, error) = home.run(&["screenshot", "no-such-pane", "--out", &out]);
+    assert_eq!(code, 1, "{error}");
+    let (_, list) = error.trim().split_once("is not a pane: ").unwrap_or_else(|| panic!("{error}"));
+    list.split(", ").map(str::to_owned).collect()
+}
+
+fn every_pane_in_every_size(home: &Home) {
+    let panes = panes(home);
+    for must in ["overview", "targets", "timeline", "self"] {
+        assert!(panes.iter().any(|p| p == must), "{must}: {panes:?}");
+    }
+    for pane in &panes {
+        for (columns, rows) in [(80, 24), (120, 40), (200, 60)] {
+            let text = text_picture(home, &[pane, "--size", &format!("{columns}x{rows}")]);
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.len(), rows, "{pane} at {columns}x{rows}");
+            assert!(lines[0].contains("quarterdeck") && lines[rows - 1].contains("? help"), "{pane}: {text}");
+            let drawn = lines[2..rows - 1].iter().filter(|l| !l.trim().is_empty()).count();
+            assert!(drawn >= 3, "{pane} at {columns}x{rows} is empty:\n{text}");
+            assert!(!text.contains("panicked"), "{pane}: {text}");
+        }
+    }
+}
+
+fn pictures_in_every_format(home: &Home) {
+    let mut grounds = Vec::new();
+    for theme in ["harbour", "daylight", "contrast", "sixteen"] {
+        for pane in panes(home) {
+            let svg = picture(home, &[&pane, "--size", "120x40", "--theme", theme], "picture.svg");
+            let svg = String::from_utf8(svg).expect("text");
+            assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{pane} in {theme}");
+            // Glyphs are drawn as outlines: it looks the same where the font is missing.
+            assert!(svg.contains("viewBox") && svg.matches("<use").count() > 100, "{pane} in {theme}");
+            if pane == "overview" {
+                grounds.push(
+                    svg.split("fill=\"")
+                        .nth(1)
+                        .unwrap_or_default()
+                        .split('"')
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned(),
+                );
+            }
+        }
+    }
+    assert_ne!(grounds[0], grounds[1], "a dark and a light theme have different grounds");
+    let png = picture(home, &["overview", "--size", "80x24"], "picture.png");
+    assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+    let size = |at: usize| u32::from_be_bytes([png[at], png[at + 1], png[at + 2], png[at + 3]]);
+    assert!(size(16) >= 80 * 4 && size(20) >= 24 * 8, "{}×{} pixels", size(16), size(20));
+    // A subject can be opened and keys be pressed first.
+    let helped = text_picture(home, &["overview", "--size", "100x30", "--keys", "?"]);
+    assert!(helped.contains("─ keys ─"), "{helped}");
+    let opened = text_picture(home, &["overview", "--size", "120x40", "--at", "service:orders"]);
+    assert!(opened.contains("orders"), "{opened}");
+}
+
+#[test]
+fn killed_it_leaves_no_process() {
+    let home = Home::new();
+    let mut server = demo(&home);
+    assert_eq!(leased(&home).len(), SERVICES.len());
+    server.kill();
+    home.deserted();
+}
+
+/// The keeper ends what the console cannot: a stopped child, with the console killed.
+#[test]
+fn a_stopped_process_of_the_platform_ends_too() {
+    let home = Home::new();
+    let mut server = demo(&home);
+    let child = leased(&home)[0];
+    let pid = Pid::from_raw(i32::try_from(child).expect("an id")).expect("an id");
+    kill_process(pid, Signal::STOP).expect("a living process");
+    server.kill();
+    home.deserted();
+}
+
+#[test]
+fn a_process_that_dies_is_named() {
+    let home = Home::new();
+    let mut server = demo(&home);
+    let broker = home
+        .processes()
+        .into_iter()
+        .find(|(pid, line)| line.contains("broker") && leased(&home).contains(pid))
+        .unwrap_or_else(|| panic!("{:?}", home.processes()));
+    let pid = Pid::from_raw(i32::try_from(broker.0).expect("an id")).expect("an id");
+    kill_process(pid, Signal::KILL).expect("a living process");
+    assert_eq!(server.wait(), Some(1));
+    let told = home.stderr();
+    assert!(told.contains("the demo's broker has ended"), "{told}");
+    home.deserted();
+}
+
+#[test]
+fn on_a_screen_it_asks_before_it_ends_the_platform() {
+    let home = Home::new();
+    let mut terminal = Terminal::start(&home, &["demo", "--listen", "127.0.0.1:0"], 120, 40);
+    terminal.wait_for("console started");
+    terminal.wait_for("orders");
+    terminal.send("q");
+    terminal.wait_for("The demo's platform ends with the console.");
+    terminal.send("\x1b");
+    terminal.wait_until("Esc never ends anything", |text| !text.contains("ends with the console"));
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(leased(&home).len(), SERVICES.len());
+    terminal.send("q");
+    terminal.wait_for("The demo's platform ends with the console.");
+    terminal.send("y");
+    assert_eq!(terminal.wait(), 0);
+    assert!(terminal.restored(), "{}", terminal.text());
+    home.deserted();
+}
+
+#[test]
+fn a_closed_terminal_ends_the_platform() {
+    let home = Home::new();
+    let mut terminal = Terminal::start(&home, &["demo", "--listen", "127.0.0.1:0"], 120, 40);
+    terminal.wait_for("console started");
+    terminal.close();
+    terminal.wait();
+    home.deserted();
+}
