@@ -9,6 +9,8 @@ use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use quarterdeck_kernel::{Clock, Timestamp};
 use tokio::sync::{mpsc, oneshot};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::config::FeedConfig;
@@ -251,7 +253,9 @@ fn farewell(connection: Connection) {
     if let Connection::Open(mut socket) = connection {
         tokio::spawn(async move {
             // Whether the goodbye arrives makes no difference to anyone here.
-            let _ = tokio::time::timeout(GOODBYE, (*socket).close(None)).await;
+            // Without a status, servers take it for a broken connection and log it as one.
+            let normal = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+            let _ = tokio::time::timeout(GOODBYE, (*socket).close(Some(normal))).await;
         });
     }
 }

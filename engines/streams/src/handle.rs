@@ -1,6 +1,7 @@
 //! What the rest of the console holds of the streams engine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use quarterdeck_kernel::{Diagnostic, Invocation, Reason, SubjectKind};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -9,6 +10,9 @@ use crate::actions::{PAUSE, RECONNECT, RESUME, available};
 use crate::config::{self, Config};
 use crate::machine::Input;
 use crate::model::Snapshot;
+
+/// How long an action waits until snapshots tell of it.
+const TOLD: Duration = Duration::from_secs(1);
 
 /// What the engine is asked for.
 pub(crate) enum Control {
@@ -86,6 +90,13 @@ impl Handle {
             _ => return Err(Reason(format!("{action:?} is not an action on feeds"))),
         };
         self.ask(|done| Control::Feed(feed.to_owned(), input, done)).await?;
+        if action != RECONNECT {
+            // Whoever acts next must find the feed as this left it; the snapshot that tells of it comes a frame later. If it
+            // does not come, another has meanwhile changed the feed again.
+            let mut snapshots = self.snapshots.clone();
+            let told = snapshots.wait_for(|snapshot| available(snapshot, action, feed).is_err());
+            let _ = tokio::time::timeout(TOLD, told).await;
+        }
         Ok(message)
     }
 
