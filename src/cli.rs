@@ -69,6 +69,20 @@ pub enum Command {
     },
     /// Ask a PromQL question of a running console
     Query(Query),
+    /// Take history from a file into the data directory of a console that does not run
+    Import {
+        /// What the file is
+        #[command(subcommand)]
+        command: ImportCommand,
+    },
+    /// Write samples of a running console to a file or to standard output
+    Export(Export),
+    /// Copy what a running console has stored
+    Backup {
+        /// What to copy
+        #[command(subcommand)]
+        command: BackupCommand,
+    },
     /// Do an action in a running console, as a key would
     Act(Act),
     /// Read and verify the timeline
@@ -173,6 +187,83 @@ pub struct Query {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
+}
+
+/// `import …`
+#[derive(Debug, Subcommand)]
+pub enum ImportCommand {
+    /// OpenMetrics, with a timestamp in every line
+    Openmetrics {
+        /// The file
+        file: PathBuf,
+    },
+    /// Prometheus text format 0.0.4, with a timestamp in every line
+    Text {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// `export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Which series, such as 'up{job="api"}'; may be given several times
+    #[arg(long = "match", value_name = "SELECTOR", required = true)]
+    pub select: Vec<String>,
+    /// From this time on (RFC 3339 or Unix seconds) [default: the oldest sample]
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Up to this time [default: the newest sample]
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// How samples are written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ExportFormat,
+    /// The file to write [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Which console
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// How `export` writes samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// What `import openmetrics` reads
+    #[default]
+    Openmetrics,
+    /// A line per sample: series, time, value
+    Csv,
+    /// Lines of JSON: metric, values, timestamps in milliseconds
+    Jsonl,
+}
+
+impl ExportFormat {
+    /// As the console's interface names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Openmetrics => "openmetrics",
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+        }
+    }
+}
+
+/// `backup …`
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Every sample taken so far, into DIR/metrics: to restore, copy that into a data directory
+    Metrics {
+        /// A directory on the console's machine
+        dir: PathBuf,
+        /// Which console
+        #[command(flatten)]
+        server: Server,
+        /// Why; kept on the timeline
+        #[arg(long)]
+        reason: Option<String>,
+    },
 }
 
 /// `act`

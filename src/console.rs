@@ -37,7 +37,7 @@ impl Pulse {
             started: setup.clock.now(),
             data_dir: setup.paths.data_dir.display().to_string(),
             log_file: setup.paths.data_dir.join("log").join("quarterdeck.log").display().to_string(),
-            demo: setup.demo,
+            demo: setup.demo.is_some(),
             ..Console::default()
         };
         Self { console, level: setup.level.clone(), requests: Arc::default(), last: None }

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod console;
+pub mod demo;
 pub mod engines;
 pub mod exit;
 pub mod host;
@@ -75,6 +76,9 @@ fn dispatch(global: &cli::Global, command: Option<Command>) -> Result<(), Failur
         Some(Command::Timeline { command }) => block_on(commands::timeline::run(global, command)),
         Some(Command::Config { command }) => commands::config::run(global, &command),
         Some(Command::Screenshot(shot)) => block_on(commands::screenshot::run(global, shot)),
+        Some(Command::Import { command }) => commands::import::run(global, &command),
+        Some(Command::Export(export)) => block_on(commands::export::run(global, export)),
+        Some(Command::Backup { command }) => block_on(commands::export::backup(global, command)),
         Some(Command::Test { command }) => commands::test::run(&command),
         Some(Command::Docs { dir, check }) => commands::docs::run(&dir, check),
         Some(Command::Completions { shell }) => {

@@ -1,21 +1,18 @@
 //! The long-running commands: the console, the engines without a screen, the demo.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
-use quarterdeck_demo::{ChildSpec, Platform, PlatformOptions};
+use quarterdeck_demo::{Platform, PlatformOptions};
 use quarterdeck_kernel::action::Via;
 use quarterdeck_kernel::{Subject, SystemClock};
 use quarterdeck_ui::run::Signal;
-use tokio::process::{Child, ChildStdin};
 
 use crate::cli::{Demo, Global};
 use crate::commands::act::actor;
 use crate::config::Loaded;
+use crate::demo::Children;
 use crate::exit::Failure;
-use crate::keeper::{Keeper, MARKER};
+use crate::keeper::Keeper;
 use crate::logs;
 use crate::paths::Paths;
 use crate::screen;
@@ -27,7 +24,7 @@ use crate::system::{Setup, Stage, System};
 /// When it cannot start, in words.
 pub fn console(global: &Global, at: Option<Subject>) -> Result<(), Failure> {
     let paths = Paths::new(global, "")?;
-    let setup = setup(global, paths, false)?;
+    let setup = setup(global, paths)?;
     runtime()?.block_on(with_screen(setup, at, None))
 }
 
@@ -37,7 +34,7 @@ pub fn console(global: &Global, at: Option<Subject>) -> Result<(), Failure> {
 /// When it cannot start, in words.
 pub fn serve(global: &Global) -> Result<(), Failure> {
     let paths = Paths::new(global, "")?;
-    let setup = setup(global, paths, false)?;
+    let setup = setup(global, paths)?;
     runtime()?.block_on(headless(setup, None))
 }
 
@@ -50,6 +47,7 @@ pub fn demo(global: &Global, demo: &Demo) -> Result<(), Failure> {
     // The keeper is there before anything that it might have to end.
     let keeper =
         Keeper::start().map_err(|e| Failure::Failed(format!("the keeper cannot be started: {e}")))?;
+    let keeper = Arc::new(keeper);
     let options =
         PlatformOptions { seed: demo.seed, ..PlatformOptions::new(paths.data_dir.join("platform")) };
     let platform = Platform::prepare(&options).map_err(|e| Failure::Data(e.to_string()))?;
@@ -57,16 +55,17 @@ pub fn demo(global: &Global, demo: &Demo) -> Result<(), Failure> {
         paths.config_file = platform.config().to_path_buf();
         paths.config_named = true;
     }
-    let setup = setup(global, paths, true)?;
+    let setup = setup(global, paths)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
-        let children = Children::start(&keeper, &platform, &setup.paths.data_dir)?;
+        let children = Arc::new(Children::start(Arc::clone(&keeper), platform, &setup.paths.data_dir)?);
+        let setup = Setup { demo: Some(Arc::clone(&children)), ..setup };
         let result = if demo.headless {
             headless(setup, Some(&children)).await
         } else {
             with_screen(setup, None, Some(&children)).await
         };
-        children.end(&keeper).await;
+        children.end().await;
         result
     });
     keeper.finish();
@@ -82,7 +81,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|e| Failure::Failed(format!("the runtime cannot be started: {e}")))
 }
 
-fn setup(global: &Global, paths: Paths, demo: bool) -> Result<Setup, Failure> {
+fn setup(global: &Global, paths: Paths) -> Result<Setup, Failure> {
     let loaded = Loaded::start(global, &paths)?;
     let mut actor = actor(Via::Console);
     if !loaded.config.ui.operator.is_empty() {
@@ -94,7 +93,7 @@ fn setup(global: &Global, paths: Paths, demo: bool) -> Result<Setup, Failure> {
             paths.data_dir.display()
         ))
     })?;
-    Ok(Setup { paths, loaded, actor, demo, level, clock: Arc::new(SystemClock) })
+    Ok(Setup { paths, loaded, actor, demo: None, level, clock: Arc::new(SystemClock) })
 }
 
 /// The screen is there at once; the engines start behind it.
@@ -187,83 +186,5 @@ async fn second_signal() {
         ending(&mut signals, None).await;
     } else {
         std::future::pending::<()>().await;
-    }
-}
-
-/// The demo's processes, each under a lease of the keeper's.
-struct Children {
-    running: Vec<Running>,
-}
-
-struct Running {
-    name: String,
-    lease: uuid::Uuid,
-    child: tokio::sync::Mutex<Child>,
-    /// Kept open: its end tells the child to end.
-    pipe: Option<ChildStdin>,
-}
-
-impl Children {
-    fn start(keeper: &Keeper, platform: &Platform, data_dir: &Path) -> Result<Self, Failure> {
-        let program = std::env::current_exe()
-            .map_err(|e| Failure::Failed(format!("this program is not found: {e}")))?;
-        let logs = data_dir.join("platform").join("log");
-        std::fs::create_dir_all(&logs).map_err(|e| Failure::Data(format!("{}: {e}", logs.display())))?;
-        let mut running = Vec::new();
-        for spec in platform.children().iter().filter(|c| c.autostart) {
-            running.push(Self::spawn(keeper, &program, spec, &logs.join(format!("{}.log", spec.name)))?);
-        }
-        Ok(Self { running })
-    }
-
-    fn spawn(keeper: &Keeper, program: &Path, spec: &ChildSpec, log: &Path) -> Result<Running, Failure> {
-        let fail =
-            |e: std::io::Error| Failure::Failed(format!("the demo's {} cannot be started: {e}", spec.name));
-        let lease = keeper.lease().map_err(fail)?;
-        let output = std::fs::File::create(log).map_err(fail)?;
-        let errors = output.try_clone().map_err(fail)?;
-        let mut command = Command::new(program);
-        command
-            .args(&spec.args)
-            .envs(spec.env.iter().map(|(k, v)| (k, v)))
-            .env(MARKER, lease.to_string())
-            .stdin(Stdio::piped())
-            .stdout(output)
-            .stderr(errors);
-        // Ctrl-C in the terminal is the console's: it ends the platform in order.
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = tokio::process::Command::from(command).spawn().map_err(fail)?;
-        let pipe = child.stdin.take();
-        Ok(Running { name: spec.name.clone(), lease, child: tokio::sync::Mutex::new(child), pipe })
-    }
-
-    /// Completes when a process has ended that should not have.
-    async fn one_ended(&self) -> Failure {
-        loop {
-            for running in &self.running {
-                if let Ok(Some(status)) = running.child.lock().await.try_wait() {
-                    return Failure::Failed(format!(
-                        "the demo's {} has ended ({status}); its log is in the platform/log folder of the data directory",
-                        running.name
-                    ));
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    }
-
-    /// Closes the pipes and waits; what does not end in time is the keeper's business.
-    async fn end(self, keeper: &Keeper) {
-        let (mut pipes, mut children) = (Vec::new(), Vec::new());
-        for running in self.running {
-            pipes.push(running.pipe);
-            children.push((running.lease, running.child.into_inner()));
-        }
-        drop(pipes);
-        for (lease, mut child) in children {
-            if let Ok(Ok(_)) = tokio::time::timeout(Duration::from_secs(3), child.wait()).await {
-                keeper.release(lease);
-            }
-        }
     }
 }

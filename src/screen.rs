@@ -176,7 +176,7 @@ pub async fn show(
         now: SystemClock.now(),
         mouse: ui.mouse,
         wide: ui.ambiguous_wide,
-        quit_asks: setup.demo.then(|| "The demo's platform ends with the console.".to_owned()),
+        quit_asks: setup.demo.is_some().then(|| "The demo's platform ends with the console.".to_owned()),
     };
     let mut shell = Shell::new(world, quarterdeck_panes::all(), options).map_err(|wrong| {
         Failure::Failed(wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))

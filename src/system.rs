@@ -17,6 +17,7 @@ use crate::actions::{self, Asked};
 use crate::answers::Sources;
 use crate::config::Loaded;
 use crate::console::Pulse;
+use crate::demo::Children;
 use crate::exit::Failure;
 use crate::host::{Backstage, Worlds};
 use crate::http::{self, guard::Guard, listener::Listener};
@@ -41,8 +42,8 @@ pub struct Setup {
     pub loaded: Loaded,
     /// Who started the console.
     pub actor: Actor,
-    /// Whether this is the demo.
-    pub demo: bool,
+    /// The demo's platform, if this is the demo.
+    pub demo: Option<Arc<Children>>,
     /// The own log.
     pub level: LevelSwitch,
     /// The time.
@@ -94,8 +95,11 @@ impl Stage {
         let (scrape, streams, services) = (Live::new("scrape"), Live::new("streams"), Live::new("services"));
         let reloader = Arc::new(Reloader::new(setup, scrape.clone(), streams.clone(), services.clone()));
         let reload: Arc<dyn actions::Reload> = Arc::clone(&reloader) as _;
-        let handles = actions::Handles { scrape, streams, services, level: setup.level.clone(), reload };
-        let asked = Arc::new(Asked::new());
+        let store = Live::new("metrics");
+        let level = setup.level.clone();
+        let demo = setup.demo.clone();
+        let handles = actions::Handles { scrape, streams, services, store, level, reload, demo };
+        let asked = Arc::new(Asked::new(setup.demo.is_some()));
         parts.console.set(Arc::new(Pulse::new(setup).console(&supervisor.life(), &setup.loaded)));
         let world = parts.world(1, setup.clock.now(), &(Arc::clone(&asked) as _));
         let (publish, worlds) = watch::channel(Arc::new(world));
@@ -136,6 +140,7 @@ impl System {
             .map_err(|e| Failure::Failed(format!("the metrics store could not be opened: {e}")))?
             .map_err(|e| Failure::Data(format!("the metrics store cannot be opened: {e}")))?;
 
+        stage.handles.store.set(store.clone());
         let stop = CancellationToken::new();
         let engine = Arc::new(quarterdeck_metrics::api::engine(&config.metrics.query));
         let running = crate::engines::Running {
@@ -172,6 +177,11 @@ impl System {
             store: store.clone(),
             engine,
             query: config.metrics.query.clone(),
+            prometheus: http::prometheus::Sources {
+                parts: Arc::clone(&stage.parts),
+                loaded: stage.reloader.watch(),
+                store: store.clone(),
+            },
             api: http::api::Api { backstage: backstage.clone(), worlds: stage.worlds.clone() },
             requests: Arc::clone(&requests),
         });

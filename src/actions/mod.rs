@@ -2,6 +2,7 @@
 
 mod console;
 mod limit;
+mod metrics;
 mod streams;
 mod targets;
 
@@ -16,6 +17,7 @@ use quarterdeck_panes::world::Actions;
 pub use console::Reload;
 pub use limit::load as load_limits;
 
+use crate::demo::{self, Children, Shift};
 use crate::live::Live;
 use crate::logs::LevelSwitch;
 
@@ -33,10 +35,14 @@ pub struct Handles {
     pub streams: Live<quarterdeck_streams::Handle>,
     /// Services.
     pub services: Live<quarterdeck_services::Handle>,
+    /// The metrics store.
+    pub store: Live<quarterdeck_metrics::Store>,
     /// The own log.
     pub level: LevelSwitch,
     /// Reads the configuration again.
     pub reload: Arc<dyn Reload>,
+    /// The demo's platform, if this is the demo.
+    pub demo: Option<Arc<Children>>,
 }
 
 /// Every action of every engine.
@@ -48,22 +54,32 @@ pub fn registry(handles: &Handles, timeline: &Timeline) -> Result<Registry, Regi
     registry.register_all(timeline.actions())?;
     targets::register(&mut registry, &handles.scrape)?;
     streams::register(&mut registry, &handles.streams)?;
+    metrics::register(&mut registry, &handles.store)?;
     limit::register(&mut registry, &handles.services)?;
     console::register(&mut registry, &handles.level, &handles.reload)?;
+    if let Some(children) = &handles.demo {
+        for spec in demo::specs() {
+            registry.register(spec, Arc::new(Shift(Arc::clone(children))))?;
+        }
+    }
     registry.check()?;
     Ok(registry)
 }
 
 /// Every action's spec, without any engine: for the first frame and for the reference.
-pub fn specs() -> Vec<ActionSpec> {
+pub fn specs(demo: bool) -> Vec<ActionSpec> {
     let engines = [
         quarterdeck_journal::dispatch::specs().to_vec(),
+        quarterdeck_metrics::actions::actions(),
         quarterdeck_scrape::actions(),
         quarterdeck_streams::actions(),
         quarterdeck_services::actions(),
         console::specs().to_vec(),
     ];
     let mut all = engines.concat();
+    if demo {
+        all.extend(demo::specs());
+    }
     all.sort_by_key(|spec| spec.id);
     all
 }
@@ -76,20 +92,14 @@ pub struct Asked {
 
 impl Asked {
     /// Every action, none of which makes sense yet.
-    pub fn new() -> Self {
-        Self { specs: specs(), dispatcher: OnceLock::new() }
+    pub fn new(demo: bool) -> Self {
+        Self { specs: specs(demo), dispatcher: OnceLock::new() }
     }
 
     /// The engines have started.
     pub fn ready(&self, dispatcher: Dispatcher) {
         // A second call would be a second start of the console: the first stays.
         let _ = self.dispatcher.set(dispatcher);
-    }
-}
-
-impl Default for Asked {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -143,12 +153,14 @@ mod tests {
             scrape: Live::new("scrape"),
             streams: Live::new("streams"),
             services: Live::new("services"),
+            store: Live::new("metrics"),
             level: LevelSwitch::default(),
             reload: Arc::new(Never),
+            demo: None,
         };
         let registry = registry(&handles, &timeline).unwrap();
         let mut registered: Vec<ActionSpec> = registry.specs().map(|spec| (**spec).clone()).collect();
         registered.sort_by_key(|spec| spec.id);
-        assert_eq!(registered, specs());
+        assert_eq!(registered, specs(false));
     }
 }

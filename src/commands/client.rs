@@ -7,6 +7,9 @@ use crate::cli::{Global, Server};
 use crate::exit::Failure;
 use crate::paths::{Beacon, Paths};
 
+/// The longest that an answer which comes piece by piece may take.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
 /// A connection to one running console.
 pub struct Client {
     beacon: Beacon,
@@ -44,10 +47,24 @@ impl Client {
     /// # Errors
     /// When no console answers or it answers with an error.
     pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<reqwest::Response, Failure> {
-        let mut url = reqwest::Url::parse(&format!("{}{path}", self.beacon.url))
-            .map_err(|e| Failure::Usage(format!("--server {}: {e}", self.beacon.url)))?;
+        let mut url = self.url(path)?;
         url.query_pairs_mut().extend_pairs(query);
         self.send(self.http.get(url)).await
+    }
+
+    /// As [`Client::get`], for an answer that comes piece by piece and may take hours.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn stream(&self, path: &str, query: &[(&str, String)]) -> Result<reqwest::Response, Failure> {
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().extend_pairs(query);
+        self.send(self.http.get(url).timeout(LONGEST)).await
+    }
+
+    fn url(&self, path: &str) -> Result<reqwest::Url, Failure> {
+        reqwest::Url::parse(&format!("{}{path}", self.beacon.url))
+            .map_err(|e| Failure::Usage(format!("--server {}: {e}", self.beacon.url)))
     }
 
     /// GET, with query parameters, JSON back.

@@ -16,7 +16,7 @@ use crate::exit::Failure;
 /// # Errors
 /// When a file cannot be written, or differs.
 pub fn run(dir: &Path, check: bool) -> Result<(), Failure> {
-    let actions = crate::actions::specs();
+    let actions = crate::actions::specs(true);
     let world = crate::worlds::Parts::default().world(
         0,
         Default::default(),

@@ -5,6 +5,8 @@ pub mod check;
 pub mod client;
 pub mod config;
 pub mod docs;
+pub mod export;
+pub mod import;
 pub mod query;
 pub mod screenshot;
 pub mod test;

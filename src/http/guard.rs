@@ -24,6 +24,8 @@ pub const OPEN_PATHS: &[&str] = &[
     "/api/v1/query",
     "/api/v1/query_range",
     "/api/v1/query_exemplars",
+    "/api/v1/format_query",
+    "/api/v1/parse_query",
     "/api/v1/series",
     "/api/v1/labels",
     "/api/v1/write",

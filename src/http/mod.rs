@@ -4,6 +4,7 @@ pub mod api;
 pub mod guard;
 pub mod health;
 pub mod listener;
+pub mod prometheus;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +35,8 @@ pub struct Parts {
     pub engine: Arc<Engine>,
     /// Limits of queries.
     pub query: quarterdeck_metrics::config::QueryConfig,
+    /// Targets and configuration as Prometheus tells them.
+    pub prometheus: prometheus::Sources,
     /// The console's own interface.
     pub api: api::Api,
     /// Counts requests.
@@ -46,6 +49,7 @@ pub fn router(parts: Parts) -> Router {
     Router::new()
         .merge(health::router(&parts.life))
         .merge(quarterdeck_metrics::api::router(parts.store, parts.engine, &parts.query))
+        .merge(prometheus::router(parts.prometheus))
         .merge(api::router(parts.api))
         .layer(middleware::from_fn_with_state(parts.guard, guard::layer))
         .layer(middleware::from_fn(move |request: Request, next: Next| {
