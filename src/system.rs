@@ -101,7 +101,8 @@ impl Stage {
         let handles = actions::Handles { scrape, streams, services, store, level, reload, demo };
         let asked = Arc::new(Asked::new(setup.demo.is_some()));
         parts.console.set(Arc::new(Pulse::new(setup).console(&supervisor.life(), &setup.loaded)));
-        let world = parts.world(1, setup.clock.now(), &(Arc::clone(&asked) as _));
+        let world =
+            parts.world(1, setup.clock.now(), &(Arc::clone(&asked) as _), &mut worlds::Leading::default());
         let (publish, worlds) = watch::channel(Arc::new(world));
         let (ready, backstage) = watch::channel(None);
         Self { supervisor, parts, worlds, backstage, asked, publish, ready, handles, reloader }

@@ -85,8 +85,14 @@ impl Default for Parts {
 }
 
 impl Parts {
-    /// A world of what is known now.
-    pub fn world(&self, version: u64, now: Timestamp, actions: &Arc<dyn Actions>) -> World {
+    /// A world of what is known now; `leading` is what the last one led with.
+    pub fn world(
+        &self,
+        version: u64,
+        now: Timestamp,
+        actions: &Arc<dyn Actions>,
+        leading: &mut Leading,
+    ) -> World {
         let (services, timeline) = (self.services.get(), self.timeline.get());
         World {
             version,
@@ -95,7 +101,7 @@ impl Parts {
             metrics: self.metrics.get(),
             targets: self.targets.get(),
             streams: self.streams.get(),
-            headline: headline(&services, &timeline, now),
+            headline: leading.of(&services, &timeline, now),
             services,
             timeline,
             actions: Arc::clone(actions),
@@ -111,15 +117,39 @@ impl Parts {
         stop: CancellationToken,
     ) {
         let mut version = to.borrow().version;
+        let mut leading = Leading::default();
         loop {
             tokio::select! {
                 () = self.changed.notified() => {}
                 () = stop.cancelled() => return,
             }
             version += 1;
-            to.send_replace(Arc::new(self.world(version, clock.now(), &actions)));
+            to.send_replace(Arc::new(self.world(version, clock.now(), &actions, &mut leading)));
             tokio::time::sleep(FRAME).await;
         }
+    }
+}
+
+/// What leads, kept until services or timeline tell something new: a busy feed alone makes thirty worlds a second.
+#[derive(Default)]
+pub struct Leading {
+    of: Option<(Arc<quarterdeck_services::Snapshot>, Arc<Timeline>)>,
+    headline: Option<Arc<quarterdeck_services::Headline>>,
+}
+
+impl Leading {
+    fn of(
+        &mut self,
+        services: &Arc<quarterdeck_services::Snapshot>,
+        timeline: &Arc<Timeline>,
+        now: Timestamp,
+    ) -> Option<Arc<quarterdeck_services::Headline>> {
+        let same = |(s, t): &(_, _)| Arc::ptr_eq(s, services) && Arc::ptr_eq(t, timeline);
+        if !self.of.as_ref().is_some_and(same) {
+            self.headline = headline(services, timeline, now);
+            self.of = Some((Arc::clone(services), Arc::clone(timeline)));
+        }
+        self.headline.clone()
     }
 }
 

@@ -21,6 +21,7 @@ pub fn run(dir: &Path, check: bool) -> Result<(), Failure> {
         0,
         Default::default(),
         &(Arc::new(Listed(actions.clone())) as _),
+        &mut crate::worlds::Leading::default(),
     );
     let shell: Shell<World> = Shell::new(Arc::new(world), quarterdeck_panes::all(), Options::default())
         .map_err(|wrong| {
