@@ -141,11 +141,12 @@ fn imports_only_go_down() {
             "quarterdeck-journal" | "quarterdeck-promql" | "quarterdeck-widgets" => &["kernel"],
             "quarterdeck-metrics" => &["kernel", "promql"],
             "quarterdeck-scrape" | "quarterdeck-streams" => &["kernel", "metrics"],
-            "quarterdeck-services" => &["kernel", "metrics", "promql"],
+            "quarterdeck-services" | "quarterdeck-rules" => &["kernel", "metrics", "promql"],
             "quarterdeck-ui" => &["kernel", "widgets"],
-            "quarterdeck-panes" => {
-                &["kernel", "widgets", "ui", "metrics", "promql", "scrape", "streams", "services", "journal"]
-            }
+            "quarterdeck-panes" => &[
+                "kernel", "widgets", "ui", "metrics", "promql", "scrape", "streams", "services", "rules",
+                "journal",
+            ],
             _ => return None,
         })
     };

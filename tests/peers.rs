@@ -243,6 +243,7 @@ subscribe = ['{{"op":"subscribe","channel":"quotes"}}']
 columns = ["symbol", "bid", "ask"]
 fields = {{ symbol = "data.symbol", bid = "data.bid", ask = "data.ask" }}
 sequence = {{ path = "seq" }}
+stale_after = "2s"
 
 [[streams.quotes.metrics]]
 name = "quote_bid"
