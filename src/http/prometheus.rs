@@ -35,11 +35,21 @@ pub struct Sources {
 /// The routes.
 pub fn router(sources: Sources) -> Router {
     Router::new()
+        .route("/", get(front))
         .route("/api/v1/targets", get(targets))
         .route("/api/v1/targets/metadata", get(metadata))
         .route("/api/v1/scrape_pools", get(scrape_pools))
         .route("/api/v1/status/config", get(config))
         .with_state(sources)
+}
+
+/// What a browser, or a client that tries whether anybody is there, is told.
+async fn front() -> &'static str {
+    "Quarterdeck: an operations console for the terminal.\n\n\
+     /api/v1/...              Prometheus's HTTP API, remote write included\n\
+     /metrics                 what the console tells of itself\n\
+     /api/quarterdeck/v1/...  actions, timeline, pictures, exports\n\
+     /livez /readyz           probes\n"
 }
 
 fn success(data: Value) -> Response {

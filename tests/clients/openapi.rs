@@ -3,11 +3,11 @@
 use serde_json::{Map, Value};
 
 /// A schema document.
-pub struct Schema(Value);
+pub(crate) struct Schema(Value);
 
 impl Schema {
     /// The schema beside the conformance data, if it is here.
-    pub fn load() -> Option<Self> {
+    pub(crate) fn load() -> Option<Self> {
         let folder = std::env::var_os("QUARTERDECK_CONFORMANCE").map_or_else(
             || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance"),
             std::path::PathBuf::from,
@@ -20,7 +20,7 @@ impl Schema {
     }
 
     /// What is wrong with an answer of an operation, a line each.
-    pub fn faults(&self, path: &str, method: &str, status: u16, answer: &Value) -> Vec<String> {
+    pub(crate) fn faults(&self, path: &str, method: &str, status: u16, answer: &Value) -> Vec<String> {
         let responses = &self.0["paths"][path][method]["responses"];
         let response = match responses.get(status.to_string()) {
             Some(response) => response,

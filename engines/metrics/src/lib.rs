@@ -5,6 +5,7 @@
 //! sync; value bits are kept, staleness marker included; what is damaged is told and set aside, the rest is served;
 //! every list has a bound, and what falls out of it is counted.
 
+pub mod actions;
 pub mod api;
 pub mod config;
 pub mod exposition;

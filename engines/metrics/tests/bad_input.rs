@@ -19,13 +19,13 @@ use tower::ServiceExt as _;
 const MONTH: i64 = 30 * 86_400;
 
 /// 200 series over a month, a sample each six hours, and a server that allows little.
-fn set_up(query: QueryConfig) -> Router {
+fn set_up(query: &QueryConfig) -> Router {
     let store = Store::in_memory(MetricsConfig { retention: Duration::from_secs(366 * 86_400), ..config() });
     for i in 0..200 {
         let samples: Vec<(i64, f64)> = (0..120).map(|n| (n * 6 * 3_600_000, n as f64)).collect();
         put(&store, series(&store, &format!("m{},x={}", i % 20, "a".repeat(i))), &samples).unwrap();
     }
-    api::router(store, Arc::new(api::engine(&query)), &query)
+    api::router(store, Arc::new(api::engine(query)), query)
 }
 
 fn tight() -> QueryConfig {
@@ -67,7 +67,7 @@ async fn refused(router: &Router, query: &str, wanted: &[(u16, &str)]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_for_everything_at_every_second_of_a_month_is_refused() {
-    let router = set_up(tight());
+    let router = set_up(&tight());
     let all = "{__name__=~\".+\"}";
     let end = MONTH.to_string();
     let (status, body, _) =
@@ -95,7 +95,7 @@ async fn a_query_for_everything_at_every_second_of_a_month_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nesting_is_bounded_in_time_and_depth() {
-    let router = set_up(tight());
+    let router = set_up(&tight());
     let mut nested = "m1".to_owned();
     for _ in 0..20 {
         nested = format!("sum without (x) ({nested} + 0)");
@@ -116,7 +116,7 @@ async fn nesting_is_bounded_in_time_and_depth() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_catastrophic_regex_is_matched_in_linear_time_or_refused() {
-    let router = set_up(tight());
+    let router = set_up(&tight());
     // Backtracking engines need 2^200 steps for this one.
     let begun = Instant::now();
     let (status, body, _) =
@@ -136,7 +136,7 @@ async fn a_catastrophic_regex_is_matched_in_linear_time_or_refused() {
 async fn a_client_that_goes_away_takes_its_query_along() {
     // One place, no bound in samples, two minutes of time: only the cancellation can make room.
     let query = QueryConfig { concurrency: 1, max_samples: u64::MAX, ..QueryConfig::default() };
-    let router = set_up(query);
+    let router = set_up(&query);
     let bomb = "sum(max_over_time({__name__=~\".+\"}[30d:1s]))";
     let asked = tokio::spawn({
         let router = router.clone();

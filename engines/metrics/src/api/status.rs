@@ -27,7 +27,6 @@ pub(super) async fn buildinfo() -> Response {
         "buildUser": "",
         "buildDate": "",
         "goVersion": "",
-        "application": "quarterdeck",
     }))
 }
 

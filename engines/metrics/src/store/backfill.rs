@@ -13,6 +13,9 @@ use crate::ingest::{IngestError, SeriesId};
 /// Series whose held samples are compared together.
 const BATCH: usize = 256;
 
+/// Times and bits.
+type Run = Vec<(i64, u64)>;
+
 /// What came of a backfill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backfilled {
@@ -29,9 +32,9 @@ impl Store {
     /// # Errors
     /// When the store cannot read what it has or cannot write; the samples are not taken then, as far as the next start
     /// is concerned.
-    pub fn backfill(&self, samples: HashMap<SeriesId, Vec<(i64, u64)>>) -> Result<Backfilled, IngestError> {
+    pub fn backfill(&self, samples: HashMap<SeriesId, Run>) -> Result<Backfilled, IngestError> {
         let wrong = |error: StorageError| IngestError::Storage(error.to_string());
-        let mut all: Vec<(Arc<Series>, Vec<(i64, u64)>)> = {
+        let mut all: Vec<(Arc<Series>, Run)> = {
             let index = self.0.index.read();
             samples
                 .into_iter()

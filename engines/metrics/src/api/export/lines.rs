@@ -175,9 +175,9 @@ impl Lines {
                 for (i, sample) in values().enumerate() {
                     render::comma(out, i);
                     if sample.v.is_finite() {
-                        render::number(out, sample.v)
+                        render::number(out, sample.v);
                     } else {
-                        render::float(out, sample.v)
+                        render::float(out, sample.v);
                     }
                 }
                 out.push_str("],\"timestamps\":[");
