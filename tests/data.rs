@@ -200,7 +200,7 @@ fn a_corrupt_store_is_kept_aside_and_that_is_told() {
         .expect("the data directory")
         .flatten()
         .map(|e| e.path())
-        .filter(|p| p.to_string_lossy().contains(".corrupt-") && !p.extension().is_some_and(|e| e == "head"))
+        .filter(|p| p.to_string_lossy().contains(".corrupt-") && p.extension().is_none_or(|e| e != "head"))
         .collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert_eq!(std::fs::read(&kept[0]).expect("what was kept"), damaged, "it is kept as it was");

@@ -91,7 +91,7 @@ fn hostile_targets_are_told_and_harm_nobody() {
         (
             "half",
             listen(|mut stream| {
-                drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nmetric 1\n"))
+                drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nmetric 1\n"));
             }),
         ),
     ];
