@@ -476,3 +476,54 @@ fn history_goes_in_and_out_and_a_backup_serves() {
     assert!(error.contains("bad.txt: line 2, column 1: b has no timestamp"), "{error}");
     assert!(!home.path("data/fresh/metrics").exists());
 }
+
+/// One target that exposes far more series than the store may hold.
+#[test]
+fn a_bomb_of_series_from_one_target_is_told_by_name_and_the_others_go_on() {
+    use std::io::{Read, Write};
+    let bomb = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = bomb.local_addr().expect("an address");
+    let body: String =
+        (0..20_000).map(|i| format!("bomb_total{{path=\"/a\",user=\"u{i}\"}} {i}\n")).collect();
+    std::thread::spawn(move || {
+        for stream in bomb.incoming().flatten() {
+            let mut stream = stream;
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+        }
+    });
+    let home = Home::new();
+    let text = format!(
+        "[metrics]\nmax_series = 3000\n[metrics.host]\ninterval = \"1s\"\n[scrape]\ninterval = \"1s\"\ntimeout = \"1s\"\n\
+         [[scrape.jobs]]\nname = \"bomb\"\ntargets = [\"{address}\"]\n"
+    );
+    let config = home.file("quarterdeck.toml", &text).display().to_string();
+    let server = home.serve(&["serve", "--listen", "127.0.0.1:0", "--config", &config]);
+    let held = eventually("the store is full", || {
+        let (_, count) = server.query("count(bomb_total)").pop()?;
+        let count: u64 = count.parse().ok()?;
+        (count > 1500).then_some(count)
+    });
+    assert!(held < 3000, "{held}");
+    // The refusal names metric and label where an operator looks, and to whoever writes from outside.
+    let picture = home.path("targets.txt").display().to_string();
+    let subject = format!("target:bomb/{address}");
+    eventually("the target's page tells of it", || {
+        let shot = ["screenshot", "targets", "--size", "200x60", "--at", &subject, "--out", &picture];
+        let (code, _, error) = home.run(&shot);
+        assert_eq!(code, 0, "{error}");
+        let shown = std::fs::read_to_string(&picture).expect("a picture");
+        (shown.contains("bomb_total has the most") && shown.contains("label user")).then_some(())
+    });
+    // Everybody else is served as before.
+    let load =
+        || server.query("node_load1").pop().map(|_| server.query("timestamp(node_load1)")[0].1.clone());
+    let before = eventually("this host is measured", load);
+    eventually("this host is still measured", || load().filter(|after| *after != before));
+    assert_eq!(server.get("/readyz").0, 200);
+}
