@@ -480,8 +480,20 @@ impl Terminal {
         }
     }
 
-    /// Whether the program has left the terminal as it found it: alternate screen, cursor, bracketed paste, mouse.
+    /// Whether the program, which has ended, has left the terminal as it found it: alternate screen, cursor, bracketed paste,
+    /// mouse. Its last words may still be on their way.
     pub fn restored(&self) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(10) {
+            if self.is_plain() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
+    fn is_plain(&self) -> bool {
         let parser = self.screen.lock().expect("a lock");
         let screen = parser.screen();
         !screen.alternate_screen()
