@@ -1,5 +1,6 @@
 //! Answering panes' questions in the background.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,7 +136,10 @@ impl Sources {
             to: filter.to.map(|to| to.plus_millis(1)),
         };
         let page = self.timeline.page(&filter, cursor.as_ref(), limit).await.map_err(told)?;
-        Ok(Answer::Timeline(page.entries.into_iter().map(Arc::new).collect(), page.next.is_some()))
+        // An intent gives way to its outcome, which is newer and so on this page or one before.
+        let answered: HashSet<_> = page.entries.iter().filter_map(|e| e.outcome_of.clone()).collect();
+        let shown = page.entries.into_iter().filter(|e| !answered.contains(&e.id)).map(Arc::new);
+        Ok(Answer::Timeline(shown.collect(), page.next.is_some()))
     }
 }
 

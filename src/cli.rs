@@ -50,7 +50,7 @@ pub struct Global {
     /// Environment: picks the overlay of the configuration and is shown at the top
     #[arg(long, global = true, value_name = "NAME", env = "QUARTERDECK_ENVIRONMENT")]
     pub environment: Option<String>,
-    /// Take away everything that changes something
+    /// Only safe actions: nothing that changes how services or this console behave; notes stay possible
     #[arg(long, global = true)]
     pub read_only: bool,
 }
@@ -185,7 +185,7 @@ pub struct Query {
     #[arg(long, value_name = "DURATION", requires = "range")]
     pub step: Option<String>,
     /// How to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,
 }
 
@@ -283,7 +283,7 @@ pub struct Act {
     #[arg(long, value_name = "TARGET")]
     pub confirm: Option<String>,
     /// How to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,
 }
 
@@ -302,7 +302,7 @@ pub enum TimelineCommand {
         #[command(flatten)]
         server: Server,
         /// How to print
-        #[arg(long, value_enum, default_value_t)]
+        #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
     /// Check the chain of a data directory: a flipped byte, a missing entry, a cut-off end

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quarterdeck_kernel::action::Done;
-use quarterdeck_kernel::{Clock, Invocation, Severity, SystemClock};
+use quarterdeck_kernel::{Clock, Invocation, Severity, SystemClock, Timestamp};
 use quarterdeck_panes::World;
 use quarterdeck_panes::world::Query;
 use quarterdeck_promql::Budget;
@@ -13,6 +13,7 @@ use quarterdeck_ui::{HostEffect, Input};
 use tokio::sync::{mpsc, watch};
 
 use crate::answers::Sources;
+use crate::worlds;
 
 /// What a screen's effects are run on; there is none until the engines have started.
 #[derive(Clone)]
@@ -34,12 +35,29 @@ impl Backstage {
         });
         done.map_err(|e| e.to_string())
     }
+
+    /// A world as it was at a moment, as far as it is kept: services from the metrics of then, the timeline cut off there.
+    /// What has no history (targets, feeds, the console itself) stays as it is. None when it cannot be put together.
+    pub async fn rewound(&self, world: Arc<World>, at: Timestamp) -> Option<Arc<World>> {
+        let services = self.sources.services.get().ok()?;
+        let work =
+            tokio::task::spawn_blocking(move || Arc::new(worlds::rewound(&world, services.at(at), at)));
+        match work.await {
+            Ok(world) => Some(world),
+            Err(error) => {
+                tracing::error!(%error, "the past could not be put together");
+                None
+            }
+        }
+    }
 }
 
 /// One screen's host.
 pub struct Host {
     backstage: watch::Receiver<Option<Backstage>>,
     inputs: mpsc::Sender<Input<World>>,
+    /// What is true now.
+    worlds: Worlds,
     /// Budgets of questions under way, so that they can be given up.
     asking: HashMap<(&'static str, &'static str), (u64, Budget)>,
     /// Where the screen's state is kept.
@@ -53,10 +71,11 @@ impl Host {
     pub fn new(
         backstage: watch::Receiver<Option<Backstage>>,
         inputs: mpsc::Sender<Input<World>>,
+        worlds: Worlds,
         state_file: PathBuf,
     ) -> Self {
         let export_dir = std::env::current_dir().unwrap_or_else(|_| std::env::temp_dir());
-        Self { backstage, inputs, asking: HashMap::new(), state_file, export_dir }
+        Self { backstage, inputs, worlds, asking: HashMap::new(), state_file, export_dir }
     }
 
     /// Runs one effect. Returns at once; what comes of it arrives as an input.
@@ -71,6 +90,7 @@ impl Host {
                     budget.cancel();
                 }
             }
+            HostEffect::Rewind(at) => self.rewind(at),
             HostEffect::Export { name, content } => self.export(&name, content),
             HostEffect::SaveState(text) => save(&self.state_file, &text),
             // These concern the terminal alone, which the event loop has.
@@ -117,6 +137,17 @@ impl Host {
                 None => Err("the console could not start".to_owned()),
             };
             let _ = inputs.send(Input::Answer { pane, slot, generation, answer }).await;
+        });
+    }
+
+    fn rewind(&self, at: Timestamp) {
+        let (backstage, inputs, world) =
+            (self.backstage.borrow().clone(), self.inputs.clone(), self.worlds.borrow().clone());
+        let Some(backstage) = backstage else { return };
+        tokio::spawn(async move {
+            if let Some(world) = backstage.rewound(world, at).await {
+                let _ = inputs.send(Input::Rewound { at, world }).await;
+            }
         });
     }
 

@@ -14,6 +14,7 @@ pub mod engines;
 pub mod exit;
 pub mod host;
 pub mod http;
+pub mod incidents;
 pub mod keeper;
 pub mod lifecycle;
 pub mod live;

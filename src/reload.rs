@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quarterdeck_journal::dispatch::BoxFuture;
 use quarterdeck_journal::{NewEntry, Timeline};
-use quarterdeck_kernel::{Actor, ChangeKind, Diagnostic, Severity, Subject, SubjectKind};
+use quarterdeck_kernel::{Actor, ChangeKind, Diagnostic, Phase, Severity, Subject, SubjectKind};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -108,13 +108,14 @@ impl Reloader {
             if self.loaded.borrow().stamp() == seen {
                 continue;
             }
-            let (severity, summary) = match self.take().await {
-                Ok(summary) => (Severity::Info, summary),
-                Err(why) => (Severity::Warning, why),
+            let (phase, severity, summary) = match self.take().await {
+                Ok(summary) => (Phase::Done, Severity::Info, summary),
+                Err(why) => (Phase::Failed, Severity::Warning, why),
             };
             // Another set of files may be in force now.
             seen = self.loaded.borrow().stamp();
             let entry = NewEntry::new(ChangeKind::Configuration, Actor::system("file watch"), summary)
+                .phase(phase)
                 .severity(severity)
                 .about(Subject::new(SubjectKind::Config, "quarterdeck.toml"));
             if let Err(error) = timeline.append(entry).await {

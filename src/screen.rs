@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 
 use parking_lot::Mutex;
-use quarterdeck_kernel::{Clock, Subject, SystemClock};
+use quarterdeck_kernel::{Clock, Severity, Subject, SystemClock};
 use quarterdeck_panes::World;
 use quarterdeck_ui::run::{Ended, Screen, Session, run};
 use quarterdeck_ui::shell::Options;
 use quarterdeck_ui::terminal::{Terminal, signals};
-use quarterdeck_ui::{HostEffect, Shell};
+use quarterdeck_ui::{HostEffect, Input, Shell};
 use quarterdeck_widgets::theme::{self, Depth, Theme};
 use quarterdeck_widgets::{GlyphSet, Look};
 use ratatui::buffer::Buffer;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use crate::config::UiConfig;
+use crate::config::{Loaded, UiConfig};
 use crate::exit::Failure;
 use crate::host::Host;
 use crate::system::{Setup, Stage};
@@ -184,7 +184,8 @@ pub async fn show(
     keymap(&mut shell, &setup.paths.config_dir.join("keymap.toml"))?;
 
     let (inputs, told) = mpsc::channel(INPUTS);
-    let mut host = Host::new(stage.backstage.clone(), inputs, state_file.clone());
+    let mut host =
+        Host::new(stage.backstage.clone(), inputs.clone(), stage.worlds.clone(), state_file.clone());
     let remembered = std::fs::read_to_string(&state_file).unwrap_or_default();
     let mut effects = shell.restore(&remembered);
     if let Some(subject) = at {
@@ -209,9 +210,11 @@ pub async fn show(
         inputs: told,
         clock: &SystemClock,
     };
+    let reloads = tell_reloads(stage.reloaded(), inputs);
     let ended = tokio::select! {
         ended = run(session, |effect: HostEffect<World>| host.run(effect)) => Ok(ended),
         failure = failed => Err(failure),
+        () = reloads => Ok(Ended::Closed),
     };
     // The terminal is given back before anything is printed.
     drop(terminal);
@@ -224,6 +227,32 @@ pub async fn show(
     })
 }
 
+/// Tells the operator of every configuration that was taken or refused while the screen is open.
+async fn tell_reloads(mut loaded: watch::Receiver<Arc<Loaded>>, inputs: mpsc::Sender<Input<World>>) {
+    loaded.mark_unchanged();
+    while loaded.changed().await.is_ok() {
+        let newest = loaded.borrow_and_update().clone();
+        let told = match newest.refused.first() {
+            None => Input::Tell(Severity::Info, "configuration read again".to_owned()),
+            Some(first) => {
+                let more = match newest.refused.len() {
+                    1 => String::new(),
+                    n => format!(" (and {} more; Self has them)", n - 1),
+                };
+                Input::Tell(
+                    Severity::Critical,
+                    format!("configuration refused, the old one stays: {first}{more}"),
+                )
+            }
+        };
+        if inputs.send(told).await.is_err() {
+            break;
+        }
+    }
+    // Nothing more will be told; the screen goes on.
+    std::future::pending::<()>().await;
+}
+
 /// How things look by configuration and terminal.
 fn look(ui: &UiConfig) -> Look {
     let variable = |name: &str| std::env::var(name).ok();
@@ -231,7 +260,8 @@ fn look(ui: &UiConfig) -> Look {
     let depth = Depth::detect(no_color.as_deref(), colorterm.as_deref(), term.as_deref());
     let name = match ui.theme.as_str() {
         "" if light_background(&variable("COLORFGBG").unwrap_or_default()) => "daylight",
-        "" => theme::DEFAULT,
+        "" | "dark" => theme::DEFAULT,
+        "light" => "daylight",
         named => named,
     };
     let zone = jiff::tz::TimeZone::system();

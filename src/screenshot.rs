@@ -63,8 +63,13 @@ pub async fn take(
     let look = match &shot.theme {
         None => Look::default(),
         Some(name) => {
+            let name = match name.as_str() {
+                "dark" => quarterdeck_widgets::theme::DEFAULT,
+                "light" => "daylight",
+                other => other,
+            };
             let names: Vec<&str> = shipped().iter().map(|t| t.name.as_str()).collect();
-            if !names.contains(&name.as_str()) {
+            if !names.contains(&name) {
                 return Err(format!("{name:?} is not a theme: {}", names.join(", ")));
             }
             Look::named(name)
@@ -132,7 +137,12 @@ impl Screen<'_> {
         for _ in 0..ROUNDS {
             let mut next = Vec::new();
             for effect in open {
-                if let HostEffect::Query { pane, slot, generation, query } = effect {
+                if let HostEffect::Rewind(at) = effect {
+                    let world = Arc::clone(self.shell.world());
+                    if let Some(world) = self.backstage.rewound(world, at).await {
+                        next.extend(self.shell.handle(Input::Rewound { at, world }));
+                    }
+                } else if let HostEffect::Query { pane, slot, generation, query } = effect {
                     let budget = self.backstage.sources.engine.budget();
                     let answer = self.backstage.sources.answer(query, budget, SystemClock.now()).await;
                     next.extend(self.shell.handle(Input::Answer { pane, slot, generation, answer }));

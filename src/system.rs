@@ -109,6 +109,13 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// The configuration in force, now and from now on.
+    pub fn reloaded(&self) -> watch::Receiver<Arc<Loaded>> {
+        self.reloader.watch()
+    }
+}
+
 impl System {
     /// Opens everything in order and sets the engines to work.
     ///
@@ -206,6 +213,7 @@ impl System {
                 async move { parts.publish(publish, asked, clock, stop).await }
             }),
             tokio::spawn(Arc::clone(&stage.reloader).watch_files(timeline.clone(), stop.clone())),
+            tokio::spawn(crate::incidents::tell(Arc::clone(&stage.parts), timeline.clone(), stop.clone())),
             tokio::spawn(prune(
                 timeline.clone(),
                 config.store.timeline_entries.unwrap_or(TIMELINE_ENTRIES),
@@ -306,7 +314,7 @@ fn light(paths: &Paths, url: &str, data_dir: &Path, token: &Secret) -> Option<Li
 }
 
 fn data_failure(error: &DataDirError) -> Failure {
-    Failure::Data(format!("{error}; choose another with --data-dir DIR"))
+    Failure::Data(error.to_string())
 }
 
 fn store_failure(error: &StoreError) -> Failure {

@@ -1,6 +1,7 @@
 //! Putting worlds together: one immutable value of everything that is true, published when something changed and at most
 //! 30 times a second.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -167,14 +168,34 @@ fn headline(
     services.headline(&recent, now).map(Arc::new)
 }
 
-/// The timeline as panes see it.
+/// A world as it was at a moment: what has a history is of then, the rest stays as it is.
+pub fn rewound(world: &World, services: quarterdeck_services::Snapshot, at: Timestamp) -> World {
+    let then = &world.timeline;
+    let entries: Vec<Arc<Entry>> = then.entries.iter().filter(|e| e.at <= at).cloned().collect();
+    let timeline = Timeline { entries: entries.into(), running: 0, ..Timeline::clone(then) };
+    World {
+        // Told apart from every version of the present, and one moment from another.
+        version: u64::MAX - at.as_millis().unsigned_abs() % (1 << 48),
+        now: at,
+        headline: headline(&services, &timeline, at),
+        services: Arc::new(services),
+        timeline: Arc::new(timeline),
+        ..world.clone()
+    }
+}
+
+/// The timeline as panes see it: an intent gives way to its outcome.
 pub fn timeline(recent: &Recent) -> Timeline {
-    let answered: std::collections::HashSet<_> =
-        recent.entries.iter().filter_map(|e| e.outcome_of.as_ref()).collect();
-    let running =
-        recent.entries.iter().filter(|e| e.phase == Phase::Intent && !answered.contains(&e.id)).count();
+    let answered: HashSet<_> = recent.entries.iter().filter_map(|e| e.outcome_of.as_ref()).collect();
+    let open = |e: &&Arc<Entry>| e.phase == Phase::Intent && !answered.contains(&e.id);
+    let running = recent.entries.iter().filter(open).count();
+    let entries = if answered.is_empty() {
+        Arc::clone(&recent.entries)
+    } else {
+        recent.entries.iter().filter(|e| !answered.contains(&e.id)).cloned().collect()
+    };
     Timeline {
-        entries: Arc::clone(&recent.entries),
+        entries,
         total: recent.count,
         writer: recent.writer.clone(),
         trouble: recent.trouble.clone(),

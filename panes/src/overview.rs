@@ -287,7 +287,10 @@ fn draw_firing(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
     }
     let widest = all.iter().map(|(s, _)| text::width(&s.name)).max().unwrap_or(0).min(18);
     for ((service, breach), y) in all.into_iter().zip(area.y + 1..area.bottom()) {
-        let role = Role::from(breach.health);
+        // What is within its limit again is told in quiet: it only has to last.
+        let recovering = breach.recovering();
+        let role = if recovering { Role::Muted } else { Role::from(breach.health) };
+        let text = if recovering { format!("recovering, {}", breach.text) } else { breach.text.clone() };
         let age = format::ago(breach.since, now);
         let room = area.width.saturating_sub(text::width(&age) as u16 + 4);
         let name = format!("{:<widest$}", service.name);
@@ -296,7 +299,7 @@ fn draw_firing(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
             (" ", look.style(Role::Text)),
             (name.as_str(), look.style(Role::Text)),
             ("  ", look.style(Role::Text)),
-            (breach.text.as_str(), look.style(role)),
+            (text.as_str(), look.style(role)),
         ];
         text::put_spans(buffer, area.x + 1, y, room, &spans);
         text::put_right(buffer, area.x, y, area.width.saturating_sub(2), &age, look.style(Role::Muted));

@@ -45,7 +45,7 @@ const SPEC: PaneSpec = PaneSpec {
 
 const COLUMNS: [Column; 6] = [
     Column::fixed("time", "TIME", 8),
-    Column::fixed("kind", "KIND", 17).priority(2),
+    Column::fixed("kind", "", 1),
     Column::flex("change", "CHANGE", 24).weight(6),
     Column::fixed("service", "SERVICE", 13).priority(3),
     Column::fixed("who", "WHO", 10),
@@ -387,7 +387,7 @@ impl Rows for EntryRows<'_> {
         let entry = self.entries[row];
         let text = self.text(row, column);
         match COLUMNS[column].id {
-            "kind" => cell.state(entry.kind, &text, Role::Muted),
+            "kind" => cell.state(entry.kind, "", Role::Accent),
             "change" => {
                 let role = match entry.severity {
                     quarterdeck_kernel::Severity::Info => Role::Text,

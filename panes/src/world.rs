@@ -469,14 +469,8 @@ impl World {
 
     /// Services that break a limit, by how bad that is.
     fn broken_limits(&self) -> std::collections::BTreeMap<Severity, usize> {
-        use quarterdeck_kernel::Health;
         let mut counts = std::collections::BTreeMap::new();
-        for service in &self.services.services {
-            let severity = match service.health {
-                Health::Down => Severity::Critical,
-                Health::Degraded => Severity::Warning,
-                Health::Ok | Health::Unknown => continue,
-            };
+        for severity in self.services.services.iter().filter_map(|s| s.severity()) {
             *counts.entry(severity).or_insert(0) += 1;
         }
         counts

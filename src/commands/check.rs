@@ -66,6 +66,9 @@ fn check(global: &Global, file: &Path) -> Result<String, Vec<Diagnostic>> {
             for note in &plan.notes {
                 eprintln!("{name}: {note}");
             }
+            for job in plan.jobs.iter().filter(|j| !j.unavailable.is_empty()) {
+                eprintln!("{name}: job {} is not available here: {}", job.name, job.unavailable.join("; "));
+            }
             Ok(format!(" ({} jobs)", plan.jobs.len()))
         }
         _ => {

@@ -24,6 +24,9 @@ pub struct ApiError {
     /// Whether the action was refused (rather than failed).
     #[serde(default)]
     pub refused: bool,
+    /// Whether what was asked makes no sense as it was written.
+    #[serde(default)]
+    pub usage: bool,
 }
 
 impl Client {
@@ -109,9 +112,16 @@ impl Client {
             return Ok(response);
         }
         let text = response.text().await.unwrap_or_default();
-        let told: ApiError = serde_json::from_str(&text)
-            .unwrap_or_else(|_| ApiError { error: format!("{url} answered {status}"), refused: false });
-        Err(if told.refused { Failure::Refused(told.error) } else { Failure::Failed(told.error) })
+        let told: ApiError = serde_json::from_str(&text).unwrap_or_else(|_| ApiError {
+            error: format!("{url} answered {status}"),
+            refused: false,
+            usage: false,
+        });
+        Err(match (told.refused, told.usage) {
+            (true, _) => Failure::Refused(told.error),
+            (_, true) => Failure::Usage(told.error),
+            _ => Failure::Failed(told.error),
+        })
     }
 }
 

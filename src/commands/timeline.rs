@@ -51,7 +51,8 @@ async fn list(
                 };
                 let reason = entry.reason.map(|r| format!(" ({r})")).unwrap_or_default();
                 say(&format!(
-                    "{}  {:<14} {}{phase}{reason}  {}",
+                    "{}  {}  {:<14} {}{phase}{reason}  {}",
+                    entry.id,
                     entry.at,
                     entry.kind.as_str(),
                     entry.summary,

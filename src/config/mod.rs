@@ -19,7 +19,7 @@ use crate::http::guard::ListenConfig;
 pub struct Config {
     /// Shown at the top; `production` is shown loudly. The command line and QUARTERDECK_ENVIRONMENT go before it.
     pub environment: String,
-    /// Take away everything that changes something.
+    /// Only safe actions: nothing that changes how services or this console behave; notes stay possible.
     pub read_only: bool,
     /// Where durable state is kept.
     pub store: StoreConfig,

@@ -40,7 +40,8 @@ pub fn router(api: Api) -> Router {
 
 fn failed(status: StatusCode, error: impl Into<String>) -> Response {
     let refused = status == StatusCode::CONFLICT || status == StatusCode::FORBIDDEN;
-    (status, Json(ApiError { error: error.into(), refused })).into_response()
+    let usage = status == StatusCode::BAD_REQUEST || status == StatusCode::NOT_FOUND;
+    (status, Json(ApiError { error: error.into(), refused, usage })).into_response()
 }
 
 async fn actions(State(api): State<Arc<Api>>) -> Response {

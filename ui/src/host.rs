@@ -28,6 +28,13 @@ pub enum Input<W: World> {
     Focus(bool),
     /// What is true now.
     World(Arc<W>),
+    /// What was true at a moment, in answer to [`HostEffect::Rewind`].
+    Rewound {
+        /// The moment asked for.
+        at: Timestamp,
+        /// What was true then.
+        world: Arc<W>,
+    },
     /// The answer to a [`HostEffect::Query`].
     Answer {
         /// The pane that asked.
@@ -78,6 +85,8 @@ pub enum HostEffect<W: World> {
         /// The generation asked with.
         generation: u64,
     },
+    /// Put together what was true at this moment, then answer with [`Input::Rewound`]. Until then the newest is shown.
+    Rewind(Timestamp),
     /// Put this text into the operator's clipboard (OSC 52).
     Copy(String),
     /// Write a file for the operator, then tell where it went with [`Input::Tell`].

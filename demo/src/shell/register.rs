@@ -19,7 +19,7 @@ impl Registration {
     ) -> Result<Self, DemoError> {
         let entry = json!([{
             "targets": [address.to_string()],
-            "labels": { "service": service, "version": release },
+            "labels": { "service": service, "version": release, "instance": format!("{service}-{release}") },
         }]);
         // Readers watch the folder: they must never see half an entry, nor take the draft for one.
         let draft = path.with_extension("draft");
@@ -54,7 +54,7 @@ mod tests {
         let entry: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(
             entry,
-            json!([{"targets": ["127.0.0.1:9"], "labels": {"service": "orders", "version": "v2"}}])
+            json!([{"targets": ["127.0.0.1:9"], "labels": {"service": "orders", "version": "v2", "instance": "orders-v2"}}])
         );
         drop(registration);
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 0);

@@ -167,7 +167,7 @@ pub fn assess(
         let text = format!("{} % of requests fail", figure(value));
         breaches.push(Breach { what: Limited::Errors, value, limit, since, text, health: Health::Down });
     }
-    breaches.sort_by(|a, b| b.health.cmp(&a.health).then_with(|| excess(b).total_cmp(&excess(a))));
+    breaches.sort_by(|a, b| b.health.cmp(&a.health).then_with(|| b.excess().total_cmp(&a.excess())));
     let worst = breaches.first().map(|b| b.health);
     let health = match worst {
         Some(Health::Down) => Health::Down,
@@ -187,16 +187,6 @@ pub fn assess(
     };
     let verdict = Verdict { health, since: next.since.unwrap_or(now), breaches, reason };
     (next, verdict)
-}
-
-/// How far a value is over its limit, as a factor, to compare unlike limits.
-fn excess(breach: &Breach) -> f64 {
-    match breach.what {
-        Limited::Targets => f64::INFINITY,
-        // A target is missed from below: by how much more may fail than should.
-        Limited::Transaction(_) => (100.0 - breach.value) / (100.0 - breach.limit).max(1e-9),
-        Limited::Errors | Limited::Latency | Limited::Saturation => breach.value / breach.limit.max(1e-9),
-    }
 }
 
 fn checks(measured: &Measured, limits: &InForce) -> Vec<Check> {

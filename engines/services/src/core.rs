@@ -184,7 +184,10 @@ impl Core {
                 Arc::new(self.view(name, memory, reading, overrides))
             })
             .collect();
-        services.sort_by(|a, b| b.health.cmp(&a.health).then_with(|| a.name.cmp(&b.name)));
+        services.sort_by(|a, b| {
+            let worse = b.health.cmp(&a.health).then_with(|| b.excess().total_cmp(&a.excess()));
+            worse.then_with(|| a.name.cmp(&b.name))
+        });
         let shown = services.len();
         let mut room = self.plan.signals.max_services;
         services.retain(|s| {

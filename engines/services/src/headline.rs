@@ -8,7 +8,7 @@ use crate::model::{Headline, Limited, ServiceView, Snapshot};
 use crate::words::{ago, figure, latency};
 
 /// How long before trouble a change may have come to be told with it.
-const BEFORE: Duration = Duration::from_secs(900);
+const BEFORE: Duration = Duration::from_secs(300);
 
 impl Snapshot {
     /// The headline: about the worst service that is degraded or down, with the change that came just before, if
@@ -29,7 +29,7 @@ impl Snapshot {
         if others > 0 {
             text.push_str(&format!(" · {others} more"));
         }
-        let severity = if worst.health == Health::Down { Severity::Critical } else { Severity::Warning };
+        let severity = worst.severity().unwrap_or(Severity::Warning);
         let service = std::sync::Arc::clone(&worst.name);
         Some(Headline { severity, text, service, change: change.map(|c| c.id.clone()) })
     }
@@ -38,6 +38,9 @@ impl Snapshot {
 /// What is wrong, as short as a headline wants it: `p99 84 ms (limit 50)`.
 fn clause(service: &ServiceView) -> String {
     let Some(breach) = service.breaches.first() else { return service.reason.clone() };
+    if breach.recovering() {
+        return format!("recovering, {}", breach.text);
+    }
     match breach.what {
         Limited::Latency => format!("p99 {} (limit {})", latency(breach.value), figure(breach.limit)),
         Limited::Errors => format!("errors {} % (limit {})", figure(breach.value), figure(breach.limit)),
@@ -62,7 +65,7 @@ fn before<'a>(service: &ServiceView, recent: &'a [Entry]) -> Option<&'a Entry> {
                 | ChangeKind::Job
                 | ChangeKind::Operation
         );
-        effect && e.phase != Phase::Failed
+        effect && e.phase != Phase::Failed && e.undone_by.is_none()
     };
     let timely = |e: &&Entry| e.at <= service.since && e.at >= service.since - BEFORE;
     let own = |e: &&Entry| e.service.as_deref() == Some(&*service.name);

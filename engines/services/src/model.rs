@@ -53,7 +53,7 @@ impl Snapshot {
 }
 
 /// One service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ServiceView {
     /// Its name.
     pub name: Arc<str>,
@@ -188,6 +188,50 @@ pub struct Breach {
     pub text: String,
     /// How bad it makes the service.
     pub health: Health,
+}
+
+/// From this many times its limit on, latency or errors need a person now.
+const CRITICAL_FACTOR: f64 = 3.0;
+
+impl Breach {
+    /// How many times the limit the value is; for a transaction's target, how many times more miss it than may.
+    #[must_use]
+    pub fn excess(&self) -> f64 {
+        match self.what {
+            Limited::Targets => f64::INFINITY,
+            Limited::Transaction(_) => (100.0 - self.value) / (100.0 - self.limit).max(1e-9),
+            Limited::Errors | Limited::Latency | Limited::Saturation => self.value / self.limit.max(1e-9),
+        }
+    }
+
+    /// Whether the value is within its limit again, but not for long enough to count.
+    #[must_use]
+    pub fn recovering(&self) -> bool {
+        self.what != Limited::Targets && self.excess() <= 1.0
+    }
+}
+
+impl ServiceView {
+    /// How much it needs a person: none when it is well or nothing is known; now when it is down, or its latency or errors are
+    /// several times their limit; soon otherwise.
+    #[must_use]
+    pub fn severity(&self) -> Option<Severity> {
+        let far = |b: &Breach| {
+            matches!(b.what, Limited::Latency | Limited::Errors) && b.excess() >= CRITICAL_FACTOR
+        };
+        match self.health {
+            Health::Ok | Health::Unknown => None,
+            Health::Down => Some(Severity::Critical),
+            Health::Degraded if self.breaches.iter().any(far) => Some(Severity::Critical),
+            Health::Degraded => Some(Severity::Warning),
+        }
+    }
+
+    /// How far it is over its limits, for ordering services of equal health.
+    #[must_use]
+    pub fn excess(&self) -> f64 {
+        self.breaches.iter().map(Breach::excess).fold(0.0, f64::max)
+    }
 }
 
 /// What a limit is on.

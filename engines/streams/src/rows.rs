@@ -213,7 +213,10 @@ mod tests {
     #[test]
     fn rows_from_records_are_found_at_their_places() {
         let rows: Rows = (1..=130).map(row).collect();
-        assert_eq!((rows.len(), rows.get(100).map(|r| r.id), rows.last().map(|r| r.id)), (130, Some(101), Some(130)));
+        assert_eq!(
+            (rows.len(), rows.get(100).map(|r| r.id), rows.last().map(|r| r.id)),
+            (130, Some(101), Some(130))
+        );
         assert!(rows.iter().map(|r| r.id).eq(1..=130));
     }
 

@@ -112,7 +112,12 @@ impl SeriesTable {
             let metric = &self.metrics[m];
             let value = match metric.value {
                 Some(wanted) => found.get(record, wanted).number(),
-                None => Some(1.0),
+                // Counted are records that have what the labels name: others are another kind of message.
+                None => {
+                    let whole =
+                        metric.labels.iter().all(|(_, label)| *found.get(record, *label) != Cell::Missing);
+                    whole.then_some(1.0)
+                }
             };
             // A record without the value says nothing about the metric: feeds mix kinds of messages.
             let Some(value) = value else { continue };

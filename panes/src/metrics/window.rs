@@ -76,7 +76,8 @@ pub(super) fn step(span: i64, columns: u16, set: Option<i64>) -> i64 {
 
 /// The scope that shows another span of time; what reaches the present is live.
 pub(super) fn looking_at(scope: &Scope, viewport: Viewport, now: Timestamp) -> Scope {
-    let live = viewport.to() >= now;
+    // What comes within a sixtieth of the present means the present.
+    let live = viewport.to().plus_millis(viewport.span() / 60) >= now;
     let moment = if live { Moment::Live } else { Moment::At(viewport.to()) };
     Scope { range: viewport.span(), moment, ..scope.clone() }
 }

@@ -181,7 +181,8 @@ impl Header<'_> {
             gap(&mut pieces);
             let glyph = look.glyph(severity);
             let told = if words {
-                format!("{glyph} {count} {}", severity.as_str())
+                let plural = if count > 1 && severity == Severity::Warning { "s" } else { "" };
+                format!("{glyph} {count} {}{plural}", severity.as_str())
             } else {
                 format!("{glyph}{count}")
             };

@@ -237,7 +237,8 @@ impl Confirm {
         if let Some(reason) = invocation.reason.as_ref().filter(|_| self.reason.is_none()) {
             lines.push((format!("because {reason}"), look.style(Role::Muted)));
         }
-        if spec.inverse.is_none() {
+        // An undo is itself an action of the entry's kind, and can be undone like any.
+        if spec.inverse.is_none() && spec.id != "timeline.undo" {
             lines.push(("this cannot be undone from here".to_owned(), look.style(Role::Warning)));
         }
         let place = centred(area, width, clip(lines.len() + 5 + usize::from(self.reason.is_some())));

@@ -164,8 +164,10 @@ impl<W: World> Shell<W> {
         }
         let entries = self.world.marks(self.now.plus_millis(-UNDO_REACH), self.now.plus_millis(1), None);
         let mine = entries.iter().rev().find(|e| {
+            // Pressed again, it goes further back: what undid something is not undone by it.
             e.undo.is_some()
                 && e.undone_by.is_none()
+                && e.invocation.as_ref().is_none_or(|i| i.undoes.is_none())
                 && matches!(e.phase, Phase::Done | Phase::Interrupted)
                 && e.actor.user == self.actor.user
         });

@@ -131,7 +131,7 @@ impl<W: World> Shell<W> {
     }
 
     fn draw_pane(&mut self, buffer: &mut Buffer, area: Rect) {
-        let world = self.frozen.as_ref().map_or(&self.world, |(world, _)| world);
+        let world = super::seen(&self.world, self.frozen.as_ref(), self.rewound.as_ref(), &self.scope);
         let station = &mut self.stations[self.front];
         station.area = area;
         let cx = Context { world: &**world, scope: &self.scope, look: &self.look, area };
@@ -189,6 +189,9 @@ impl<W: World> Shell<W> {
         list.extend(commands.iter().skip(1).filter_map(|id| command(id)));
         if typing {
             return list;
+        }
+        if self.scope.service.is_some() {
+            list.extend(hint("scope.clear", "all services", false, true));
         }
         if status.headline.is_some() {
             list.extend(hint("shell.headline", "headline", false, false));

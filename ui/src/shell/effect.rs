@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use quarterdeck_kernel::{Severity, SubjectKind, Timestamp};
+use quarterdeck_kernel::{Moment, Severity, SubjectKind, Timestamp};
 
 use super::Shell;
 use crate::host::HostEffect;
@@ -40,7 +40,7 @@ impl<W: World> Shell<W> {
     }
 
     fn update(&mut self, index: usize, event: Event<'_, W>) -> Vec<Effect<W>> {
-        let world = self.frozen.as_ref().map_or(&self.world, |(world, _)| world);
+        let world = super::seen(&self.world, self.frozen.as_ref(), self.rewound.as_ref(), &self.scope);
         let station = &mut self.stations[index];
         let cx = Context { world: &**world, scope: &self.scope, look: &self.look, area: station.area };
         station.pane.update(event, &cx)
@@ -147,6 +147,12 @@ impl<W: World> Shell<W> {
         if scope.frozen != self.scope.frozen {
             self.frozen = scope.frozen.then(|| (self.world.clone(), self.now));
         }
+        if scope.moment != self.scope.moment {
+            self.rewound = None;
+            if let Moment::At(at) = scope.moment {
+                self.out.push(HostEffect::Rewind(at));
+            }
+        }
         self.scope = scope;
         let seen = self.seen().version();
         self.stations[self.front].seen = Some((seen, self.scope.clone()));
@@ -159,9 +165,18 @@ impl<W: World> Shell<W> {
         self.finish(effects);
     }
 
-    /// A new world: told to the pane at the front unless the view is frozen.
+    /// The world of a moment that was asked for; dropped when the screen shows another moment by now.
+    pub(super) fn take_rewound(&mut self, at: Timestamp, world: std::sync::Arc<W>) {
+        if self.scope.moment == Moment::At(at) {
+            self.stations[self.front].seen = Some((world.version(), self.scope.clone()));
+            self.rewound = Some((at, world));
+            self.deliver(self.front, Event::World);
+        }
+    }
+
+    /// A new world: told to the pane at the front unless the view is frozen or rewound.
     pub(super) fn world_changed(&mut self) {
-        if self.frozen.is_none() {
+        if self.frozen.is_none() && self.rewound.is_none() {
             let version = self.world.version();
             let front = self.front;
             if self.stations[front].seen.as_ref().is_none_or(|(seen, _)| *seen != version) {

@@ -33,6 +33,7 @@ impl<W: World> Shell<W> {
             // Nothing of the frame depends on focus: a terminal in the back may still be on a wall.
             Input::Focus(_) => {}
             Input::World(world) => self.take_world(world),
+            Input::Rewound { at, world } => self.take_rewound(at, world),
             Input::Answer { pane, slot, generation, answer } => self.answer(pane, slot, generation, answer),
             Input::Outcome { invocation, result } => {
                 self.toasts.finish(invocation);

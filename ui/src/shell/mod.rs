@@ -83,10 +83,26 @@ struct Station<W: World> {
     seen: Option<(u64, Scope)>,
 }
 
+/// The world that panes see; fields apart, so that a pane can be borrowed beside it.
+fn seen<'a, W>(
+    world: &'a Arc<W>,
+    frozen: Option<&'a (Arc<W>, Timestamp)>,
+    rewound: Option<&'a (Timestamp, Arc<W>)>,
+    scope: &Scope,
+) -> &'a Arc<W> {
+    match (rewound, frozen) {
+        (Some((at, past)), _) if scope.moment == Moment::At(*at) => past,
+        (_, Some((held, _))) => held,
+        _ => world,
+    }
+}
+
 /// One operator's screen.
 pub struct Shell<W: World> {
     world: Arc<W>,
     frozen: Option<(Arc<W>, Timestamp)>,
+    /// The world of a moment in the past, as the host has put it together.
+    rewound: Option<(Timestamp, Arc<W>)>,
     now: Timestamp,
     size: (u16, u16),
     stations: Vec<Station<W>>,
@@ -146,6 +162,7 @@ impl<W: World> Shell<W> {
         let keymap = Keymap::defaults(&Vocabulary { panes: &specs, actions: world.actions() })?;
         let mut shell = Self {
             frozen: None,
+            rewound: None,
             now: options.now,
             size: SMALLEST,
             pinned: specs.iter().take(9).map(|s| s.id).collect(),
@@ -285,9 +302,9 @@ impl<W: World> Shell<W> {
         Timestamp::from_millis(next.max(self.now.as_millis() + 1))
     }
 
-    /// What the panes see: the frozen world, if there is one.
+    /// What the panes see: the world of the moment that the screen is rewound to, or the frozen one, or the newest.
     pub(crate) fn seen(&self) -> &Arc<W> {
-        self.frozen.as_ref().map_or(&self.world, |(world, _)| world)
+        seen(&self.world, self.frozen.as_ref(), self.rewound.as_ref(), &self.scope)
     }
 
     pub(crate) fn read_only(&self) -> bool {

@@ -66,7 +66,7 @@ impl<W: World> Shell<W> {
     }
 
     fn reopen(&mut self, index: usize, subject: &Subject) -> Vec<Effect<W>> {
-        let world = self.frozen.as_ref().map_or(&self.world, |(world, _)| world);
+        let world = super::seen(&self.world, self.frozen.as_ref(), self.rewound.as_ref(), &self.scope);
         let station = &mut self.stations[index];
         let cx = crate::pane::Context {
             world: &**world,
