@@ -21,6 +21,7 @@ mod index;
 mod log;
 mod newest;
 mod order;
+mod packed;
 mod query;
 mod recover;
 mod refusal;

@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 use quarterdeck_kernel::{Labels, Sample, Timestamp};
 
 use super::chunk::{Chunk, Encoder, MAX_SAMPLES};
+use super::packed::{Lying, Packed};
 
 /// How many out-of-order samples wait before they become a chunk of their own.
 const MAX_LATE: usize = 32;
@@ -34,9 +35,9 @@ pub(super) enum Newest {
 pub(super) struct Data {
     pub(super) newest: Newest,
     open: Option<Encoder>,
-    closed: Vec<Chunk>,
-    /// How many of `closed`, from the front, are being sealed.
-    sealing: u32,
+    closed: Packed,
+    /// What of `closed` is being sealed: everything before this place.
+    sealing: usize,
     /// Out-of-order samples, sorted by time.
     #[allow(clippy::box_collection, reason = "one word instead of three in every series that has none")]
     late: Option<Box<Vec<(i64, u64)>>>,
@@ -58,7 +59,7 @@ impl Series {
         Self {
             id,
             labels,
-            data: Mutex::new(Data { newest, open: None, closed: Vec::new(), sealing: 0, late: None }),
+            data: Mutex::new(Data { newest, open: None, closed: Packed::default(), sealing: 0, late: None }),
         }
     }
 
@@ -135,45 +136,37 @@ impl Data {
 
     fn close_open(&mut self) {
         if let Some(chunk) = self.open.take().and_then(Encoder::close) {
-            self.push_closed(chunk);
+            self.closed.push(&chunk);
         }
     }
 
     fn close_late(&mut self) {
         if let Some(chunk) = self.late.take().and_then(|late| Chunk::from_samples(&late)) {
-            self.push_closed(chunk);
+            self.closed.push(&chunk);
         }
-    }
-
-    fn push_closed(&mut self, chunk: Chunk) {
-        if self.closed.len() == self.closed.capacity() {
-            self.closed.reserve_exact(1 + self.closed.len() / 4);
-        }
-        self.closed.push(chunk);
     }
 
     /// Closes everything and marks it as being sealed. Says whether there is anything.
     pub(super) fn begin_seal(&mut self) -> bool {
         // All series are closed while appends wait: the better codec is tried later, when the segment is written.
         if let Some(chunk) = self.open.take().and_then(Encoder::close_quickly) {
-            self.push_closed(chunk);
+            self.closed.push(&chunk);
         }
         self.close_late();
-        self.sealing = u32::try_from(self.closed.len()).unwrap_or(u32::MAX);
+        self.sealing = self.closed.len();
         self.sealing > 0
     }
 
     /// What is being sealed.
-    pub(super) fn sealing(&self) -> &[Chunk] {
-        &self.closed[..(self.sealing as usize).min(self.closed.len())]
+    pub(super) fn sealing(&self) -> impl Iterator<Item = Lying<'_>> {
+        self.closed.before(self.sealing)
     }
 
     /// Ends sealing; what was sealed leaves memory if that went well.
     pub(super) fn end_seal(&mut self, sealed: bool) {
-        let count = std::mem::take(&mut self.sealing) as usize;
+        let place = std::mem::take(&mut self.sealing);
         if sealed {
-            self.closed.drain(..count.min(self.closed.len()));
-            self.closed.shrink_to_fit();
+            self.closed.drop_before(place);
         }
     }
 
@@ -186,13 +179,12 @@ impl Data {
             self.close_late();
         }
         let mut dropped = 0;
-        if self.sealing == 0 {
+        if self.sealing == 0 && self.closed.iter().any(|chunk| chunk.max_t < t) {
             self.closed.retain(|chunk| {
                 let keep = chunk.max_t >= t;
                 dropped += if keep { 0 } else { u64::from(chunk.count) };
                 keep
             });
-            self.closed.shrink_to_fit();
         }
         dropped
     }
@@ -212,8 +204,7 @@ impl Data {
     /// Samples in memory and the bytes they take.
     pub(super) fn size(&self) -> (u64, u64) {
         let mut samples: u64 = self.closed.iter().map(|chunk| u64::from(chunk.count)).sum();
-        let mut bytes: usize =
-            self.closed.iter().map(|c| c.bytes.len() + std::mem::size_of::<Chunk>() + 16).sum();
+        let mut bytes = self.closed.heap_bytes();
         if let Some(open) = &self.open {
             samples += u64::from(open.count());
             bytes += open.heap_bytes();
@@ -274,7 +265,7 @@ impl Data {
         if let Some(open) = self.open.as_ref().filter(|open| useful(open.min_t(), open.max_t(), reached)) {
             reached = look(&mut open.samples());
         }
-        for chunk in self.closed.iter().rev() {
+        for chunk in self.closed.iter() {
             if useful(chunk.min_t, chunk.max_t, reached) {
                 reached = look(&mut chunk.samples());
             }
@@ -286,7 +277,7 @@ impl Data {
     pub(super) fn backfill(&mut self, samples: &[(i64, u64)]) {
         for run in samples.chunks(usize::from(MAX_SAMPLES)) {
             if let Some(chunk) = Chunk::from_samples(run) {
-                self.push_closed(chunk);
+                self.closed.push(&chunk);
             }
         }
         if let Some((t, bits)) = samples.last()
@@ -306,7 +297,7 @@ impl Data {
             || self.open.as_ref().is_some_and(|open| {
                 open.min_t() <= to && open.max_t() >= from && open.samples().any(|(t, _)| inside(t))
             })
-            || self.closed.iter().filter(|c| c.overlaps(from, to)).any(|c| chunk_any(c, from, to))
+            || self.closed.iter().filter(|c| c.overlaps(from, to)).any(|c| chunk_any(&c, from, to))
     }
 }
 
@@ -322,7 +313,7 @@ fn expected((min_t, max_t, count): (i64, i64, u16), from: i64, to: i64) -> usize
 }
 
 /// Whether a chunk that overlaps a range has a sample in it.
-pub(super) fn chunk_any(chunk: &Chunk, from: i64, to: i64) -> bool {
+fn chunk_any(chunk: &Lying<'_>, from: i64, to: i64) -> bool {
     let inside = |t: i64| (from..=to).contains(&t);
     inside(chunk.min_t) || inside(chunk.max_t) || chunk.samples().any(|(t, _)| inside(t))
 }

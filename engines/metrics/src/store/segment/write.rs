@@ -8,6 +8,7 @@ use super::super::chunk::Chunk;
 use super::super::codec::{put_varint, put_zigzag};
 use super::super::files::{Files, WriteFile};
 use super::super::log::put_labels;
+use super::super::packed::Lying;
 use super::super::series::Series;
 use super::{Entry, Footer, MAGIC, PAGE_ENTRIES};
 
@@ -69,7 +70,7 @@ fn write_file(files: &dyn Files, path: &Path, series: &[Arc<Series>]) -> io::Res
     let mut entries = Vec::with_capacity(sorted.len());
     let mut names = Vec::new();
     for series in sorted {
-        let chunks: Vec<Chunk> = series.data.lock().sealing().to_vec();
+        let chunks: Vec<Chunk> = series.data.lock().sealing().map(Lying::to_chunk).collect();
         if chunks.is_empty() {
             continue;
         }
