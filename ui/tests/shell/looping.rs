@@ -172,7 +172,7 @@ struct Sparing(Arc<Mutex<(VecDeque<Event>, Option<Waker>)>>);
 
 impl Sparing {
     fn press(&self, c: char) {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.0.lock().expect("nobody panics with it");
         state.0.extend(key(c));
         if let Some(waker) = state.1.take() {
             waker.wake();
@@ -184,7 +184,7 @@ impl futures_util::Stream for Sparing {
     type Item = io::Result<Event>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.0.lock().expect("nobody panics with it");
         match state.0.pop_front() {
             Some(event) => Poll::Ready(Some(Ok(event))),
             None => {
@@ -207,7 +207,7 @@ async fn each_key_wakes_the_loop() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 hand.press(c);
                 tokio::time::sleep(Duration::from_millis(10)).await;
-                assert!(hand.0.lock().unwrap().0.is_empty(), "{c} is not seen");
+                assert!(hand.0.lock().expect("nobody panics with it").0.is_empty(), "{c} is not seen");
             }
         });
         pressing.await.unwrap();
