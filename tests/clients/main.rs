@@ -225,6 +225,16 @@ fn peers() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"), PathBuf::from)
 }
 
+/// A program of Debian's prometheus package, if it is here.
+fn system(name: &str) -> Option<PathBuf> {
+    let places = [peers().join("usr/bin").join(name), Path::new("/usr/bin").join(name)];
+    let found = places.into_iter().find(|p| p.exists());
+    if found.is_none() {
+        eprintln!("SKIPPED: {name} is not here; tests/run fetches it");
+    }
+    found
+}
+
 /// Installs a client library beside the other peers, if it is not there and can be had.
 fn install(what: &str, there: &Path, command: &mut Command) -> bool {
     if there.exists() {
@@ -304,13 +314,7 @@ fn peer_json(address: &str, path: &str) -> Option<Value> {
 
 #[test]
 fn a_real_prometheus_writes_here_and_both_answer_alike() {
-    let found = [peers().join("usr/bin/prometheus"), PathBuf::from("/usr/bin/prometheus")]
-        .into_iter()
-        .find(|p| p.exists());
-    let Some(prometheus) = found else {
-        eprintln!("SKIPPED: prometheus is not here; tests/run fetches it");
-        return;
-    };
+    let Some(prometheus) = system("prometheus") else { return };
     let home = Home::new();
     let config = home.file("quarterdeck.toml", QUIET).display().to_string();
     let server = home.serve(&["serve", "--listen", "127.0.0.1:0", "--config", &config]);
@@ -420,6 +424,14 @@ fn history_goes_in_and_out_and_a_backup_serves() {
     let select = "{__name__=~\"shop.*\"}";
     let (code, _, error) = home.run(&["export", "--match", select, "--out", &out]);
     assert_eq!(code, 0, "{error}");
+    if let Some(promtool) = system("promtool") {
+        let blocks = home.path("blocks").display().to_string();
+        let made = Command::new(promtool)
+            .args(["tsdb", "create-blocks-from", "openmetrics", &out, &blocks])
+            .output();
+        let made = made.expect("promtool runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
     let other = home.path("data/other").display().to_string();
     let (code, told, error) =
         home.run(&["import", "openmetrics", &out, "--config", &config, "--data-dir", &other]);
