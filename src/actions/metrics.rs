@@ -54,8 +54,7 @@ impl External for BackUp {
             let directory = Path::new(directory(invocation));
             if !directory.is_absolute() {
                 let told = format!(
-                    "{:?} is not an absolute path: the console has its own working directory",
-                    directory
+                    "{directory:?} is not an absolute path: the console has its own working directory"
                 );
                 return Err(Failure::Refused(told));
             }

@@ -52,11 +52,11 @@ async fn front() -> &'static str {
      /livez /readyz           probes\n"
 }
 
-fn success(data: Value) -> Response {
+fn success(data: &Value) -> Response {
     Json(json!({ "status": "success", "data": data })).into_response()
 }
 
-fn bad_data(error: String) -> Response {
+fn bad_data(error: &str) -> Response {
     let body = json!({ "status": "error", "errorType": "bad_data", "error": error });
     (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
@@ -85,7 +85,7 @@ async fn targets(State(sources): State<Sources>, Query(params): Query<TargetPara
         snapshot.dropped.iter().filter(|t| dropped && in_pool(&t.job)).map(dropped_target).collect();
     let counts: BTreeMap<&str, usize> =
         snapshot.jobs.iter().filter(|job| in_pool(&job.name)).map(|job| (&*job.name, job.dropped)).collect();
-    success(json!({ "activeTargets": shown, "droppedTargets": left_out, "droppedTargetCounts": counts }))
+    success(&json!({ "activeTargets": shown, "droppedTargets": left_out, "droppedTargetCounts": counts }))
 }
 
 fn target(target: &TargetStatus) -> Value {
@@ -125,11 +125,11 @@ async fn metadata(State(sources): State<Sources>, Query(params): Query<MetadataP
     let matchers = match selector.as_deref().map(|text| (text, quarterdeck_promql::parse(text))) {
         None => Vec::new(),
         Some((text, Err(error))) => {
-            return bad_data(format!("invalid parameter \"match_target\": {}", error.with_position(text)));
+            return bad_data(&format!("invalid parameter \"match_target\": {}", error.with_position(text)));
         }
         Some((text, Ok(expr))) => match expr.unwrapped().kind {
             ExprKind::Vector(ref selector) => selector.matchers.clone(),
-            _ => return bad_data(format!("invalid parameter \"match_target\": {text:?} is not a selector")),
+            _ => return bad_data(&format!("invalid parameter \"match_target\": {text:?} is not a selector")),
         },
     };
     let fits = |labels: &Labels| matchers.iter().all(|m| m.matches(labels.get(&m.name).unwrap_or_default()));
@@ -145,7 +145,7 @@ async fn metadata(State(sources): State<Sources>, Query(params): Query<MetadataP
     let told =
         tokio::task::spawn_blocking(move || metadata_of(&store, &chosen, params.metric.as_deref())).await;
     match told {
-        Ok(told) => success(Value::Array(told)),
+        Ok(told) => success(&Value::Array(told)),
         Err(error) => {
             tracing::error!(%error, "metadata of targets could not be gathered");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
@@ -201,7 +201,7 @@ async fn scrape_pools(State(sources): State<Sources>) -> Response {
     let snapshot = sources.parts.targets.get();
     let mut pools: Vec<&str> = snapshot.jobs.iter().map(|job| &*job.name).collect();
     pools.sort_unstable();
-    success(json!({ "scrapePools": pools }))
+    success(&json!({ "scrapePools": pools }))
 }
 
 /// What is scraped, as a prometheus.yml would say it; without credentials, relabelling and discovery, which may hold
@@ -229,5 +229,5 @@ async fn config(State(sources): State<Sources>) -> Response {
             job.scheme.as_str()
         );
     }
-    success(json!({ "yaml": yaml }))
+    success(&json!({ "yaml": yaml }))
 }

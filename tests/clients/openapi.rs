@@ -74,7 +74,7 @@ impl Schema {
             return;
         }
         if schema["format"] == "date-time"
-            && !value.as_str().is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok())
+            && value.as_str().is_none_or(|text| text.parse::<jiff::Timestamp>().is_err())
         {
             faults.push(format!("{at}: {value} is not a date"));
         }
