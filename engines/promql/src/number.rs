@@ -14,7 +14,8 @@ pub fn format_float(v: f64) -> String {
 }
 
 /// A float in the general form of fewest digits: exponents below 1e-4 and from 1e21 on.
-pub(crate) fn format_general(v: f64) -> String {
+#[must_use]
+pub fn format_general(v: f64) -> String {
     let magnitude = v.abs();
     if !v.is_finite() || magnitude == 0.0 || (1e-4..1e21).contains(&magnitude) {
         return format_float(v);

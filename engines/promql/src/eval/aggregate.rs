@@ -5,6 +5,8 @@ mod select;
 mod values;
 mod xxhash;
 
+pub use select::labels_hash;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -25,6 +25,7 @@ mod window;
 
 use std::cell::{Cell, RefCell};
 
+pub use aggregate::labels_hash;
 pub(crate) use binary::arithmetic;
 use column::{Column, Columns};
 pub(crate) use invariant::follows_time;

@@ -11,7 +11,7 @@ mod run;
 mod script;
 mod store;
 
-pub use notation::NotationError;
+pub use notation::{NotationError, series as parse_series};
 pub use run::{Failure, FileSummary, Summary, run_dir, run_text};
 pub use script::ScriptError;
 pub use store::MemoryStorage;

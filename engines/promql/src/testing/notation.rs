@@ -21,7 +21,10 @@ fn wrong<T>(what: impl Into<String>) -> Noted<T> {
 const MAX_REPEAT: usize = 1 << 20;
 
 /// One line: labels and values; `None` is a gap.
-pub(super) fn series(line: &str) -> Noted<(Labels, Vec<Option<PointValue>>)> {
+///
+/// # Errors
+/// When the line is not in the notation.
+pub fn series(line: &str) -> Noted<(Labels, Vec<Option<PointValue>>)> {
     let (metric, rest) = split_metric(line)?;
     Ok((labels(metric)?, values(rest)?))
 }

@@ -58,6 +58,19 @@ impl MemoryStorage {
         self.series.entry(labels).or_default().insert(t.as_millis(), PointValue::Float(v));
     }
 
+    /// Adds a sample of either kind, noting on a histogram whether the counter was reset before it.
+    pub fn insert(&mut self, labels: Labels, t: Timestamp, mut v: PointValue) {
+        let series = self.series.entry(labels).or_default();
+        if let PointValue::Histogram(h) = &mut v {
+            let previous = series.range(..t.as_millis()).next_back().and_then(|(_, v)| match v {
+                PointValue::Histogram(h) => Some(Arc::clone(h)),
+                PointValue::Float(_) => None,
+            });
+            note_reset(h, previous.as_deref());
+        }
+        series.insert(t.as_millis(), v);
+    }
+
     fn matching<'a>(
         &'a self,
         matchers: &'a [Matcher],
@@ -92,19 +105,23 @@ fn note_resets(series: &mut BTreeMap<i64, PointValue>) {
             previous = None;
             continue;
         };
-        let explicit = matches!(now.reset_hint, ResetHint::Gauge | ResetHint::Reset);
-        let hint = match &previous {
-            _ if explicit => now.reset_hint,
-            None => ResetHint::Unknown,
-            Some(p) if p.reset_hint == ResetHint::Gauge => ResetHint::Unknown,
-            Some(p) => {
-                let unhinted = Histogram { reset_hint: ResetHint::Unknown, ..Histogram::clone(now) };
-                if unhinted.is_reset_after(p) { ResetHint::Reset } else { ResetHint::NotReset }
-            }
-        };
-        Arc::make_mut(now).reset_hint = hint;
+        note_reset(now, previous.as_deref());
         previous = Some(Arc::clone(now));
     }
+}
+
+fn note_reset(now: &mut Arc<Histogram>, previous: Option<&Histogram>) {
+    let explicit = matches!(now.reset_hint, ResetHint::Gauge | ResetHint::Reset);
+    let hint = match previous {
+        _ if explicit => now.reset_hint,
+        None => ResetHint::Unknown,
+        Some(p) if p.reset_hint == ResetHint::Gauge => ResetHint::Unknown,
+        Some(p) => {
+            let unhinted = Histogram { reset_hint: ResetHint::Unknown, ..Histogram::clone(now) };
+            if unhinted.is_reset_after(p) { ResetHint::Reset } else { ResetHint::NotReset }
+        }
+    };
+    Arc::make_mut(now).reset_hint = hint;
 }
 
 impl Storage for MemoryStorage {

@@ -145,9 +145,15 @@ impl Evaluator<'_> {
     }
 }
 
-/// A number between 0 and 1 that depends on the labels alone: the same series is always in or always out. The hash
-/// is the one Prometheus uses (xxHash64 over length-prefixed names and values), so that both pick the same series.
+/// A number between 0 and 1 that depends on the labels alone: the same series is always in or always out.
 fn hash_share(labels: &Labels) -> f64 {
+    labels_hash(labels) as f64 / u64::MAX as f64
+}
+
+/// The hash of a label set by which Prometheus picks series and spreads rule groups over time: xxHash64 over
+/// length-prefixed names and values.
+#[must_use]
+pub fn labels_hash(labels: &Labels) -> u64 {
     let mut bytes = vec![];
     for (name, value) in labels.iter() {
         for text in [name, value] {
@@ -160,5 +166,5 @@ fn hash_share(labels: &Labels) -> f64 {
             bytes.extend_from_slice(text.as_bytes());
         }
     }
-    xxhash64(&bytes) as f64 / u64::MAX as f64
+    xxhash64(&bytes)
 }

@@ -1,0 +1,120 @@
+//! The tree of a template. Parts print as they were written, in normal form: error messages name them so.
+
+use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
+
+#[derive(Clone, Debug)]
+pub(super) enum Node {
+    Text(String),
+    /// `{{ pipeline }}`
+    Action(Pipe),
+    If(Branch),
+    With(Branch),
+    Range(Branch),
+    /// `{{ template "name" pipeline }}`
+    Call {
+        at: usize,
+        name: String,
+        pipe: Option<Pipe>,
+    },
+    Break,
+    Continue,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Branch {
+    pub(super) at: usize,
+    pub(super) pipe: Pipe,
+    pub(super) then: Vec<Node>,
+    pub(super) otherwise: Vec<Node>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Pipe {
+    pub(super) at: usize,
+    /// Whether the variables exist already.
+    pub(super) assigns: bool,
+    pub(super) variables: Vec<Arc<str>>,
+    pub(super) commands: Vec<Command>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Command {
+    pub(super) at: usize,
+    pub(super) args: Vec<Arg>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Arg {
+    pub(super) at: usize,
+    pub(super) kind: ArgKind,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum ArgKind {
+    Function(String),
+    Dot,
+    Nil,
+    Bool(bool),
+    Int { value: i64, text: String },
+    Float { value: f64, text: String },
+    Text { value: Arc<str>, written: String },
+    Variable { name: Arc<str>, fields: Vec<String> },
+    Field(Vec<String>),
+    Chain(Box<Arg>, Vec<String>),
+    Pipe(Box<Pipe>),
+}
+
+fn fields(f: &mut Formatter<'_>, names: &[String]) -> fmt::Result {
+    names.iter().try_for_each(|name| write!(f, ".{name}"))
+}
+
+impl Display for Arg {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ArgKind::Function(name) => f.write_str(name),
+            ArgKind::Dot => f.write_str("."),
+            ArgKind::Nil => f.write_str("nil"),
+            ArgKind::Bool(value) => write!(f, "{value}"),
+            ArgKind::Int { text, .. } | ArgKind::Float { text, .. } => f.write_str(text),
+            ArgKind::Text { written, .. } => f.write_str(written),
+            ArgKind::Variable { name, fields: names } => {
+                f.write_str(name)?;
+                fields(f, names)
+            }
+            ArgKind::Field(names) => fields(f, names),
+            ArgKind::Chain(inner, names) => {
+                write!(f, "{inner}")?;
+                fields(f, names)
+            }
+            ArgKind::Pipe(pipe) => write!(f, "({pipe})"),
+        }
+    }
+}
+
+impl Display for Command {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (i, arg) in self.args.iter().enumerate() {
+            if i > 0 {
+                f.write_str(" ")?;
+            }
+            write!(f, "{arg}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Pipe {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (i, name) in self.variables.iter().enumerate() {
+            write!(f, "{}{name}", if i > 0 { ", " } else { "" })?;
+        }
+        if !self.variables.is_empty() {
+            f.write_str(if self.assigns { " = " } else { " := " })?;
+        }
+        for (i, command) in self.commands.iter().enumerate() {
+            write!(f, "{}{command}", if i > 0 { " | " } else { "" })?;
+        }
+        Ok(())
+    }
+}
