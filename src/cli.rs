@@ -353,4 +353,10 @@ pub enum TestCommand {
         /// The directory
         dir: PathBuf,
     },
+    /// Run unit tests of rules, in promtool's format
+    Rules {
+        /// The test files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
 }

@@ -42,6 +42,7 @@ impl Running<'_> {
         self.metrics();
         self.scrape(handles);
         self.streams(handles);
+        self.rules(handles);
         self.services(handles).await
     }
 
@@ -103,6 +104,31 @@ impl Running<'_> {
                 tokio::select! {
                     () = engine.run(stop.cancelled_owned()) => {}
                     () = parts.streams.follow(handle.subscribe()) => {}
+                }
+                Ok(())
+            }
+        });
+    }
+
+    fn rules(&self, handles: &Handles) {
+        let (store, parts, clock, stop) =
+            (self.store.clone(), Arc::clone(self.parts), Arc::clone(&self.clock), self.stop.clone());
+        let (live, loaded) = (handles.rules.clone(), self.loaded.clone());
+        self.supervisor.run("rules", move || {
+            let now = loaded.borrow().clone();
+            let (engine, handle) = quarterdeck_rules::Engine::new(
+                &now.rules,
+                Arc::new(store.clone()),
+                Arc::new(store.clone()) as Arc<dyn Ingest>,
+                Arc::new(quarterdeck_metrics::api::engine(&now.config.metrics.query)),
+                Arc::clone(&clock),
+            );
+            live.set(handle.clone());
+            let (parts, stop) = (Arc::clone(&parts), stop.clone());
+            async move {
+                tokio::select! {
+                    () = engine.run(stop.cancelled_owned()) => {}
+                    () = parts.rules.follow(handle.subscribe()) => {}
                 }
                 Ok(())
             }

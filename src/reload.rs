@@ -26,6 +26,7 @@ pub struct Reloader {
     scrape: Live<quarterdeck_scrape::Handle>,
     streams: Live<quarterdeck_streams::Handle>,
     services: Live<quarterdeck_services::Handle>,
+    rules: Live<quarterdeck_rules::Handle>,
     /// One reload at a time.
     busy: Mutex<()>,
 }
@@ -37,6 +38,7 @@ impl Reloader {
         scrape: Live<quarterdeck_scrape::Handle>,
         streams: Live<quarterdeck_streams::Handle>,
         services: Live<quarterdeck_services::Handle>,
+        rules: Live<quarterdeck_rules::Handle>,
     ) -> Self {
         Self {
             origin: setup.loaded.origin.clone(),
@@ -45,6 +47,7 @@ impl Reloader {
             scrape,
             streams,
             services,
+            rules,
             busy: Mutex::new(()),
         }
     }
@@ -79,6 +82,9 @@ impl Reloader {
         }
         if let Ok(scrape) = self.scrape.get() {
             scrape.reload(plan).await.map_err(|e| e.to_string())?;
+        }
+        if let Ok(rules) = self.rules.get() {
+            rules.reload(new.rules.clone()).await.map_err(|e| e.to_string())?;
         }
         if config.log.level != old.config.log.level {
             self.level.set(config.log.level.into());

@@ -93,12 +93,14 @@ impl Stage {
         let supervisor = Supervisor::new(Arc::clone(&setup.clock));
         let parts = Arc::new(Parts::default());
         let (scrape, streams, services) = (Live::new("scrape"), Live::new("streams"), Live::new("services"));
-        let reloader = Arc::new(Reloader::new(setup, scrape.clone(), streams.clone(), services.clone()));
+        let rules = Live::new("rules");
+        let reloader =
+            Arc::new(Reloader::new(setup, scrape.clone(), streams.clone(), services.clone(), rules.clone()));
         let reload: Arc<dyn actions::Reload> = Arc::clone(&reloader) as _;
         let store = Live::new("metrics");
         let level = setup.level.clone();
         let demo = setup.demo.clone();
-        let handles = actions::Handles { scrape, streams, services, store, level, reload, demo };
+        let handles = actions::Handles { scrape, streams, services, rules, store, level, reload, demo };
         let asked = Arc::new(Asked::new(setup.demo.is_some()));
         parts.console.set(Arc::new(Pulse::new(setup).console(&supervisor.life(), &setup.loaded)));
         let world =
@@ -185,6 +187,10 @@ impl System {
             store: store.clone(),
             engine,
             query: config.metrics.query.clone(),
+            rules: {
+                let parts = Arc::clone(&stage.parts);
+                Arc::new(move || parts.rules.get())
+            },
             prometheus: http::prometheus::Sources {
                 parts: Arc::clone(&stage.parts),
                 loaded: stage.reloader.watch(),

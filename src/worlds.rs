@@ -29,6 +29,8 @@ pub struct Parts {
     pub streams: Part<quarterdeck_streams::Snapshot>,
     /// Services.
     pub services: Part<quarterdeck_services::Snapshot>,
+    /// Rules and alerts.
+    pub rules: Part<quarterdeck_rules::Snapshot>,
     /// The timeline.
     pub timeline: Part<Timeline>,
     /// The console itself.
@@ -78,6 +80,7 @@ impl Default for Parts {
             targets: Part::new(&changed),
             streams: Part::new(&changed),
             services: Part::new(&changed),
+            rules: Part::new(&changed),
             timeline: Part::new(&changed),
             console: Part::new(&changed),
             changed,
@@ -102,6 +105,7 @@ impl Parts {
             metrics: self.metrics.get(),
             targets: self.targets.get(),
             streams: self.streams.get(),
+            rules: self.rules.get(),
             headline: leading.of(&services, &timeline, now),
             services,
             timeline,

@@ -12,6 +12,9 @@ const TARGETS: &str = "targets";
 
 const TEMPLATE: &str = include_str!("../../assets/demo/quarterdeck.toml.in");
 
+/// The platform's recording and alerting rules, which the configuration names.
+const RULES: &str = include_str!("../../assets/demo/rules.yml");
+
 /// One child process, as data, for whoever supervises it.
 ///
 /// Run the program with `args` and `env` and keep the writing end of its standard input open: the child ends when
@@ -84,6 +87,8 @@ impl Platform {
         let ports = Ports::allot()?;
         let config = options.dir.join("quarterdeck.toml");
         std::fs::write(&config, ports.fill(TEMPLATE)).map_err(|source| write(&config, source))?;
+        let rules = options.dir.join("rules.yml");
+        std::fs::write(&rules, RULES).map_err(|source| write(&rules, source))?;
         Ok(Self { config, children: ports.children(options), ports })
     }
 

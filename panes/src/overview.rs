@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use quarterdeck_kernel::{Entry, Health, Severity, Subject, Timestamp};
+use quarterdeck_rules::{AlertState, AlertView};
 use quarterdeck_services::{Breach, ServiceView, Signal};
 use quarterdeck_ui::listing::{Did, Listing};
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
@@ -227,7 +228,7 @@ impl Layout {
         let area = cx.area;
         let body = area.height.saturating_sub(1);
         let wanted = u16::try_from(cx.world.services.services.len()).unwrap_or(u16::MAX).saturating_add(2);
-        let firing_rows = u16::try_from(breaches(cx).len().clamp(1, 4)).unwrap_or(4);
+        let firing_rows = u16::try_from(wrong(cx).len().clamp(1, 4)).unwrap_or(4);
         let below_least = if area.width >= WIDE { 7 } else { firing_rows + 1 + 4 };
         let services_height = wanted.max(body / 2).min(body.saturating_sub(below_least)).max(body.min(5));
         let services = Rect { y: area.y + 1.min(area.height), height: services_height.min(body), ..area };
@@ -237,8 +238,8 @@ impl Layout {
             let (left, divider, right) = rule::columns(rest, area.width / 2);
             return Self { services, firing: left, timeline: right, divider: Some(divider) };
         }
-        let breaches = u16::try_from(breaches(cx).len().max(1)).unwrap_or(u16::MAX);
-        let firing_height = (breaches + 1).min(rest.height / 2);
+        let lines = u16::try_from(wrong(cx).len().max(1)).unwrap_or(u16::MAX);
+        let firing_height = lines.saturating_add(1).min(rest.height / 2);
         let firing = Rect { height: firing_height, ..rest };
         let timeline = Rect { y: firing.bottom(), height: rest.height - firing_height, ..rest };
         Self { services, firing, timeline, divider: None }
@@ -254,12 +255,61 @@ fn breaches<'a>(cx: &Context<'a, World>) -> Vec<(&'a ServiceView, &'a Breach)> {
     all
 }
 
+/// A line of what is wrong.
+struct Wrong<'a> {
+    health: Health,
+    role: Role,
+    service: &'a str,
+    text: String,
+    since: Timestamp,
+}
+
+/// Alerts, firing ones first, then broken limits, each worst first.
+fn wrong<'a>(cx: &Context<'a, World>) -> Vec<Wrong<'a>> {
+    let world: &'a World = cx.world;
+    let in_scope = |service: Option<&str>| {
+        cx.scope.service.as_ref().is_none_or(|wanted| service.is_some_and(|s| **wanted == *s))
+    };
+    let alerts = world.rules.alerts().into_iter().filter(|alert| in_scope(alert.service())).map(alert_line);
+    alerts.chain(breaches(cx).into_iter().map(|(service, breach)| breach_line(service, breach))).collect()
+}
+
+fn alert_line(alert: &Arc<AlertView>) -> Wrong<'_> {
+    let firing = alert.state == AlertState::Firing;
+    let health = match alert.severity() {
+        Severity::Critical => Health::Down,
+        Severity::Warning => Health::Degraded,
+        Severity::Info => Health::Unknown,
+    };
+    let what = format!("{} {}", alert.name(), format::number(alert.value));
+    Wrong {
+        health,
+        // What is pending only has to last: it is told in quiet.
+        role: if firing { Role::from(alert.severity()) } else { Role::Muted },
+        service: alert.service().unwrap_or_default(),
+        text: if firing { what } else { format!("pending, {what}") },
+        since: alert.active_at,
+    }
+}
+
+fn breach_line<'a>(service: &'a ServiceView, breach: &Breach) -> Wrong<'a> {
+    // What is within its limit again is told in quiet: it only has to last.
+    let recovering = breach.recovering();
+    Wrong {
+        health: breach.health,
+        role: if recovering { Role::Muted } else { Role::from(breach.health) },
+        service: &service.name,
+        text: if recovering { format!("recovering, {}", breach.text) } else { breach.text.clone() },
+        since: breach.since,
+    }
+}
+
 fn draw_firing(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
     if area.height == 0 {
         return;
     }
     let (look, now) = (cx.look, cx.world.now);
-    let all = breaches(cx);
+    let all = wrong(cx);
     let more = all.len().saturating_sub(usize::from(area.height - 1));
     let right = if more > 0 { format!("{more} more") } else { String::new() };
     rule::rule(look, buffer, area, "firing", &right);
@@ -285,21 +335,17 @@ fn draw_firing(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
         );
         return;
     }
-    let widest = all.iter().map(|(s, _)| text::width(&s.name)).max().unwrap_or(0).min(18);
-    for ((service, breach), y) in all.into_iter().zip(area.y + 1..area.bottom()) {
-        // What is within its limit again is told in quiet: it only has to last.
-        let recovering = breach.recovering();
-        let role = if recovering { Role::Muted } else { Role::from(breach.health) };
-        let text = if recovering { format!("recovering, {}", breach.text) } else { breach.text.clone() };
-        let age = format::ago(breach.since, now);
+    let widest = all.iter().map(|line| text::width(line.service)).max().unwrap_or(0).min(18);
+    for (line, y) in all.into_iter().zip(area.y + 1..area.bottom()) {
+        let age = format::ago(line.since, now);
         let room = area.width.saturating_sub(text::width(&age) as u16 + 4);
-        let name = format!("{:<widest$}", service.name);
+        let name = format!("{:<widest$}", line.service);
         let spans = [
-            (look.glyph(breach.health), look.style(role)),
+            (look.glyph(line.health), look.style(line.role)),
             (" ", look.style(Role::Text)),
             (name.as_str(), look.style(Role::Text)),
             ("  ", look.style(Role::Text)),
-            (text.as_str(), look.style(role)),
+            (line.text.as_str(), look.style(line.role)),
         ];
         text::put_spans(buffer, area.x + 1, y, room, &spans);
         text::put_right(buffer, area.x, y, area.width.saturating_sub(2), &age, look.style(Role::Muted));

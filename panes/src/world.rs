@@ -38,6 +38,8 @@ pub struct World {
     pub streams: Arc<quarterdeck_streams::Snapshot>,
     /// Services, worst first.
     pub services: Arc<quarterdeck_services::Snapshot>,
+    /// Rules and their alerts.
+    pub rules: Arc<quarterdeck_rules::Snapshot>,
     /// What happened.
     pub timeline: Arc<Timeline>,
     /// The one sentence that leads when something is wrong.
@@ -387,7 +389,7 @@ impl quarterdeck_ui::pane::World for World {
             production: console.environment == "production",
             read_only: console.read_only,
             operator: console.operator.clone(),
-            firing: self.broken_limits(),
+            firing: self.firing(),
             running: match self.timeline.running {
                 0 => None,
                 1 => Some("1 change".to_owned()),
@@ -467,11 +469,17 @@ impl World {
         self.targets.targets.iter().map(|t| t.interval).min().unwrap_or(self.services.interval)
     }
 
-    /// Services that break a limit, by how bad that is.
-    fn broken_limits(&self) -> std::collections::BTreeMap<Severity, usize> {
+    /// Firing alerts by their severity, and services that break a limit by how bad that is.
+    fn firing(&self) -> std::collections::BTreeMap<Severity, usize> {
         let mut counts = std::collections::BTreeMap::new();
         for severity in self.services.services.iter().filter_map(|s| s.severity()) {
             *counts.entry(severity).or_insert(0) += 1;
+        }
+        let firing = |alert: &&&Arc<quarterdeck_rules::AlertView>| {
+            alert.state == quarterdeck_rules::AlertState::Firing
+        };
+        for alert in self.rules.alerts().iter().filter(firing) {
+            *counts.entry(alert.severity()).or_insert(0) += 1;
         }
         counts
     }

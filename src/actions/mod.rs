@@ -37,6 +37,8 @@ pub struct Handles {
     pub services: Live<quarterdeck_services::Handle>,
     /// The metrics store.
     pub store: Live<quarterdeck_metrics::Store>,
+    /// Rules.
+    pub rules: Live<quarterdeck_rules::Handle>,
     /// The own log.
     pub level: LevelSwitch,
     /// Reads the configuration again.
@@ -153,6 +155,7 @@ mod tests {
             scrape: Live::new("scrape"),
             streams: Live::new("streams"),
             services: Live::new("services"),
+            rules: Live::new("rules"),
             store: Live::new("metrics"),
             level: LevelSwitch::default(),
             reload: Arc::new(Never),

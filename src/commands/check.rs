@@ -61,6 +61,14 @@ fn check(global: &Global, file: &Path) -> Result<String, Vec<Diagnostic>> {
             }
             Ok(String::new())
         }
+        "yml" | "yaml" if is_rule_file(file) => {
+            let rules = quarterdeck_rules::file::load(file)?;
+            for note in &rules.notes {
+                eprintln!("{note}");
+            }
+            let count: usize = rules.groups.iter().map(|group| group.rules.len()).sum();
+            Ok(format!(" ({count} rules in {} groups)", rules.groups.len()))
+        }
         "yml" | "yaml" => {
             let plan = quarterdeck_scrape::prometheus::load(file)?;
             for note in &plan.notes {
@@ -85,6 +93,10 @@ fn check(global: &Global, file: &Path) -> Result<String, Vec<Diagnostic>> {
             Ok(format!(" ({} families, {} samples)", page.families, page.samples))
         }
     }
+}
+
+fn is_rule_file(file: &Path) -> bool {
+    std::fs::read_to_string(file).is_ok_and(|text| quarterdeck_rules::file::is_rule_file(&text))
 }
 
 /// The environments that a file has an overlay for.

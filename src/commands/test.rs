@@ -18,5 +18,17 @@ pub fn run(command: &TestCommand) -> Result<(), Failure> {
             }
             Ok(())
         }
+        TestCommand::Rules { files } => {
+            let mut failed = 0;
+            for file in files {
+                let report = quarterdeck_rules::unittest::run_file(file);
+                print!("{report}");
+                failed += usize::from(!report.passed());
+            }
+            match failed {
+                0 => Ok(()),
+                n => Err(Failure::NotRight(format!("{n} of {} files fail", files.len()))),
+            }
+        }
     }
 }

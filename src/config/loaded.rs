@@ -36,6 +36,8 @@ pub struct Loaded {
     pub config: Arc<Config>,
     /// What is scraped, from both kinds of files.
     pub plan: Plan,
+    /// Recording and alerting rules, from both kinds of files.
+    pub rules: quarterdeck_rules::Plan,
     /// Every file that was read.
     pub files: Vec<PathBuf>,
     /// Where it came from.
@@ -155,6 +157,7 @@ impl Loaded {
             }
             watched.push(file);
         }
+        let rules = rules(&config, &plan, &base, &mut watched, &mut wrong);
         if !wrong.is_empty() {
             return Err(wrong);
         }
@@ -162,6 +165,7 @@ impl Loaded {
         Ok(Self {
             config: Arc::new(config),
             plan,
+            rules,
             files,
             origin: origin.clone(),
             refused: Vec::new(),
@@ -178,6 +182,32 @@ impl Loaded {
         }
         hasher.finish()
     }
+}
+
+/// What is evaluated: the files of `[rules]`, and those that a `prometheus.yml` names with its intervals.
+fn rules(
+    config: &Config,
+    plan: &Plan,
+    base: &Path,
+    watched: &mut Vec<PathBuf>,
+    wrong: &mut Vec<Diagnostic>,
+) -> quarterdeck_rules::Plan {
+    // What is wrong with the section itself has been told with its place.
+    let mut rules = config.rules.plan().unwrap_or_default();
+    if config.rules.interval.is_empty() {
+        rules.interval = plan.evaluation_interval.unwrap_or(rules.interval);
+    }
+    rules.query_offset = plan.rule_query_offset.unwrap_or_default();
+    rules.external_labels = plan.external_labels.clone();
+    let named = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let of_prometheus: Vec<String> = plan.rule_files.iter().map(named).collect();
+    for (files, base) in [(&config.rules.files, base), (&of_prometheus, Path::new(""))] {
+        match rules.add(files, base) {
+            Ok(read) => watched.extend(read),
+            Err(found) => wrong.extend(found),
+        }
+    }
+    rules
 }
 
 /// What is wrong with the theme that is named, if anything: it must be there. None named is right.

@@ -39,6 +39,8 @@ pub struct Config {
     pub services: quarterdeck_services::Catalogue,
     /// Which metrics mean what.
     pub signals: quarterdeck_services::SignalsConfig,
+    /// Recording and alerting rules.
+    pub rules: quarterdeck_rules::RulesConfig,
 }
 
 /// Where durable state is kept: the timeline, limits set at run time, what later engines must not lose.
@@ -126,6 +128,7 @@ impl Default for Config {
             streams: Default::default(),
             services: Default::default(),
             signals: Default::default(),
+            rules: Default::default(),
         }
     }
 }
@@ -158,6 +161,7 @@ impl Config {
         let below =
             |section: &'static str| move |(path, d): (String, Diagnostic)| (format!("{section}.{path}"), d);
         found.extend(quarterdeck_streams::config::validate(&self.streams).into_iter().map(below("streams")));
+        found.extend(self.rules.plan().err().into_iter().flatten().map(below("rules")));
         found.extend(quarterdeck_services::config::validate::validate(&self.services, &self.signals));
         found
     }

@@ -37,6 +37,8 @@ pub struct Parts {
     pub query: quarterdeck_metrics::config::QueryConfig,
     /// Targets and configuration as Prometheus tells them.
     pub prometheus: prometheus::Sources,
+    /// Rules and alerts.
+    pub rules: quarterdeck_rules::api::Current,
     /// The console's own interface.
     pub api: api::Api,
     /// Counts requests.
@@ -50,6 +52,7 @@ pub fn router(parts: Parts) -> Router {
         .merge(health::router(&parts.life))
         .merge(quarterdeck_metrics::api::router(parts.store, parts.engine, &parts.query))
         .merge(prometheus::router(parts.prometheus))
+        .merge(quarterdeck_rules::api::router(parts.rules))
         .merge(api::router(parts.api))
         .layer(middleware::from_fn_with_state(parts.guard, guard::layer))
         .layer(middleware::from_fn(move |request: Request, next: Next| {

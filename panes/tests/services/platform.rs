@@ -219,6 +219,7 @@ pub(crate) fn world(services: Snapshot) -> World {
         console: Arc::new(Console::default()),
         metrics: Arc::default(),
         targets: Arc::default(),
+        rules: Arc::default(),
         streams: Arc::default(),
         services: Arc::new(services),
         timeline: Arc::new(Timeline { entries: [deployment()].into(), total: 1, ..Timeline::default() }),

@@ -53,6 +53,7 @@ pub(crate) fn empty_world() -> World {
         console: Arc::new(Console { environment: "test".to_owned(), ..Console::default() }),
         metrics: Arc::default(),
         targets: Arc::default(),
+        rules: Arc::default(),
         streams: Arc::default(),
         services: Arc::default(),
         timeline: Arc::default(),

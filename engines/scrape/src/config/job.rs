@@ -22,6 +22,12 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// `global.external_labels`: for what leaves this console.
     pub external_labels: Labels,
+    /// `rule_files`, where the file is: for the engine of rules.
+    pub rule_files: Vec<PathBuf>,
+    /// `global.evaluation_interval`: for the engine of rules.
+    pub evaluation_interval: Option<Duration>,
+    /// `global.rule_query_offset`: for the engine of rules.
+    pub rule_query_offset: Option<Duration>,
 }
 
 impl Plan {
@@ -41,6 +47,9 @@ impl Plan {
         }
         self.jobs.extend(other.jobs);
         self.notes.extend(other.notes);
+        self.rule_files.extend(other.rule_files);
+        self.evaluation_interval = self.evaluation_interval.or(other.evaluation_interval);
+        self.rule_query_offset = self.rule_query_offset.or(other.rule_query_offset);
         if self.external_labels.is_empty() {
             self.external_labels = other.external_labels;
         }

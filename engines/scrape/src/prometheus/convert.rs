@@ -57,7 +57,14 @@ impl<'a> Conversion<'a> {
         let empty = Global::default();
         let global = file.global.as_ref().unwrap_or(&empty);
         let defaults = defaults(global, Source { text, name }, &mut mistakes);
-        let mut plan = Plan { external_labels: Labels::default(), notes: unused(file), jobs: Vec::new() };
+        let rule_files = file.rule_files.iter().flatten().map(|path| base.join(path)).collect();
+        let mut plan = Plan {
+            notes: unused(file),
+            rule_files,
+            evaluation_interval: global.evaluation_interval.map(|p| p.0).filter(|p| !p.is_zero()),
+            rule_query_offset: global.rule_query_offset.map(|p| p.0),
+            ..Plan::default()
+        };
         let mut external = Vec::new();
         for (label, value) in global.external_labels.iter().flatten() {
             if !is_name_valid(defaults.validation, label, false) || label == METRIC_NAME {
@@ -404,15 +411,12 @@ fn unused(file: &File) -> Vec<String> {
     let in_global = |set: fn(&Global) -> bool| global.is_some_and(set);
     [
         (file.runtime.is_some(), "runtime"),
-        (file.rule_files.is_some(), "rule_files"),
         (file.alerting.is_some(), "alerting"),
         (file.storage.is_some(), "storage"),
         (file.tracing.is_some(), "tracing"),
         (file.remote_write.is_some(), "remote_write"),
         (file.remote_read.is_some(), "remote_read"),
         (file.otlp.is_some(), "otlp"),
-        (in_global(|g| g.evaluation_interval.is_some()), "global.evaluation_interval"),
-        (in_global(|g| g.rule_query_offset.is_some()), "global.rule_query_offset"),
         (in_global(|g| g.query_log_file.is_some()), "global.query_log_file"),
         (in_global(|g| g.scrape_failure_log_file.is_some()), "global.scrape_failure_log_file"),
         (in_global(|g| g.keep_dropped_targets.is_some()), "global.keep_dropped_targets"),

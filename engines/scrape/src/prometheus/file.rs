@@ -21,7 +21,7 @@ pub(super) type Placed<T> = Option<Spanned<T>>;
 pub(super) struct File {
     pub(super) global: Option<Global>,
     pub(super) runtime: Option<IgnoredAny>,
-    pub(super) rule_files: Option<IgnoredAny>,
+    pub(super) rule_files: Option<Vec<String>>,
     pub(super) scrape_config_files: Option<Vec<Spanned<String>>>,
     pub(super) scrape_configs: Option<Vec<Spanned<ScrapeConfig>>>,
     pub(super) alerting: Option<IgnoredAny>,

@@ -111,9 +111,12 @@ fn a_file_from_the_field_loads_unmodified() {
     let plan =
         parse(FILE, "prometheus.yml", Path::new("/etc/prometheus")).unwrap_or_else(|e| panic!("{e:#?}"));
     assert_eq!(plan.external_labels.get("foo"), Some("bar"));
-    for unused in
-        ["alerting", "rule_files", "remote_write", "storage", "tracing", "global.evaluation_interval"]
-    {
+    assert_eq!(
+        plan.rule_files,
+        [Path::new("/etc/prometheus/first.rules"), Path::new("/etc/prometheus/my/*.rules")]
+    );
+    assert_eq!(plan.evaluation_interval, Some(std::time::Duration::from_secs(15)));
+    for unused in ["alerting", "remote_write", "storage", "tracing"] {
         let note = format!("{unused} is not used by this version");
         assert!(plan.notes.contains(&note), "{unused}: {:?}", plan.notes);
     }
