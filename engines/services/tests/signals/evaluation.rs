@@ -115,7 +115,7 @@ fn the_headline_tells_what_changed_just_before() {
     let recent = [
         entry(1, 7, "orders", ChangeKind::Deployment, "v2 → 10 %"),
         entry(2, 2, "risk", ChangeKind::Deployment, "risk v3"),
-        entry(3, 400, "orders", ChangeKind::Flag, "smart-routing on"),
+        entry(3, 290, "orders", ChangeKind::Flag, "smart-routing on"),
         entry(4, -5, "orders", ChangeKind::Deployment, "v2 → 5 %"),
         entry(5, 1, "orders", ChangeKind::Acknowledgement, "ack"),
     ];
@@ -127,7 +127,7 @@ fn the_headline_tells_what_changed_just_before() {
     );
     assert_eq!((headline.severity, headline.change.map(|c| c.seq)), (Severity::Warning, Some(1)));
     let plain = snapshot.headline(&recent[1..3], now).unwrap();
-    assert!(plain.text.ends_with("began 6 m after smart-routing on (ops-1)"), "{}", plain.text);
+    assert!(plain.text.ends_with("began 4 m after smart-routing on (ops-1)"), "{}", plain.text);
     assert_eq!(Snapshot::default().headline(&recent, now), None);
 }
 
