@@ -122,6 +122,9 @@ fn every_answer_fits_the_schema() {
         ("/targets/metadata", vec![("match_target", "{job=\"itself\"}"), ("limit", "1")], 200),
         ("/targets/metadata", vec![("metric", "go_threads")], 200),
         ("/targets/metadata", vec![("match_target", "{")], 400),
+        ("/rules", vec![], 200),
+        ("/rules", vec![("type", "alert"), ("exclude_alerts", "true")], 200),
+        ("/alerts", vec![], 200),
         ("/scrape_pools", vec![], 200),
         ("/status/config", vec![], 200),
         ("/status/buildinfo", vec![], 200),
@@ -210,6 +213,8 @@ fn grafana_finds_what_it_asks_for() {
     }
     let (_, about) = ask(&server, "get", "/api/v1/metadata", &[("metric", "shop_requests")]);
     assert_eq!(about["data"]["shop_requests"][0]["type"], "counter", "{about}");
+    let (status, rules) = ask(&server, "get", "/api/v1/rules", &[]);
+    assert_eq!((status, &rules["data"]["groups"]), (200, &json!([])), "{rules}");
     let (_, build) = ask(&server, "get", "/api/v1/status/buildinfo", &[]);
     assert!(build["data"]["version"].as_str().is_some_and(|v| v.starts_with("3.5.")), "{build}");
     // Large answers are compressed for who asks for it, and only then.
