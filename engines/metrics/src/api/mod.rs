@@ -46,6 +46,15 @@ struct Shared {
     runner: Runner,
 }
 
+/// How many float samples a remote-write message (protobuf, after decompression) holds.
+///
+/// # Errors
+/// Why it is no such message.
+pub fn remote_write_samples(message: &[u8]) -> Result<usize, String> {
+    let request = write::wire::WriteRequest::decode(message)?;
+    Ok(request.series.iter().map(|series| series.samples.len()).sum())
+}
+
 /// An evaluator with the limits of the configuration.
 #[must_use]
 pub fn engine(config: &QueryConfig) -> Engine {

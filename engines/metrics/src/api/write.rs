@@ -1,6 +1,6 @@
 //! The remote-write 1.0 receiver: a snappy-compressed `WriteRequest`, decoded by hand within bounds.
 
-mod wire;
+pub(super) mod wire;
 
 use axum::body::Bytes;
 use axum::extract::State;

@@ -5,16 +5,16 @@ use crate::ingest::MetricType;
 
 /// What a sender sends.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct WriteRequest {
-    pub(super) series: Vec<TimeSeries>,
+pub(in crate::api) struct WriteRequest {
+    pub(in crate::api) series: Vec<TimeSeries>,
     pub(super) metadata: Vec<(String, Metadata)>,
 }
 
 /// A series with its samples.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct TimeSeries {
+pub(in crate::api) struct TimeSeries {
     pub(super) labels: Labels,
-    pub(super) samples: Vec<(Timestamp, f64)>,
+    pub(in crate::api) samples: Vec<(Timestamp, f64)>,
     pub(super) exemplars: Vec<Exemplar>,
     pub(super) has_histograms: bool,
 }
@@ -78,7 +78,7 @@ fn text(bytes: &[u8]) -> Result<&str, String> {
 }
 
 impl WriteRequest {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, String> {
+    pub(in crate::api) fn decode(bytes: &[u8]) -> Result<Self, String> {
         let mut request = Self::default();
         let mut fields = Fields(bytes);
         while let Some((number, field)) = fields.next()? {
