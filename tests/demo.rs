@@ -92,7 +92,7 @@ fn the_platform_lives_and_every_pane_shows_it() {
 fn panes(home: &Home) -> Vec<String> {
     let out = home.path("none.txt").display().to_string();
     let (code, _, error) = home.run(&["screenshot", "no-such-pane", "--out", &out]);
-    assert_eq!(code, 1, "{error}");
+    assert_eq!(code, 2, "{error}");
     let (_, list) = error.trim().split_once("is not a pane: ").unwrap_or_else(|| panic!("{error}"));
     list.split(", ").map(str::to_owned).collect()
 }

@@ -32,7 +32,7 @@ fn keys_lead_where_they_should() {
         ("-", "30m · 14:32:07", "15m"),
         ("+", "5m · 14:32:07", "15m"),
         ("r \"90m\" enter", "1h30m · 14:32:07", "15m"),
-        ("S \"ris\" enter", "demo · risk", "all services"),
+        ("S \"ris\" enter", "demo · risk", "demo · all services"),
         ("S \"ris\" enter *", "demo", "demo · risk"),
         ("/ \"a?:q\"", "/a?:q", "┌─ palette"),
         ("/ \"abc\" esc", "Enter open", "/abc"),
