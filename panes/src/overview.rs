@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use quarterdeck_kernel::{Entry, Health, Severity, Subject, Timestamp};
+use quarterdeck_kernel::{ChangeKind, Entry, Health, Severity, Subject, Timestamp};
 use quarterdeck_rules::{AlertState, AlertView};
 use quarterdeck_services::{Breach, ServiceView, Signal};
 use quarterdeck_ui::listing::{Did, Listing};
@@ -527,7 +527,9 @@ impl Rows for ServiceRows<'_> {
 fn changes<'a>(cx: &Context<'a, World>) -> HashMap<&'a str, &'a Entry> {
     let from = cx.world.now.plus_millis(-cx.scope.range);
     let mut newest = HashMap::new();
-    for entry in cx.world.timeline.entries.iter().take_while(|e| e.at >= from) {
+    // That a service broke its limits is an effect, not a change.
+    let made = cx.world.timeline.entries.iter().filter(|e| e.kind != ChangeKind::Alert);
+    for entry in made.take_while(|e| e.at >= from) {
         if let Some(service) = &entry.service {
             newest.entry(service.as_str()).or_insert(&**entry);
         }
