@@ -153,6 +153,9 @@ proptest! {
     #[test]
     fn ranges_are_instants_at_each_step(query in vector(), delayed in any::<bool>()) {
         let query = query.replace(" @ start()", "");
+        // A series that has lost its name at some steps and kept it at others (an `or` of both) is one series of a range,
+        // without the name: there the two differ by design.
+        let delayed = delayed && !query.contains(" or ");
         let storage = storage();
         let engine = Engine::new(EngineOptions { delayed_name_removal: delayed, ..EngineOptions::default() });
         let ms = Timestamp::from_millis;
