@@ -338,3 +338,39 @@ pub struct Headline {
     /// The change that came just before, if one did.
     pub change: Option<EntryId>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn breach(what: Limited, value: f64, limit: f64) -> Breach {
+        let (since, text) = (Timestamp::default(), String::new());
+        Breach { what, value, limit, since, text, health: Health::Degraded }
+    }
+
+    fn degraded(breaches: Vec<Breach>) -> ServiceView {
+        ServiceView { health: Health::Degraded, breaches, ..ServiceView::default() }
+    }
+
+    #[test]
+    fn several_times_the_limit_needs_a_person_now() {
+        let at = |value| degraded(vec![breach(Limited::Latency, value, 50.0)]).severity();
+        assert_eq!(at(149.0), Some(Severity::Warning));
+        assert_eq!(at(150.0), Some(Severity::Critical));
+        let full = degraded(vec![breach(Limited::Saturation, 100.0, 20.0)]);
+        assert_eq!(full.severity(), Some(Severity::Warning), "a full resource alone is no outage");
+        let down = ServiceView { health: Health::Down, ..ServiceView::default() };
+        assert_eq!(down.severity(), Some(Severity::Critical));
+        assert_eq!(ServiceView { health: Health::Ok, ..ServiceView::default() }.severity(), None);
+    }
+
+    #[test]
+    fn what_is_within_its_limit_again_recovers() {
+        assert!(breach(Limited::Latency, 28.0, 50.0).recovering());
+        assert!(!breach(Limited::Latency, 51.0, 50.0).recovering());
+        // A target is missed from below: 99.5 % within, when 99 % is asked for, is well again.
+        assert!(breach(Limited::Transaction("POST /".to_owned()), 99.5, 99.0).recovering());
+        assert!(!breach(Limited::Transaction("POST /".to_owned()), 98.0, 99.0).recovering());
+        assert!(!breach(Limited::Targets, 0.0, 1.0).recovering());
+    }
+}
