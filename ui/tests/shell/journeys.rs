@@ -332,3 +332,27 @@ fn a_range_can_be_pasted() {
     desk.send(Input::Paste("45m".into()));
     assert_eq!(desk.press("enter").shell.scope().range, 2_700_000);
 }
+
+#[test]
+fn a_rewound_screen_shows_what_was_true_then() {
+    let mut desk = Desk::new(Fake::default());
+    desk.press("[ @");
+    let asked =
+        desk.effects.iter().find_map(|e| if let HostEffect::Rewind(at) = e { Some(*at) } else { None });
+    let at = asked.expect("the host is asked for the moment");
+    let then = Fake { services: vec!["long-gone".to_owned()], version: u64::MAX, ..Fake::default() };
+    let other = at.plus_millis(1);
+    desk.send(Input::Rewound { at: other, world: Arc::new(then.clone()) });
+    assert!(!desk.screen().contains("long-gone"), "a moment that nobody looks at is not shown");
+    desk.send(Input::Rewound { at, world: Arc::new(then) });
+    assert!(desk.screen().contains("long-gone"));
+    desk.change(|world| world.services = vec!["brand-new".to_owned()]);
+    let screen = desk.screen();
+    assert!(
+        screen.contains("long-gone") && !screen.contains("brand-new"),
+        "the past does not move:\n{screen}"
+    );
+    desk.press("0");
+    let screen = desk.screen();
+    assert!(screen.contains("brand-new") && !screen.contains("long-gone"), "live again:\n{screen}");
+}
