@@ -1,0 +1,1 @@
+//! Alerts from first firing to resolved: grouping, inhibition, silences, acknowledgement, escalation, notification.

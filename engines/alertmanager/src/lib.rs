@@ -1,0 +1,1 @@
+//! What Alertmanager's files and words mean: configuration, matchers, routes, time intervals.

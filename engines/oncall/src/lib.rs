@@ -1,0 +1,1 @@
+//! Who is on call, and who is told next: rotations, overrides, escalation.

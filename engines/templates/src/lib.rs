@@ -1,0 +1,1 @@
+//! Go text/template and html/template, as Prometheus and Alertmanager users write them.
