@@ -282,14 +282,16 @@ class _Pages(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def exporters(targets, series, turns=6):
-    """HTTP exporters in a process of their own: the port they serve at, `/metrics/N` each."""
+def exporters(targets, series, turns=6, page=None):
+    """HTTP exporters in a process of their own: the port they serve at, `/metrics/N` each. `page(target, turns)` makes others' pages."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
         server = _Server(("127.0.0.1", 0), _Pages)
-        server.pages = [[exposition(t, series, turn) for turn in range(turns)] for t in range(targets)]
+        server.pages = [
+            page(t, turns) if page else [exposition(t, series, turn) for turn in range(turns)] for t in range(targets)
+        ]
         os.write(writer, str(server.server_port).encode())
         os.close(writer)
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
