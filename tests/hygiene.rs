@@ -141,7 +141,10 @@ fn imports_only_go_down() {
     let lawful = |name: &str| -> Option<&[&str]> {
         Some(match name {
             "quarterdeck-kernel" | "quarterdeck-demo" | "quarterdeck-templates" => &[],
-            "quarterdeck-journal" | "quarterdeck-promql" | "quarterdeck-widgets" | "quarterdeck-alertmanager"
+            "quarterdeck-journal"
+            | "quarterdeck-promql"
+            | "quarterdeck-widgets"
+            | "quarterdeck-alertmanager"
             | "quarterdeck-oncall" => &["kernel"],
             "quarterdeck-metrics" => &["kernel", "promql"],
             "quarterdeck-scrape" | "quarterdeck-streams" => &["kernel", "metrics"],
@@ -149,12 +152,31 @@ fn imports_only_go_down() {
             "quarterdeck-rules" => &["kernel", "metrics", "promql", "templates"],
             "quarterdeck-notify" => &["kernel", "alertmanager", "templates"],
             "quarterdeck-alerting" => &[
-                "kernel", "journal", "metrics", "promql", "rules", "alertmanager", "notify", "oncall", "templates",
+                "kernel",
+                "journal",
+                "metrics",
+                "promql",
+                "rules",
+                "alertmanager",
+                "notify",
+                "oncall",
+                "templates",
             ],
             "quarterdeck-ui" => &["kernel", "widgets"],
             "quarterdeck-panes" => &[
-                "kernel", "widgets", "ui", "metrics", "promql", "scrape", "streams", "services", "rules",
-                "journal", "alerting", "alertmanager", "oncall",
+                "kernel",
+                "widgets",
+                "ui",
+                "metrics",
+                "promql",
+                "scrape",
+                "streams",
+                "services",
+                "rules",
+                "journal",
+                "alerting",
+                "alertmanager",
+                "oncall",
             ],
             _ => return None,
         })
