@@ -9,6 +9,7 @@ use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use quarterdeck_kernel::{Clock, Timestamp};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -16,11 +17,19 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::config::FeedConfig;
 use crate::machine::{Effect, Input, Machine};
 use crate::model::FeedState;
+use crate::pace::{Found, Pace};
 use crate::queue::{Queue, Raw, Signal};
 use crate::socket::{self, Socket};
+use crate::wire::Wire;
 
 /// Frames taken from a socket before anything else is looked at.
 const BURST: usize = 256;
+
+/// How long a feed is read at every arrival after a ping, so that the answer's time is its own.
+const ECHO: Duration = Duration::from_millis(250);
+
+/// A wait that nobody waits for.
+const LONG: Duration = Duration::from_secs(3600);
 
 /// How long a polite goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -49,6 +58,9 @@ pub(crate) struct Feed {
     pub(crate) signal: Arc<Signal>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) pace: Pace,
+    /// The instant that all feeds count their beats from.
+    pub(crate) epoch: Instant,
 }
 
 enum Connection {
@@ -60,6 +72,7 @@ enum Connection {
 enum Event {
     Opened(Result<Box<Socket>, String>),
     Frame(Option<Result<Message, Error>>),
+    Beat,
     Wake,
     Room,
     Command(Option<Command>),
@@ -73,6 +86,32 @@ impl Connection {
             Self::Open(socket) => Event::Frame(socket.next().await),
         }
     }
+
+    /// What is under it, when it stands.
+    fn wire(&mut self) -> Option<&mut Wire> {
+        match self {
+            Self::Open(socket) => socket::wire(socket),
+            Self::Idle | Self::Opening(_) => None,
+        }
+    }
+
+    /// A frame that is there already.
+    fn at_once(&mut self) -> Option<Option<Result<Message, Error>>> {
+        match self {
+            Self::Open(socket) => socket.next().now_or_never(),
+            Self::Idle | Self::Opening(_) => None,
+        }
+    }
+}
+
+/// Why a look at the socket ended.
+enum Looked {
+    /// Everything that had come was taken.
+    All,
+    /// There may be more.
+    Some,
+    /// The connection is gone.
+    Lost(Input),
 }
 
 impl Feed {
@@ -81,15 +120,18 @@ impl Feed {
         let mut connection = Connection::Idle;
         // A message that has no room in the queue: while it waits, the socket is not read.
         let mut held: Option<Raw> = None;
+        let mut sleep = std::pin::pin!(tokio::time::sleep(LONG));
+        let mut beat = std::pin::pin!(tokio::time::sleep(LONG));
         self.apply(Input::Start, &mut connection).await;
         loop {
             self.tell();
-            let sleep = self.sleep();
+            let (waits, beats) = (self.wait(sleep.as_mut()), self.pace.in_beats());
             let event = tokio::select! {
                 command = self.commands.recv() => Event::Command(command),
                 () = self.queue.room(), if held.is_some() => Event::Room,
-                event = connection.next(), if held.is_none() => event,
-                () = sleep, if held.is_none() => Event::Wake,
+                event = connection.next(), if held.is_none() && !beats => event,
+                () = &mut beat, if held.is_none() && beats => Event::Beat,
+                () = &mut sleep, if held.is_none() && waits => Event::Wake,
             };
             let input = match event {
                 Event::Command(None) => break,
@@ -104,6 +146,7 @@ impl Feed {
                 Event::Wake => Input::Wake,
                 Event::Opened(Ok(socket)) => {
                     connection = Connection::Open(socket);
+                    self.pace = Pace::default();
                     Input::Connected
                 }
                 Event::Opened(Err(why)) => Input::Lost(why),
@@ -112,7 +155,13 @@ impl Feed {
                     // Silence while the socket was not read says nothing about the server.
                     Input::Heard
                 }
-                Event::Frame(frame) => match self.frames(frame, &mut connection, &mut held) {
+                Event::Frame(frame) => {
+                    match self.look(Some(frame), &mut connection, &mut held, beat.as_mut()) {
+                        Some(lost) => lost,
+                        None => continue,
+                    }
+                }
+                Event::Beat => match self.look(None, &mut connection, &mut held, beat.as_mut()) {
                     Some(lost) => lost,
                     None => continue,
                 },
@@ -122,29 +171,74 @@ impl Feed {
         farewell(connection);
     }
 
-    /// Takes a frame and those that are there already; says if the connection ended.
-    fn frames(
+    /// Looks at the socket and sets the pace for the next look; says if the connection ended.
+    fn look(
         &mut self,
-        first: Option<Result<Message, Error>>,
+        first: Option<Option<Result<Message, Error>>>,
         connection: &mut Connection,
         held: &mut Option<Raw>,
+        beat: Pin<&mut Sleep>,
     ) -> Option<Input> {
-        let mut frame = first;
-        for _ in 0..BURST {
-            if let Some(lost) = self.frame(frame, held) {
-                return Some(lost);
-            }
-            let Connection::Open(socket) = connection else { return None };
-            if held.is_some() {
-                return None;
-            }
-            frame = socket.next().now_or_never()?;
+        let before = self.pace.in_beats();
+        if before && let Some(wire) = connection.wire() {
+            wire.look();
         }
-        self.frame(frame, held)
+        let (looked, found) = self.frames(first, connection, held);
+        let all = match looked {
+            Looked::Lost(why) => return Some(why),
+            Looked::All => true,
+            Looked::Some => false,
+        };
+        let now = self.epoch.elapsed();
+        self.pace.looked(found, now);
+        let beats = self.pace.in_beats();
+        if beats {
+            beat.reset(self.epoch + if all { Pace::next_beat(now) } else { now });
+        }
+        if beats == before {
+            return None;
+        }
+        self.watch(connection).err().map(Input::Lost)
     }
 
-    fn frame(&mut self, frame: Option<Result<Message, Error>>, held: &mut Option<Raw>) -> Option<Input> {
-        let at = self.clock.now();
+    /// Has arrivals wake this feed, or not, as the pace wants it.
+    fn watch(&self, connection: &mut Connection) -> Result<(), String> {
+        let Some(wire) = connection.wire() else { return Ok(()) };
+        let done = if self.pace.in_beats() { wire.unwatch() } else { wire.watch() };
+        done.map_err(|e| format!("the connection cannot be read: {e}"))
+    }
+
+    /// Takes a frame and those that are there already.
+    fn frames(
+        &mut self,
+        first: Option<Option<Result<Message, Error>>>,
+        connection: &mut Connection,
+        held: &mut Option<Raw>,
+    ) -> (Looked, Found) {
+        let (at, mut found) = (self.clock.now(), Found::default());
+        let mut next = first;
+        for _ in 0..BURST {
+            let Some(frame) = next.take().or_else(|| connection.at_once()) else {
+                return (Looked::All, found);
+            };
+            found.frames += 1;
+            if let Some(lost) = self.frame(frame, at, held, &mut found.bytes) {
+                return (Looked::Lost(lost), found);
+            }
+            if held.is_some() {
+                break;
+            }
+        }
+        (Looked::Some, found)
+    }
+
+    fn frame(
+        &mut self,
+        frame: Option<Result<Message, Error>>,
+        at: Timestamp,
+        held: &mut Option<Raw>,
+        bytes: &mut usize,
+    ) -> Option<Input> {
         let (payload, binary) = match frame {
             None => return Some(Input::Lost("the server closed the connection".to_owned())),
             Some(Err(e)) => {
@@ -165,6 +259,7 @@ impl Feed {
             Some(Ok(Message::Text(text))) => (text.into(), false),
             Some(Ok(Message::Binary(bytes))) => (bytes, true),
         };
+        *bytes += payload.len();
         // A message never asks for anything to be done.
         self.machine.step(Input::Message, at);
         *held = self.queue.push(Raw { at, payload, binary, connection: self.machine.reconnects() }).err();
@@ -191,8 +286,12 @@ impl Feed {
                         }
                     }
                     Effect::Ping => {
+                        self.pace.hold(self.epoch.elapsed(), ECHO);
                         let ping = Message::Ping(bytes::Bytes::from_static(b"quarterdeck"));
-                        failed = send(connection, ping, &self.config).await.err();
+                        failed = match self.watch(connection) {
+                            Ok(()) => send(connection, ping, &self.config).await.err(),
+                            Err(why) => Some(why),
+                        };
                     }
                 }
             }
@@ -203,14 +302,11 @@ impl Feed {
         }
     }
 
-    fn sleep(&self) -> impl Future<Output = ()> + use<> {
-        let wait = self.machine.deadline().map(|deadline| deadline.since(self.clock.now()));
-        async move {
-            match wait {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => pending().await,
-            }
-        }
+    /// Sets a sleep to the machine's deadline; says whether there is one.
+    fn wait(&self, sleep: Pin<&mut Sleep>) -> bool {
+        let Some(deadline) = self.machine.deadline() else { return false };
+        sleep.reset(Instant::now() + deadline.since(self.clock.now()));
+        true
     }
 
     /// Tells the digester what has changed about the connection.

@@ -4,7 +4,8 @@
 //! pure state machine ([`machine`]): connecting, subscribing, pinging, waiting with jittered backoff, all in time that
 //! is passed in. The shell ([`Engine`]) owns the sockets, digests messages in batches, appends the series through the
 //! metrics store's [`Ingest`](quarterdeck_metrics::ingest::Ingest) and publishes a [`Snapshot`] at most 30 times a
-//! second. Every queue, row ring and label set is bounded, and what does not fit is counted in [`Stats`].
+//! second. A busy feed is read in beats of ten milliseconds instead of at every packet, by which its messages can be seen
+//! that much late ([`Row::received`]). Every queue, row ring and label set is bounded, and what does not fit is counted in [`Stats`].
 
 pub mod actions;
 pub mod address;
@@ -14,6 +15,7 @@ mod feed;
 pub mod handle;
 pub mod machine;
 pub mod model;
+mod pace;
 pub mod path;
 mod queue;
 mod rates;
@@ -24,6 +26,7 @@ mod series;
 mod sink;
 mod socket;
 pub mod task;
+mod wire;
 
 pub use actions::{actions, available};
 pub use config::{Config, FeedConfig};

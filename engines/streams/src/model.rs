@@ -127,7 +127,8 @@ pub struct Stats {
     pub message_rate: f64,
     /// Bytes per second, likewise.
     pub byte_rate: f64,
-    /// How old the newest message was when it came, in milliseconds (negative: its sender's clock is ahead).
+    /// How old the newest message was when it was read, in milliseconds (negative: its sender's clock is ahead). Busy feeds
+    /// are read in beats, which can add up to ten milliseconds; see [`Row::received`].
     pub lag_ms: Option<f64>,
     /// The largest lag within the last ten seconds, in milliseconds.
     pub lag_max_ms: Option<f64>,
@@ -157,7 +158,8 @@ pub struct Stats {
     pub samples: u64,
     /// Samples that were refused: too many series, label value too long, or by the store.
     pub refused: u64,
-    /// How long the last ping took to come back, in milliseconds.
+    /// How long the last ping took to come back, in milliseconds. A busy feed is read at every arrival for a quarter of a
+    /// second after a ping, so that its beats are not in this.
     pub round_trip_ms: Option<f64>,
 }
 

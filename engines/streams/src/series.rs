@@ -66,7 +66,9 @@ pub(crate) struct SeriesTable {
     limit: usize,
     index: HashMap<Box<str>, usize>,
     series: Vec<Series>,
+    /// Reused from record to record.
     key: String,
+    lengths: String,
     repeated: Timestamp,
     dirty: Vec<usize>,
     /// Values that could not become a sample: too many series, label value too long.
@@ -95,6 +97,7 @@ impl SeriesTable {
             index: HashMap::new(),
             series: Vec::new(),
             key: String::new(),
+            lengths: String::new(),
             repeated: Timestamp::default(),
             dirty: Vec::new(),
             refused: 0,
@@ -145,17 +148,19 @@ impl SeriesTable {
     fn series_of(&mut self, m: usize, found: &Found, record: usize) -> Option<usize> {
         let metric = &self.metrics[m];
         self.key.clear();
-        self.key.push_str(&m.to_string());
+        push_number(&mut self.key, m);
+        // The metric tells how many values there are, and their lengths at the end keep them apart, whatever they hold.
+        self.lengths.clear();
         for (_, wanted) in &metric.labels {
-            // The length before each value keeps values apart, whatever they hold.
             let start = self.key.len();
             push_text(&mut self.key, found.get(record, *wanted));
             let length = self.key.len() - start;
             if length > MAX_LABEL_VALUE {
                 return None;
             }
-            self.key.insert_str(start, &format!("/{length:03}"));
+            push_number(&mut self.lengths, length);
         }
+        self.key.push_str(&self.lengths);
         if let Some(at) = self.index.get(self.key.as_str()) {
             return Some(*at);
         }
@@ -207,6 +212,11 @@ impl SeriesTable {
     pub(crate) fn pending(&self) -> bool {
         !self.dirty.is_empty()
     }
+}
+
+/// A number of at most five digits of base 128, so that every number takes the same place.
+fn push_number(to: &mut String, number: usize) {
+    to.extend((0..5).map(|digit| char::from((number >> (7 * digit) & 0x7f) as u8)));
 }
 
 /// A value as a label's text; nothing for what is absent.

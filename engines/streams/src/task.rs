@@ -19,6 +19,7 @@ use crate::feed::{Command, Feed, Status};
 use crate::handle::{Control, Handle};
 use crate::machine::{Input, Machine, Rules};
 use crate::model::{FeedState, FeedView, Snapshot, Stats};
+use crate::pace::Pace;
 use crate::path::PathError;
 use crate::queue::{Queue, Signal};
 use crate::rows::Rows;
@@ -54,6 +55,8 @@ pub struct Engine {
     sink: Option<Sink>,
     writing: Option<JoinHandle<(Sink, Vec<Stored>)>>,
     flushed: Instant,
+    /// What feeds count their beats from.
+    epoch: Instant,
     version: u64,
 }
 
@@ -100,6 +103,7 @@ impl Engine {
             next_feed: 0,
             writing: None,
             flushed: Instant::now(),
+            epoch: Instant::now(),
             version: 0,
         };
         Ok((engine, Handle { snapshots, control: sender }))
@@ -213,6 +217,8 @@ impl Engine {
             signal: Arc::clone(&self.signal),
             commands: receiver,
             clock: Arc::clone(&self.clock),
+            pace: Pace::default(),
+            epoch: self.epoch,
         };
         tokio::spawn(feed.run());
         let name: Arc<str> = name.into();

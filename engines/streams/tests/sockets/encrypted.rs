@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::SinkExt as _;
 use rustls::pki_types::pem::PemObject as _;
@@ -9,7 +10,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::Message;
 
+use quarterdeck_streams::config::Sequence;
+
 use crate::support::{Running, feed, tcp_server};
+
+/// Messages that the server sends.
+const RECORDS: u64 = 300;
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/sockets/tls").join(name)
@@ -32,7 +38,17 @@ async fn server() -> String {
         async move {
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { return };
-            let _ = socket.send(Message::text("{}")).await;
+            // Fast enough to be read in beats, and more than one TLS record at a time.
+            for n in 1..=RECORDS {
+                if socket.feed(Message::text(format!("{{\"seq\":{n}}}"))).await.is_err() {
+                    return;
+                }
+                if n % 3 != 0 && socket.flush().await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            let _ = socket.flush().await;
             while let Some(Ok(_)) = futures_util::StreamExt::next(&mut socket).await {}
         }
     })
@@ -44,9 +60,11 @@ async fn server() -> String {
 async fn an_authority_of_ones_own_is_trusted() {
     let mut config = feed(&server().await);
     config.ca_file = Some(file("ca.pem"));
+    config.sequence = Some(Sequence { path: "seq".to_owned(), key: None });
     let engine = Running::feed(config);
-    let view = engine.until(|f| f.stats.records == 1).await;
+    let view = engine.until(|f| f.stats.records == RECORDS).await;
     assert!(view.last_error.is_none(), "{:?}", view.last_error);
+    assert_eq!((view.stats.missing, view.stats.out_of_order), (0, 0));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{Running, feed, hold, server, tcp_server};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use quarterdeck_kernel::{Actor, Invocation, Subject, SubjectKind};
 use quarterdeck_metrics::ingest::MetricType;
 use quarterdeck_streams::config::{HeaderValue, Overflow};
@@ -253,4 +253,110 @@ async fn what_is_gathered_is_stored_at_the_end() {
     let store = engine.stop().await;
     let price = "quote_price_dollars{stream=\"quotes\", symbol=\"AAA\", venue=\"test\"}";
     assert_eq!(store.newest().get(price), Some(&42.0));
+}
+
+/// So many messages a second that the feed is read in beats, then one at a time, then the end.
+#[tokio::test]
+async fn a_busy_feed_loses_nothing_keeps_the_order_and_notices_the_end() {
+    let url = server(|mut socket, connection| async move {
+        let mut sent = 0;
+        for _ in 0..300 {
+            sent += 1;
+            socket.send(quote("AAA", sent, "1")).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        if connection == 1 {
+            return;
+        }
+        for _ in 0..10 {
+            sent += 1;
+            socket.send(quote("AAA", sent, "2")).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        hold(socket).await;
+    })
+    .await;
+    let mut config = quotes(&url);
+    config.subscribe.clear();
+    let engine = Running::feed(config);
+    let view = engine.until(|f| f.stats.messages == 610).await;
+    let stats = view.stats;
+    assert_eq!((stats.missing, stats.out_of_order, stats.dropped, stats.bad), (0, 0, 0, 0));
+    assert_eq!((stats.records, stats.reconnects), (610, 1));
+    let lag = stats.lag_ms.unwrap();
+    assert!((-1.0..5_000.0).contains(&lag), "a message was read before it was sent: lag {lag} ms");
+    engine.until_stored(|s| s.iter().any(|(name, v)| name.starts_with("quotes_total") && *v == 610.0)).await;
+}
+
+/// Pings are answered, and the operator is obeyed, while the feed is read in beats.
+#[tokio::test]
+async fn a_busy_feed_answers_and_obeys() {
+    let (told, mut pongs) = tokio::sync::mpsc::unbounded_channel();
+    let url = server(move |mut socket, _| {
+        let told = told.clone();
+        async move {
+            let mut ticks = tokio::time::interval(Duration::from_millis(2));
+            for n in 1u64.. {
+                ticks.tick().await;
+                if socket.send(quote("AAA", n, "1")).await.is_err() {
+                    return;
+                }
+                if n % 50 == 0 && socket.send(Message::Ping(n.to_string().into())).await.is_err() {
+                    return;
+                }
+                while let Some(heard) = socket.next().now_or_never() {
+                    match heard {
+                        Some(Ok(Message::Pong(text))) => told.send(text).unwrap_or_default(),
+                        Some(Ok(_)) => {}
+                        _ => return,
+                    }
+                }
+            }
+        }
+    })
+    .await;
+    let mut config = quotes(&url);
+    config.subscribe.clear();
+    config.ping_interval = Duration::from_millis(200);
+    let engine = Running::feed(config);
+    for n in 1..=8 {
+        let pong = tokio::time::timeout(Duration::from_secs(10), pongs.recv()).await.unwrap().unwrap();
+        assert_eq!(pong, (50 * n).to_string());
+    }
+    let view = engine.until(|f| f.stats.round_trip_ms.is_some()).await;
+    assert_eq!((view.stats.missing, view.stats.reconnects), (0, 0));
+    engine.handle.pause("quotes").await.unwrap();
+    engine.until(|f| f.state == FeedState::Paused).await;
+    engine.handle.resume("quotes").await.unwrap();
+    engine
+        .until(|f| f.state == FeedState::Live && f.stats.reconnects == 1 && f.stats.message_rate > 0.0)
+        .await;
+}
+
+/// A sender that is faster than what reads: nothing is dropped where the feed is to block, in beats or not.
+#[tokio::test]
+async fn a_flood_blocks_the_sender_and_loses_nothing() {
+    const MANY: u64 = 20_000;
+    let url = server(|mut socket, _| async move {
+        // Busy first, so that the flood meets a feed that is read in beats.
+        for n in 1..=MANY {
+            socket.feed(quote("AAA", n, "1")).await.unwrap();
+            if n <= 200 || n % 100 == 0 {
+                socket.flush().await.unwrap();
+            }
+            if n <= 200 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+        socket.flush().await.unwrap();
+        hold(socket).await;
+    })
+    .await;
+    let mut config = quotes(&url);
+    config.subscribe.clear();
+    config.buffer = 64;
+    config.on_overflow = Overflow::Block;
+    let engine = Running::feed(config);
+    let view = engine.until(|f| f.stats.messages == MANY).await;
+    assert_eq!((view.stats.missing, view.stats.dropped, view.stats.out_of_order), (0, 0, 0));
 }
