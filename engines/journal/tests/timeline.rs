@@ -537,35 +537,3 @@ async fn a_damaged_store_takes_its_heads_with_it_and_the_new_chain_says_so() {
     head.push(format!(".{old}.head"));
     assert!(std::path::Path::new(&head).exists(), "the evidence is kept with the store");
 }
-
-/// Prints how many appends a second become durable, alone and together; `--ignored --nocapture` shows it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn appends_a_second() {
-    for scratch in Scratch::each() {
-        let timeline = scratch.timeline(&[]).await;
-        let start = std::time::Instant::now();
-        fill(&timeline, 200).await;
-        let alone = 200.0 / start.elapsed().as_secs_f64();
-        let start = std::time::Instant::now();
-        let tasks: Vec<_> = (0..64)
-            .map(|_| {
-                let timeline = timeline.clone();
-                tokio::spawn(async move { fill(&timeline, 50).await })
-            })
-            .collect();
-        for task in tasks {
-            task.await.unwrap();
-        }
-        let together = 3200.0 / start.elapsed().as_secs_f64();
-        let start = std::time::Instant::now();
-        let report = timeline.verify().await.unwrap();
-        let verified = report.chains[0].entries as f64 / start.elapsed().as_secs_f64();
-        assert_eq!(report.chains[0].entries, 3400);
-        let name = scratch.name();
-        println!(
-            "{name}: {alone:.0} appends/s by one, {together:.0}/s by 64, {verified:.0} entries/s verified"
-        );
-        timeline.db().close().await;
-    }
-}
