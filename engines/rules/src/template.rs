@@ -1,33 +1,19 @@
-//! The templates of labels and annotations: as much of Go's text/template as rules use, with Prometheus's functions.
+//! The templates of labels and annotations: Go's text/template with Prometheus's data and functions.
 //!
 //! Parsing and running are bounded in depth, steps, queries and size of the result; nothing that a template says can
 //! make them panic. Errors have Prometheus's words.
 
-mod ast;
-mod builtins;
-mod error;
-mod exec;
+mod data;
 mod functions;
-mod lex;
-mod number;
-mod parse;
-mod printf;
-mod quote;
-mod time;
-mod value;
 
-use std::sync::Arc;
+use std::fmt;
 
 use quarterdeck_kernel::{Labels, Timestamp};
-
-pub use error::TemplateError;
-use value::{Map, Value};
+use quarterdeck_templates as engine;
+use quarterdeck_templates::{Escape, Limits, MAX_TEMPLATE, Set, Value};
 
 /// What Prometheus puts in front of every template of a rule. Places in messages count it in.
 const DEFINITIONS: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}";
-
-/// The longest template, in bytes.
-const MAX_TEMPLATE: usize = 1 << 20;
 
 /// What is the same for all templates of one evaluation.
 #[derive(Clone, Copy, Debug)]
@@ -70,13 +56,47 @@ impl Queries for NoQueries {
     }
 }
 
+/// Why a template has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateError {
+    /// The whole message, as Prometheus shows it.
+    pub message: String,
+    /// What is wrong, without the names of template and place.
+    pub reason: String,
+    /// First byte, in the text as the rule has it, of what is wrong.
+    pub at: usize,
+}
+
+impl TemplateError {
+    fn new(doing: &str, name: &str, error: engine::Error) -> Self {
+        Self {
+            message: format!("error {doing} template {name}: {}", error.message),
+            reason: error.reason,
+            at: error.at.saturating_sub(DEFINITIONS.len()),
+        }
+    }
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
 /// A template that has been parsed.
 #[derive(Clone, Debug)]
 pub struct Template {
     name: String,
-    text: String,
-    /// None where the template is plain text, as most labels are.
-    tree: Option<parse::Tree>,
+    parsed: Parsed,
+}
+
+#[derive(Clone, Debug)]
+enum Parsed {
+    /// Plain text, as most labels are.
+    Plain(String),
+    Tree(engine::Template),
 }
 
 impl Template {
@@ -87,25 +107,18 @@ impl Template {
     pub fn parse(alert: &str, text: &str) -> Result<Self, TemplateError> {
         let name = format!("__alert_{alert}");
         if !text.contains("{{") {
-            return Ok(Self { name, text: text.to_owned(), tree: None });
+            return Ok(Self { name, parsed: Parsed::Plain(text.to_owned()) });
+        }
+        // What stands in front is not the user's.
+        if text.len() > MAX_TEMPLATE - DEFINITIONS.len() {
+            let reason = format!("template is longer than {} bytes", MAX_TEMPLATE - DEFINITIONS.len());
+            let message = format!("error parsing template {name}: template: {name}:1: {reason}");
+            return Err(TemplateError { message, reason, at: 0 });
         }
         let whole = format!("{DEFINITIONS}{text}");
-        let known = |name: &str| builtins::is_known(name) || functions::is_known(name);
-        let parsed = if whole.len() > MAX_TEMPLATE {
-            Err(error::ParseError::new(&whole, 0, format!("template is longer than {MAX_TEMPLATE} bytes")))
-        } else {
-            parse::parse(&whole, &known)
-        };
-        match parsed {
-            Ok(tree) => Ok(Self { name, text: whole, tree: Some(tree) }),
-            Err(error) => Err(TemplateError {
-                message: format!(
-                    "error parsing template {name}: template: {name}:{}: {}",
-                    error.line, error.message
-                ),
-                reason: error.message,
-                at: error.at.saturating_sub(DEFINITIONS.len()),
-            }),
+        match engine::Template::parse(&name, &whole, &functions::Names) {
+            Ok(tree) => Ok(Self { name, parsed: Parsed::Tree(tree) }),
+            Err(error) => Err(TemplateError::new("parsing", &name, error)),
         }
     }
 
@@ -119,20 +132,14 @@ impl Template {
         environment: &Environment<'_>,
         queries: &dyn Queries,
     ) -> Result<String, TemplateError> {
-        let Some(tree) = &self.tree else { return Ok(self.text.clone()) };
-        let value = match subject.histogram {
-            Some(text) => Value::text(text),
-            None => Value::Float(subject.value),
+        let tree = match &self.parsed {
+            Parsed::Plain(text) => return Ok(text.clone()),
+            Parsed::Tree(tree) => tree,
         };
-        let entries = [
-            ("Labels", Value::Map(Value::labels(subject.labels))),
-            ("ExternalLabels", Value::Map(Value::labels(environment.external_labels))),
-            ("ExternalURL", Value::text(environment.external_url)),
-            ("Value", value),
-        ];
-        let entries = entries.into_iter().map(|(n, v)| (Arc::from(n), v)).collect();
-        let dot = Value::Data(Arc::new(Map { entries, texts: false }));
-        exec::run(tree, &dot, environment, queries).map_err(|failed| self.told(&failed))
+        let dot = Value::object(data::Data::new(subject, environment));
+        let library = functions::Library::new(environment, queries);
+        tree.run(&Set::new(), &dot, &library, Escape::None, &Limits::default())
+            .map_err(|error| TemplateError::new("executing", &self.name, error))
     }
 
     /// As [`Template::expand`]; an error becomes the text, as in Prometheus.
@@ -145,20 +152,6 @@ impl Template {
     ) -> String {
         self.expand(subject, environment, queries)
             .unwrap_or_else(|error| format!("<error expanding template: {error}>"))
-    }
-
-    fn told(&self, failed: &exec::Failed) -> TemplateError {
-        let upto = self.text.get(..failed.at).unwrap_or_default();
-        let line = upto.matches('\n').count() + 1;
-        let column = upto.len() - upto.rfind('\n').map_or(0, |i| i + 1);
-        let (name, node, message) = (&self.name, &failed.node, &failed.message);
-        TemplateError {
-            message: format!(
-                "error executing template {name}: template: {name}:{line}:{column}: executing {name:?} at <{node}>: {message}"
-            ),
-            reason: message.clone(),
-            at: failed.at.saturating_sub(DEFINITIONS.len()),
-        }
     }
 }
 

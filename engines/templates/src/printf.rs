@@ -1,8 +1,9 @@
 //! Go's `printf`.
 
-use super::number;
-use super::quote::quote;
-use super::value::Value;
+use crate::MAX_TEXT;
+use crate::number;
+use crate::quote::quote;
+use crate::value::Value;
 
 /// The widest field and the longest precision that are obeyed.
 const MAX_WIDTH: usize = 10_000;
@@ -19,12 +20,15 @@ struct Flags {
     precision: Option<usize>,
 }
 
-/// Formats as Go does, mistakes included in the text.
-pub(super) fn printf(format: &str, args: &[Value]) -> String {
+/// Formats as Go does, mistakes included in the text. Stops when the text is far too long for any template.
+pub(crate) fn printf(format: &str, args: &[Value]) -> String {
     let mut out = String::new();
     let mut chars = format.chars().peekable();
     let mut next = 0;
     while let Some(c) = chars.next() {
+        if out.len() > MAX_TEXT {
+            return out;
+        }
         if c != '%' {
             out.push(c);
             continue;
@@ -130,11 +134,11 @@ fn one(verb: char, value: &Value, flags: &Flags) -> String {
         ('v', Value::Float(v)) => {
             signed(flags.precision.map_or_else(|| number::shortest(*v), |p| number::significant(*v, p)))
         }
-        ('v', Value::Text(v)) if flags.sharp => quote(v),
-        ('v' | 's', Value::Text(v)) => cut(v),
+        ('v', value) if flags.sharp && value.as_text().is_some() => quote(&value.to_text()),
+        ('v' | 's', Value::Text(v) | Value::Html(v) | Value::Url(v)) => cut(v),
         ('v' | 'd', Value::Int(v)) => signed(v.to_string()),
-        ('q', Value::Text(v)) => quote(&cut(v)),
-        ('x' | 'X', Value::Text(v)) => hex(v, verb == 'X'),
+        ('q', Value::Text(v) | Value::Html(v) | Value::Url(v)) => quote(&cut(v)),
+        ('x' | 'X', Value::Text(v) | Value::Html(v) | Value::Url(v)) => hex(v, verb == 'X'),
         ('t' | 'v', Value::Bool(v)) => v.to_string(),
         ('b', Value::Int(v)) => format!("{v:b}"),
         ('o', Value::Int(v)) => format!("{v:o}"),
@@ -159,15 +163,9 @@ fn one(verb: char, value: &Value, flags: &Flags) -> String {
             if verb == 'G' { text.to_uppercase() } else { text }
         }
         ('d', Value::Span(v)) => v.to_string(),
-        (
-            'v' | 's',
-            Value::Map(_)
-            | Value::List(_)
-            | Value::Sample(_)
-            | Value::Data(_)
-            | Value::Time(_)
-            | Value::Span(_),
-        ) => value.to_text(),
+        ('v' | 's', Value::Map(_) | Value::List(_) | Value::Object(_) | Value::Time(_) | Value::Span(_)) => {
+            value.to_text()
+        }
         _ => bad(),
     }
 }
@@ -189,7 +187,7 @@ fn pad(text: &str, flags: &Flags, value: &Value, out: &mut String) {
         out.push_str(&text[sign..]);
     } else {
         out.extend(std::iter::repeat_n(
-            if flags.zero && matches!(value, Value::Text(_)) { '0' } else { ' ' },
+            if flags.zero && value.as_text().is_some() { '0' } else { ' ' },
             missing,
         ));
         out.push_str(text);

@@ -1,20 +1,20 @@
 //! Template text into tokens.
 
-use super::error::ParseError;
+use crate::error::ParseError;
 
 /// One token.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
+pub(crate) struct Token {
+    pub(crate) kind: Kind,
     /// First byte in the template.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// As written; of a text, what is printed.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Text,
     Open,
     Close,
@@ -37,7 +37,7 @@ pub(super) enum Kind {
 }
 
 /// Splits a whole template.
-pub(super) fn lex(text: &str) -> Result<Vec<Token>, ParseError> {
+pub(crate) fn lex(text: &str) -> Result<Vec<Token>, ParseError> {
     let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), parens: 0 };
     lexer.run()?;
     let at = text.len();

@@ -1,24 +1,24 @@
-//! Tokens into a tree. Functions and variables are looked up here, so that a rule file is refused before it runs.
+//! Tokens into a tree. Functions and variables are looked up here, so that a file is refused before it runs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::ast::{Arg, ArgKind, Branch, Command, Node, Pipe};
-use super::error::ParseError;
-use super::lex::{Kind, Token, lex};
+use crate::ast::{Arg, ArgKind, Branch, Command, Node, Pipe};
+use crate::error::ParseError;
+use crate::lex::{Kind, Token, lex};
 
 /// How deep parentheses and blocks may be nested.
 const MAX_DEPTH: usize = 100;
 
 /// A template and those that it defines.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tree {
-    pub(super) body: Vec<Node>,
-    pub(super) defined: BTreeMap<String, Vec<Node>>,
+pub(crate) struct Tree {
+    pub(crate) body: Vec<Node>,
+    pub(crate) defined: BTreeMap<String, Vec<Node>>,
 }
 
 /// Parses a template; `known` says which functions there are.
-pub(super) fn parse(text: &str, known: &dyn Fn(&str) -> bool) -> Result<Tree, ParseError> {
+pub(crate) fn parse(text: &str, known: &dyn Fn(&str) -> bool) -> Result<Tree, ParseError> {
     let tokens = lex(text)?;
     let mut parser = Parser {
         text,
@@ -164,6 +164,8 @@ impl Parser<'_> {
                 if keyword == "break" { Node::Break } else { Node::Continue }
             }
             "template" => {
+                self.skip_space();
+                let at = self.peek().at;
                 let name = self.name("template clause")?;
                 self.skip_space();
                 let pipe = if self.peek().kind == Kind::Close {
@@ -215,8 +217,18 @@ impl Parser<'_> {
             return Err(self.fail("unexpected {{else}} in define clause"));
         }
         (self.variables, self.loops) = (outer, loops);
-        self.defined.insert(name, body);
-        Ok(())
+        // An empty body gives way to any other.
+        let empty = is_empty(&body);
+        match self.defined.get(&name) {
+            Some(known) if !empty && !is_empty(known) => {
+                Err(self.fail(format!("multiple definition of template {name:?}")))
+            }
+            Some(_) if empty => Ok(()),
+            _ => {
+                self.defined.insert(name, body);
+                Ok(())
+            }
+        }
     }
 
     fn branch(&mut self, at: usize, context: &'static str) -> Parsed<Branch> {
@@ -439,7 +451,7 @@ impl Parser<'_> {
         if token.kind == Kind::Raw {
             return Ok(inner.replace('\r', ""));
         }
-        super::quote::unquote(inner, '"')
+        crate::quote::unquote(inner, '"')
             .ok_or_else(|| ParseError::new(self.text, token.at, "invalid syntax"))
     }
 
@@ -447,7 +459,7 @@ impl Parser<'_> {
         let text = token.text.clone();
         let bad = || ParseError::new(self.text, token.at, format!("bad number syntax: {text:?}"));
         if token.kind == Kind::Char {
-            let inner = super::quote::unquote(&text[1..text.len() - 1], '\'').ok_or_else(bad)?;
+            let inner = crate::quote::unquote(&text[1..text.len() - 1], '\'').ok_or_else(bad)?;
             let mut chars = inner.chars();
             return match (chars.next(), chars.next()) {
                 (Some(c), None) => Ok(ArgKind::Int { value: i64::from(c as u32), text }),
@@ -481,6 +493,11 @@ impl Parser<'_> {
             None => Err(bad()),
         }
     }
+}
+
+/// Whether it is only blanks.
+pub(crate) fn is_empty(nodes: &[Node]) -> bool {
+    nodes.iter().all(|node| matches!(node, Node::Text(text) if text.trim().is_empty()))
 }
 
 fn is_keyword(word: &str) -> bool {

@@ -12,7 +12,7 @@ fn special(v: f64) -> Option<&'static str> {
 }
 
 /// `%v` and `%g`: the fewest digits that read back the same; an exponent below 1e-4 and from 1e6 on.
-pub(super) fn shortest(v: f64) -> String {
+pub fn shortest(v: f64) -> String {
     match special(v) {
         Some(text) => text.to_owned(),
         None => general(&format!("{v:e}"), 6),
@@ -20,7 +20,7 @@ pub(super) fn shortest(v: f64) -> String {
 }
 
 /// `%.Ng`: so many significant digits, trailing zeros dropped.
-pub(super) fn significant(v: f64, digits: usize) -> String {
+pub(crate) fn significant(v: f64, digits: usize) -> String {
     let digits = digits.max(1);
     match special(v) {
         Some(text) => text.to_owned(),
@@ -43,7 +43,7 @@ pub(super) fn significant(v: f64, digits: usize) -> String {
 }
 
 /// `%.Ne`
-pub(super) fn exponential(v: f64, precision: usize) -> String {
+pub(crate) fn exponential(v: f64, precision: usize) -> String {
     match special(v) {
         Some(text) => text.to_owned(),
         None => {
@@ -55,7 +55,7 @@ pub(super) fn exponential(v: f64, precision: usize) -> String {
 }
 
 /// `%.Nf`
-pub(super) fn fixed(v: f64, precision: usize) -> String {
+pub(crate) fn fixed(v: f64, precision: usize) -> String {
     match special(v) {
         Some(text) => text.to_owned(),
         None => format!("{v:.precision$}"),
@@ -114,7 +114,7 @@ fn metric(
 }
 
 /// `humanize`: metric prefixes.
-pub(super) fn humanize(v: f64) -> String {
+pub(crate) fn humanize(v: f64) -> String {
     if v == 0.0 || !v.is_finite() {
         return significant(v, 4);
     }
@@ -136,7 +136,7 @@ pub(super) fn humanize(v: f64) -> String {
 }
 
 /// `humanize1024`: binary prefixes.
-pub(super) fn humanize_1024(mut v: f64) -> String {
+pub(crate) fn humanize_1024(mut v: f64) -> String {
     if v.abs() <= 1.0 || !v.is_finite() {
         return significant(v, 4);
     }
@@ -152,7 +152,7 @@ pub(super) fn humanize_1024(mut v: f64) -> String {
 }
 
 /// `humanizeDuration`: seconds as days to minutes, or with a prefix below one.
-pub(super) fn humanize_duration(v: f64) -> String {
+pub(crate) fn humanize_duration(v: f64) -> String {
     if !v.is_finite() {
         return significant(v, 4);
     }
@@ -178,7 +178,7 @@ pub(super) fn humanize_duration(v: f64) -> String {
 }
 
 /// `humanizePercentage`: a ratio in percent.
-pub(super) fn humanize_percentage(v: f64) -> String {
+pub(crate) fn humanize_percentage(v: f64) -> String {
     format!("{}%", significant(v * 100.0, 4))
 }
 

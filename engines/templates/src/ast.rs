@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Text(String),
     /// `{{ pipeline }}`
     Action(Pipe),
@@ -22,36 +22,36 @@ pub(super) enum Node {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Branch {
-    pub(super) at: usize,
-    pub(super) pipe: Pipe,
-    pub(super) then: Vec<Node>,
-    pub(super) otherwise: Vec<Node>,
+pub(crate) struct Branch {
+    pub(crate) at: usize,
+    pub(crate) pipe: Pipe,
+    pub(crate) then: Vec<Node>,
+    pub(crate) otherwise: Vec<Node>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Pipe {
-    pub(super) at: usize,
+pub(crate) struct Pipe {
+    pub(crate) at: usize,
     /// Whether the variables exist already.
-    pub(super) assigns: bool,
-    pub(super) variables: Vec<Arc<str>>,
-    pub(super) commands: Vec<Command>,
+    pub(crate) assigns: bool,
+    pub(crate) variables: Vec<Arc<str>>,
+    pub(crate) commands: Vec<Command>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Command {
-    pub(super) at: usize,
-    pub(super) args: Vec<Arg>,
+pub(crate) struct Command {
+    pub(crate) at: usize,
+    pub(crate) args: Vec<Arg>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Arg {
-    pub(super) at: usize,
-    pub(super) kind: ArgKind,
+pub(crate) struct Arg {
+    pub(crate) at: usize,
+    pub(crate) kind: ArgKind,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum ArgKind {
+pub(crate) enum ArgKind {
     Function(String),
     Dot,
     Nil,

@@ -1,7 +1,7 @@
 //! Go's quoted strings.
 
 /// The text that stands for between quotes; none if an escape is not lawful.
-pub(super) fn unquote(inner: &str, quote: char) -> Option<String> {
+pub(crate) fn unquote(inner: &str, quote: char) -> Option<String> {
     let mut bytes: Vec<u8> = Vec::with_capacity(inner.len());
     let mut chars = inner.chars();
     while let Some(c) = chars.next() {
@@ -50,7 +50,7 @@ fn digits(chars: &mut std::str::Chars<'_>, count: usize, radix: u32) -> Option<u
 }
 
 /// A text as Go's `%q` writes it.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

@@ -3,26 +3,42 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use super::ast::{Arg, ArgKind, Branch, Command, Node, Pipe};
-use super::parse::Tree;
-use super::value::Value;
-use super::{Environment, Queries, builtins, functions, time};
+use crate::ast::{Arg, ArgKind, Branch, Command, Node, Pipe};
+use crate::builtins;
+use crate::error::Error;
+use crate::functions::Functions;
+use crate::html::Escaper;
+use crate::set::{Body, Escape, Set, Template};
+use crate::time;
+use crate::value::{MAX_NESTING, Map, Value, View};
 
-/// How many nodes may be walked: a bound on loops.
-const MAX_STEPS: usize = 200_000;
-/// How long a result may become, in bytes.
-const MAX_OUTPUT: usize = 1 << 20;
-/// How deep templates may call each other.
-const MAX_CALLS: usize = 50;
-/// How many queries one template may make.
-const MAX_QUERIES: usize = 100;
+/// What bounds one run.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many nodes may be walked: a bound on loops.
+    pub steps: usize,
+    /// How long a result may become, in bytes.
+    pub output: usize,
+    /// How many bytes functions may read and write together.
+    pub work: usize,
+    /// How deep templates may call each other.
+    pub calls: usize,
+}
+
+impl Default for Limits {
+    /// For a label or an annotation: 200,000 steps, 1 MiB, 256 MiB of work, 50 calls deep.
+    fn default() -> Self {
+        Self { steps: 200_000, output: 1 << 20, work: 1 << 28, calls: 50 }
+    }
+}
 
 /// Why a walk ended: the place, the node there, what is wrong.
-#[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) at: usize,
-    pub(super) node: String,
-    pub(super) message: String,
+struct Failed {
+    at: usize,
+    node: String,
+    message: String,
+    /// The template in which it is, once known.
+    within: Option<(Body, String)>,
 }
 
 /// How a list of nodes ended.
@@ -32,67 +48,105 @@ enum Flow {
     Continue,
 }
 
-type Done<T> = Result<T, Failed>;
+type Done<T> = Result<T, Box<Failed>>;
 
 struct Walk<'a> {
-    tree: &'a Tree,
-    environment: &'a Environment<'a>,
-    queries: Counted<'a>,
+    template: &'a Template,
+    set: &'a Set,
+    functions: &'a dyn Functions,
+    limits: &'a Limits,
+    html: Option<Escaper>,
     variables: Vec<(Arc<str>, Value)>,
     out: String,
     steps: usize,
+    work: usize,
     calls: usize,
 }
 
-struct Counted<'a> {
-    queries: &'a dyn Queries,
-    made: std::cell::Cell<usize>,
-}
-
-impl Queries for Counted<'_> {
-    fn query(&self, text: &str) -> Result<Vec<(quarterdeck_kernel::Labels, f64)>, String> {
-        self.made.set(self.made.get() + 1);
-        if self.made.get() > MAX_QUERIES {
-            return Err(format!("more than {MAX_QUERIES} queries in one template"));
-        }
-        self.queries.query(text)
-    }
-}
-
 /// Runs a template with `dot`.
-pub(super) fn run(
-    tree: &Tree,
+pub(crate) fn run(
+    template: &Template,
+    set: &Set,
     dot: &Value,
-    environment: &Environment<'_>,
-    queries: &dyn Queries,
-) -> Result<String, Failed> {
+    functions: &dyn Functions,
+    escape: Escape,
+    limits: &Limits,
+) -> Result<String, Error> {
     let mut walk = Walk {
-        tree,
-        environment,
-        queries: Counted { queries, made: std::cell::Cell::new(0) },
+        template,
+        set,
+        functions,
+        limits,
+        html: (escape == Escape::Html).then(Escaper::default),
         variables: vec![("$".into(), dot.clone())],
         out: String::new(),
         steps: 0,
+        work: 0,
         calls: 0,
     };
-    walk.list(&tree.body, dot)?;
-    Ok(walk.out)
+    match walk.list(&template.main.nodes, dot) {
+        Ok(_) => Ok(walk.out),
+        Err(failed) => Err(told(*failed, template)),
+    }
 }
 
-fn failed(at: usize, node: &impl Display, message: impl Into<String>) -> Failed {
-    Failed { at, node: node.to_string(), message: message.into() }
+fn told(failed: Failed, template: &Template) -> Error {
+    let main = || (template.main.clone(), template.main.source.name.clone());
+    let (body, name) = failed.within.unwrap_or_else(main);
+    let source = &body.source;
+    let upto = source.text.get(..failed.at).unwrap_or_default();
+    let line = upto.matches('\n').count() + 1;
+    let column = upto.len() - upto.rfind('\n').map_or(0, |i| i + 1);
+    let (node, message) = (&failed.node, &failed.message);
+    Error {
+        message: format!(
+            "template: {}:{line}:{column}: executing {name:?} at <{node}>: {message}",
+            source.name
+        ),
+        reason: failed.message.clone(),
+        template: source.name.clone(),
+        line,
+        at: failed.at,
+    }
+}
+
+fn failed(at: usize, node: &impl Display, message: impl Into<String>) -> Box<Failed> {
+    Box::new(Failed { at, node: node.to_string(), message: message.into(), within: None })
 }
 
 impl Walk<'_> {
     fn step(&mut self, at: usize, node: &impl Display) -> Done<()> {
         self.steps += 1;
-        if self.steps > MAX_STEPS {
-            return Err(failed(at, node, format!("more than {MAX_STEPS} steps")));
+        let Limits { steps, output, .. } = *self.limits;
+        if self.steps > steps {
+            return Err(failed(at, node, format!("more than {steps} steps")));
         }
-        if self.out.len() > MAX_OUTPUT {
-            return Err(failed(at, node, format!("the result is longer than {MAX_OUTPUT} bytes")));
+        if self.out.len() > output {
+            return Err(failed(at, node, format!("the result is longer than {output} bytes")));
         }
         Ok(())
+    }
+
+    /// Counts what it takes to read or write values.
+    fn spend(&mut self, bytes: usize, at: usize, node: &impl Display) -> Done<()> {
+        self.work = self.work.saturating_add(bytes);
+        if self.work > self.limits.work {
+            return Err(failed(at, node, format!("functions handle more than {} bytes", self.limits.work)));
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, value: &Value, at: usize, node: &impl Display) -> Done<()> {
+        let most = self.limits.output;
+        let Some(weight) = value.weight(most) else {
+            return Err(failed(at, node, format!("values are nested more than {MAX_NESTING} deep")));
+        };
+        self.spend(weight, at, node)?;
+        match &mut self.html {
+            None => value.print(&mut self.out),
+            Some(escaper) => escaper.value(value, &mut self.out),
+        }
+        self.step(at, node)
     }
 
     fn list(&mut self, nodes: &[Node], dot: &Value) -> Done<Flow> {
@@ -100,12 +154,15 @@ impl Walk<'_> {
             match node {
                 Node::Text(text) => {
                     self.step(0, &"text")?;
-                    self.out.push_str(text);
+                    match &mut self.html {
+                        None => self.out.push_str(text),
+                        Some(escaper) => escaper.literal(text, &mut self.out),
+                    }
                 }
                 Node::Action(pipe) => {
                     let value = self.pipe(pipe, dot)?;
                     if pipe.variables.is_empty() {
-                        value.print(&mut self.out);
+                        self.write(&value, pipe.at, pipe)?;
                     }
                 }
                 Node::If(branch) | Node::With(branch) => {
@@ -139,13 +196,18 @@ impl Walk<'_> {
     }
 
     fn call_template(&mut self, at: usize, name: &str, pipe: Option<&Pipe>, dot: &Value) -> Done<()> {
-        let written = format!("{{{{template {name:?}}}}}");
-        let tree = self.tree;
-        let Some(body) = tree.defined.get(name) else {
-            return Err(failed(at, &written, format!("template {name:?} not defined")));
+        let written = || match pipe {
+            Some(pipe) => format!("{{{{template {name:?} {pipe}}}}}"),
+            None => format!("{{{{template {name:?}}}}}"),
         };
-        if self.calls >= MAX_CALLS {
-            return Err(failed(at, &written, format!("exceeded maximum template depth ({MAX_CALLS})")));
+        self.step(at, &"template")?;
+        let (template, set) = (self.template, self.set);
+        let Some(body) = template.defined.get(name).or_else(|| set.get(name)) else {
+            return Err(failed(at, &written(), format!("template {name:?} not defined")));
+        };
+        let most = self.limits.calls;
+        if self.calls >= most {
+            return Err(failed(at, &written(), format!("exceeded maximum template depth ({most})")));
         }
         let argument = match pipe {
             Some(pipe) => self.pipe(pipe, dot)?,
@@ -153,34 +215,38 @@ impl Walk<'_> {
         };
         self.calls += 1;
         let outer = std::mem::replace(&mut self.variables, vec![("$".into(), argument.clone())]);
-        let done = self.list(body, &argument);
+        let done = self.list(&body.nodes, &argument);
         self.variables = outer;
         self.calls -= 1;
-        done.map(|_| ())
+        done.map(|_| ()).map_err(|mut failed| {
+            failed.within.get_or_insert_with(|| (body.clone(), name.to_owned()));
+            failed
+        })
     }
 
     fn range(&mut self, branch: &Branch, dot: &Value) -> Done<Flow> {
         let over = self.pipe_value(&branch.pipe, dot)?;
-        let items: Vec<(Value, Value)> = match &over {
-            Value::List(list) => {
+        let items: Vec<(Value, Value)> = match (&over, over.as_list(), over.as_map()) {
+            (_, Some(list), _) => {
                 (0..).zip(list.iter()).map(|(i, v): (i64, _)| (Value::Int(i), v.clone())).collect()
             }
-            Value::Map(map) => {
+            (_, _, Some(map)) => {
                 map.entries.iter().map(|(k, v)| (Value::Text(Arc::clone(k)), v.clone())).collect()
             }
-            Value::Int(n) => {
-                let most = i64::try_from(MAX_STEPS).unwrap_or(i64::MAX);
-                if *n > most {
-                    return Err(failed(branch.at, &branch.pipe, format!("more than {MAX_STEPS} steps")));
+            (Value::Int(n), ..) => {
+                let most = self.limits.steps;
+                if usize::try_from(*n).is_ok_and(|n| n > most) {
+                    return Err(failed(branch.at, &branch.pipe, format!("more than {most} steps")));
                 }
                 (0..*n).map(|i| (Value::Int(i), Value::Int(i))).collect()
             }
-            Value::Missing | Value::Nil => Vec::new(),
-            other => {
+            (Value::Missing | Value::Nil, ..) => Vec::new(),
+            (other, ..) => {
                 let told = format!("range can't iterate over {}", other.to_text());
                 return Err(failed(branch.pipe.at, &branch.pipe, told));
             }
         };
+        self.spend(items.len(), branch.at, &branch.pipe)?;
         if items.is_empty() {
             return self.list(&branch.otherwise, dot);
         }
@@ -325,12 +391,13 @@ impl Walk<'_> {
             args.push(self.arg(arg, dot)?);
         }
         args.extend(last);
+        self.weigh(name, &args, command)?;
         let result = if builtins::is_known(name) {
             builtins::call(name, &args)
         } else {
-            functions::call(name, &args, self.environment, &self.queries)
+            self.functions.call(name, &args)
         };
-        result.map_err(|message| {
+        let value = result.map_err(|message| {
             // What is wrong with the call itself is told as it is; what the function says, with its name.
             let message = if message.starts_with("wrong ") {
                 message
@@ -338,7 +405,54 @@ impl Walk<'_> {
                 format!("error calling {name}: {message}")
             };
             failed(command.at, command, message)
-        })
+        })?;
+        let value = match (&self.html, name, value) {
+            // They have escaped it already.
+            (Some(_), "html", Value::Text(text)) => Value::Html(text),
+            (Some(_), "urlquery", Value::Text(text)) => Value::Url(text),
+            (_, _, value) => value,
+        };
+        if let Some(text) = value.as_text() {
+            if text.len() > self.limits.output {
+                let told = format!("the result of {name} is longer than {} bytes", self.limits.output);
+                return Err(failed(command.at, command, told));
+            }
+            self.spend(text.len(), command.at, command)?;
+        }
+        Ok(value)
+    }
+
+    /// Counts what a function reads. Those that look at one element or at the size read texts alone.
+    fn weigh(&mut self, name: &str, args: &[Value], command: &Command) -> Done<()> {
+        let shallow = matches!(
+            name,
+            "len"
+                | "index"
+                | "slice"
+                | "not"
+                | "eq"
+                | "ne"
+                | "lt"
+                | "le"
+                | "gt"
+                | "ge"
+                | "first"
+                | "value"
+                | "label"
+        );
+        let most = self.limits.work;
+        let mut read = 0usize;
+        for arg in args {
+            let weight = match (shallow, arg.as_text()) {
+                (true, text) => text.map_or(0, |text| text.len()),
+                (false, _) => arg.weight(most).ok_or_else(|| {
+                    let told = format!("values are nested more than {MAX_NESTING} deep");
+                    failed(command.at, command, told)
+                })?,
+            };
+            read = read.saturating_add(weight);
+        }
+        self.spend(read, command.at, command)
     }
 
     /// A chain of fields; the last may be a method with arguments.
@@ -359,41 +473,49 @@ impl Walk<'_> {
         for (i, name) in names.iter().enumerate() {
             let args: &[Value] = if i + 1 == names.len() { &args } else { &[] };
             value = field(&value, name, args).map_err(|message| failed(node.at, node, message))?;
+            let made =
+                value.as_list().map_or(0, <[Value]>::len) + value.as_text().map_or(0, |text| text.len());
+            self.spend(made, node.at, node)?;
         }
         Ok(value)
     }
 }
 
 fn field(of: &Value, name: &str, args: &[Value]) -> Result<Value, String> {
-    let plain = |value: Value| {
-        if args.is_empty() {
-            Ok(value)
-        } else {
-            Err(format!("{name} has arguments but cannot be invoked as function"))
-        }
-    };
     let unknown = |of: &Value| Err(format!("can't evaluate field {name} in type {}", of.type_name()));
     match of {
         Value::Missing => Ok(Value::Missing),
         Value::Nil => Err(format!("nil pointer evaluating interface {{}}.{name}")),
-        Value::Map(map) => {
-            if !args.is_empty() {
-                return Err(format!("{name} is not a method but has arguments"));
+        Value::Map(map) => key(map, name, args),
+        Value::Object(object) => {
+            if let Some(result) = object.call(name, args) {
+                return result.map_err(|message| {
+                    if message.starts_with("wrong ") {
+                        message
+                    } else {
+                        format!("error calling {name}: {message}")
+                    }
+                });
             }
-            let absent = if map.texts { Value::text("") } else { Value::Missing };
-            Ok(map.entries.get(name).cloned().unwrap_or(absent))
+            if let View::Map(map) = object.view() {
+                return key(map, name, args);
+            }
+            match object.field(name) {
+                Some(value) if args.is_empty() => Ok(value),
+                Some(_) => Err(format!("{name} has arguments but cannot be invoked as function")),
+                None => unknown(of),
+            }
         }
-        Value::Data(map) => match map.entries.get(name) {
-            Some(value) => plain(value.clone()),
-            None => unknown(of),
-        },
-        Value::Sample(sample) => match name {
-            "Labels" => plain(Value::Map(Arc::clone(&sample.labels))),
-            "Value" => plain(Value::Float(sample.value)),
-            _ => unknown(of),
-        },
-        Value::Time(nanos) => time::method(*nanos, name, args).unwrap_or_else(|| unknown(of)),
+        Value::Time(at) => time::method(at, name, args).unwrap_or_else(|| unknown(of)),
         Value::Span(nanos) => time::span_method(*nanos, name, args).unwrap_or_else(|| unknown(of)),
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::List(_) => unknown(of),
+        _ => unknown(of),
     }
+}
+
+fn key(map: &Map, name: &str, args: &[Value]) -> Result<Value, String> {
+    if !args.is_empty() {
+        return Err(format!("{name} is not a method but has arguments"));
+    }
+    let absent = if map.texts { Value::text("") } else { Value::Missing };
+    Ok(map.entries.get(name).cloned().unwrap_or(absent))
 }
