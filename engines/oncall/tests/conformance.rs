@@ -72,7 +72,7 @@ fn hand_overs_are_where_the_tables_say() {
         let expected: Vec<&str> =
             case["handoffs"].as_array().unwrap().iter().map(|h| h.as_str().unwrap()).collect();
         // The table tells the zone by its offsets alone.
-        let zone = if expected[0].contains("-0") { "America/Chicago" } else { "Australia/Lord_Howe" };
+        let zone = if expected[0].contains(" -0") { "America/Chicago" } else { "Australia/Lord_Howe" };
         let zone = TimeZone::get(zone).unwrap();
         let unit = match between(rotation, "Type: Type", ",") {
             "Hourly" => Unit::Hourly,

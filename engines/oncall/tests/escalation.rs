@@ -329,7 +329,7 @@ fn whoever_is_on_call_at_the_time_is_paged() {
         refusal.to_string().contains("before it begins; write an end that is still to come"),
         "{refusal}"
     );
-    let unknown = Input::Override(change("q", "bobby", start, start + minutes(90)));
+    let unknown = Input::Override(change("q", "bobb", start, start + minutes(90)));
     assert!(state.handle(unknown, start).unwrap_err().to_string().contains("did you mean bob?"));
 }
 
