@@ -1,0 +1,75 @@
+//! Which of many matcher sets could match a label set: by one equality of each, instead of trying them all.
+
+use hashbrown::HashMap;
+use quarterdeck_alertmanager::{MatchOp, Matchers};
+use quarterdeck_kernel::Labels;
+
+#[derive(Debug, Default)]
+pub(crate) struct MatchIndex {
+    /// By label name, then value.
+    equal: Vec<(String, HashMap<String, Vec<u32>>)>,
+    /// Sets without an equality to look up.
+    always: Vec<u32>,
+}
+
+impl MatchIndex {
+    pub(crate) fn new<'a>(sets: impl IntoIterator<Item = (u32, &'a Matchers)>) -> Self {
+        let mut index = Self::default();
+        for (id, matchers) in sets {
+            // An equality with the empty value holds for absent labels too: it cannot be looked up.
+            let key = matchers.iter().find(|m| m.op == MatchOp::Equal && !m.value.is_empty());
+            let Some(key) = key else {
+                index.always.push(id);
+                continue;
+            };
+            let place = index.equal.iter().position(|(name, _)| *name == key.name).unwrap_or_else(|| {
+                index.equal.push((key.name.clone(), HashMap::new()));
+                index.equal.len() - 1
+            });
+            index.equal[place].1.entry(key.value.clone()).or_default().push(id);
+        }
+        index
+    }
+
+    /// Those that could match, in order. The caller tries each.
+    pub(crate) fn candidates(&self, labels: &Labels, found: &mut Vec<u32>) {
+        found.clear();
+        found.extend_from_slice(&self.always);
+        for (name, values) in &self.equal {
+            if let Some(ids) = labels.get(name).and_then(|value| values.get(value)) {
+                found.extend_from_slice(ids);
+            }
+        }
+        found.sort_unstable();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_set_that_matches_is_left_out(
+            sets in prop::collection::vec(prop::collection::vec(("[ab]", 0usize..4, "[01]?"), 0..3), 0..8),
+            labels in prop::collection::btree_map("[abc]", "[01]", 0..3),
+        ) {
+            let sets: Vec<Matchers> = sets.into_iter().map(|set| {
+                set.into_iter().map(|(name, op, value)| {
+                    let op = [MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex][op];
+                    quarterdeck_alertmanager::Matcher::new(op, name, value).unwrap()
+                }).collect()
+            }).collect();
+            let labels = Labels::from_pairs(labels);
+            let index = MatchIndex::new(sets.iter().enumerate().map(|(n, set)| (u32::try_from(n).unwrap(), set)));
+            let mut found = Vec::new();
+            index.candidates(&labels, &mut found);
+            for (n, set) in sets.iter().enumerate() {
+                if set.matches(&labels) {
+                    prop_assert!(found.contains(&u32::try_from(n).unwrap()), "{} on {}", set, labels);
+                }
+            }
+        }
+    }
+}

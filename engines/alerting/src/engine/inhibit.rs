@@ -1,0 +1,169 @@
+//! Which alerts inhibit which, kept as alerts come and go.
+//!
+//! For each rule, alerts that have the same values for its `equal` labels share a bucket: sources on one side, targets
+//! on the other. A source that comes or goes touches its buckets alone.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher};
+
+use hashbrown::{DefaultHashBuilder, HashMap};
+use quarterdeck_alertmanager::Fingerprint;
+use quarterdeck_kernel::Labels;
+
+use super::plan::Plan;
+
+/// How many inhibiting alerts an alert names at most.
+const NAMED: usize = 8;
+
+/// An alert's place in a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The rule.
+    rule: u32,
+    /// Whether the alert matches the rule's other side too.
+    both: bool,
+    /// Hash of its values for the rule's `equal` labels.
+    bucket: u64,
+}
+
+#[derive(Debug, Default)]
+struct Bucket {
+    /// Firing alerts that match the source side alone.
+    plain: BTreeSet<Fingerprint>,
+    /// Firing alerts that match both sides: they do not inhibit one that does so too.
+    both: BTreeSet<Fingerprint>,
+    /// Alerts that match the target side.
+    targets: BTreeSet<u32>,
+}
+
+impl Bucket {
+    fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.both.is_empty() && self.targets.is_empty()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Inhibition {
+    buckets: Vec<HashMap<u64, Bucket>>,
+    /// Buckets whose sources changed since their targets were last looked at.
+    changed: BTreeSet<(u32, u64)>,
+}
+
+/// The places of an alert among the sources and among the targets.
+pub(super) fn places(plan: &Plan, labels: &Labels) -> (Box<[Place]>, Box<[Place]>) {
+    let mut candidates = Vec::new();
+    let mut side = |sources: bool| -> Box<[Place]> {
+        if sources { &plan.sources } else { &plan.targets }.candidates(labels, &mut candidates);
+        let found = candidates.iter().filter_map(|rule| {
+            let spec = &plan.inhibit[*rule as usize];
+            let (own, other) =
+                if sources { (&spec.source, &spec.target) } else { (&spec.target, &spec.source) };
+            own.matches(labels).then(|| Place {
+                rule: *rule,
+                both: other.matches(labels),
+                bucket: bucket_of(&spec.equal, labels),
+            })
+        });
+        found.collect()
+    };
+    let sources = side(true);
+    (sources, side(false))
+}
+
+/// One hash for equal values. The hasher's seed is the program's: two runs may order nothing by it, and nothing is.
+fn bucket_of(equal: &[std::sync::Arc<str>], labels: &Labels) -> u64 {
+    thread_local! {
+        static BUILD: DefaultHashBuilder = DefaultHashBuilder::default();
+    }
+    BUILD.with(|build| {
+        let mut hasher = build.build_hasher();
+        for name in equal {
+            hasher.write(labels.get(name).unwrap_or_default().as_bytes());
+            hasher.write_u8(0xff);
+        }
+        hasher.finish()
+    })
+}
+
+impl Inhibition {
+    pub(super) fn new(rules: usize) -> Self {
+        Self { buckets: (0..rules).map(|_| HashMap::new()).collect(), changed: BTreeSet::new() }
+    }
+
+    fn bucket(&mut self, place: &Place) -> Option<&mut Bucket> {
+        self.buckets.get_mut(place.rule as usize).map(|buckets| buckets.entry(place.bucket).or_default())
+    }
+
+    fn tidy(&mut self, place: &Place) {
+        if let Some(buckets) = self.buckets.get_mut(place.rule as usize)
+            && buckets.get(&place.bucket).is_some_and(Bucket::is_empty)
+        {
+            buckets.remove(&place.bucket);
+        }
+    }
+
+    pub(super) fn add_source(&mut self, fingerprint: Fingerprint, places: &[Place]) {
+        for place in places {
+            let Some(bucket) = self.bucket(place) else { continue };
+            let side = if place.both { &mut bucket.both } else { &mut bucket.plain };
+            if side.insert(fingerprint) {
+                self.changed.insert((place.rule, place.bucket));
+            }
+        }
+    }
+
+    pub(super) fn remove_source(&mut self, fingerprint: Fingerprint, places: &[Place]) {
+        for place in places {
+            let Some(bucket) = self.bucket(place) else { continue };
+            let side = if place.both { &mut bucket.both } else { &mut bucket.plain };
+            if side.remove(&fingerprint) {
+                self.changed.insert((place.rule, place.bucket));
+            }
+            self.tidy(place);
+        }
+    }
+
+    pub(super) fn add_target(&mut self, slot: u32, places: &[Place]) {
+        for place in places {
+            if let Some(bucket) = self.bucket(place) {
+                bucket.targets.insert(slot);
+            }
+        }
+    }
+
+    pub(super) fn remove_target(&mut self, slot: u32, places: &[Place]) {
+        for place in places {
+            if let Some(bucket) = self.bucket(place) {
+                bucket.targets.remove(&slot);
+            }
+            self.tidy(place);
+        }
+    }
+
+    /// The alerts that inhibit one with these places among the targets, lowest fingerprints first, at most eight.
+    pub(super) fn sources_of(&self, places: &[Place]) -> Vec<Fingerprint> {
+        let mut found = BTreeSet::new();
+        for place in places {
+            let bucket = self.buckets.get(place.rule as usize).and_then(|b| b.get(&place.bucket));
+            let Some(bucket) = bucket else { continue };
+            found.extend(bucket.plain.iter().take(NAMED));
+            if !place.both {
+                found.extend(bucket.both.iter().take(NAMED));
+            }
+        }
+        found.into_iter().take(NAMED).collect()
+    }
+
+    /// Buckets whose sources changed since this was last asked.
+    pub(super) fn take_changed(&mut self) -> BTreeSet<(u32, u64)> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// The targets of some buckets, in order.
+    pub(super) fn targets(&self, changed: &BTreeSet<(u32, u64)>) -> BTreeSet<u32> {
+        let buckets = changed
+            .iter()
+            .filter_map(|(rule, bucket)| self.buckets.get(*rule as usize).and_then(|b| b.get(bucket)));
+        buckets.flat_map(|bucket| bucket.targets.iter().copied()).collect()
+    }
+}
