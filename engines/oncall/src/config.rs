@@ -58,6 +58,8 @@ pub struct PersonConfig {
     pub name: Option<String>,
     /// Channels that reach the person, all of which are used: names of receivers.
     pub channels: Vec<String>,
+    /// User names under which the person works with the console; the person's key is one without being named.
+    pub users: Vec<String>,
 }
 
 /// One schedule.

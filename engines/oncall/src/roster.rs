@@ -19,6 +19,8 @@ pub struct Person {
     pub name: String,
     /// Channels that reach the person.
     pub channels: Vec<String>,
+    /// User names, beside the key.
+    pub users: Vec<String>,
 }
 
 /// Which alerts follow which policy.
@@ -51,7 +53,7 @@ impl Roster {
         }
         let person = |(key, p): (&String, &crate::config::PersonConfig)| {
             let name = p.name.clone().unwrap_or_else(|| key.clone());
-            (key.clone(), Person { name, channels: p.channels.clone() })
+            (key.clone(), Person { name, channels: p.channels.clone(), users: p.users.clone() })
         };
         let route = |r: &crate::config::RouteConfig| Route {
             matchers: r.matchers.iter().filter_map(|m| matchers::parse(m).ok()).collect(),
@@ -71,6 +73,15 @@ impl Roster {
     #[must_use]
     pub const fn persons(&self) -> &BTreeMap<String, Person> {
         &self.persons
+    }
+
+    /// The person behind a user name of the console, if there is one.
+    #[must_use]
+    pub fn person_of(&self, user: &str) -> Option<&str> {
+        if let Some((key, _)) = self.persons.get_key_value(user) {
+            return Some(key);
+        }
+        self.persons.iter().find(|(_, p)| p.users.iter().any(|u| u == user)).map(|(key, _)| key.as_str())
     }
 
     /// Schedules by name.

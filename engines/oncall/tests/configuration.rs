@@ -23,6 +23,7 @@ fn a_full_section_reads_and_is_written_back() {
         channels = ["alice-pager"]
         [persons.bob]
         channels = ["bob-pager", "bob-mail"]
+        users = ["bobk", "root"]
 
         [schedules.primary]
         description = "first in line"
@@ -77,6 +78,10 @@ fn mistakes_name_the_key_the_value_and_what_is_allowed() {
         (
             "[persons.bob]".to_owned(),
             "oncall.persons.bob.channels: bob has no channel; name at least one receiver that reaches this person",
+        ),
+        (
+            format!("{person}[persons.bob]\nchannels = [\"x\"]\nusers = [\"alice\"]"),
+            "oncall.persons.bob.users: \"alice\" is not of bob alone; it is a user of alice too; leave it to one of them",
         ),
         (
             "[schedules.s]".to_owned(),

@@ -145,6 +145,18 @@ fn an_acknowledgement_that_ends_pages_again() {
 }
 
 #[test]
+fn whoever_acknowledges_under_another_user_name_is_known() {
+    let text =
+        TEAM.replace("channels = [\"bob-pager\"]", "channels = [\"bob-pager\"]\n    users = [\"bobk\"]");
+    let mut state = Escalations::new(roster(&text));
+    let start = monday();
+    open(&mut state, "a", start);
+    acknowledge(&mut state, "a", "bobk", start);
+    assert_eq!(state.open()["a"].position.owner.as_deref(), Some("bob"));
+    assert_eq!(channels(&tick(&mut state, start + minutes(30))), "bob-pager alice-pager alice-mail");
+}
+
+#[test]
 fn taking_an_acknowledgement_back_pages_at_once() {
     let mut state = Escalations::new(roster(TEAM));
     let start = monday();

@@ -326,7 +326,7 @@ fn by_hand(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, rng_seed: proptest::test_runner::RngSeed::Fixed(0x0c_a1), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 120, rng_seed: proptest::test_runner::RngSeed::Fixed(0x0c_a1), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn turns_tile_time(rotation in rotation(), at in instant()) {

@@ -33,6 +33,15 @@ pub fn validate(config: &OncallConfig) -> Vec<(String, Diagnostic)> {
             let advice = "name at least one receiver that reaches this person";
             wrong(&mut found, format!("{key}.channels"), format!("{name} has no channel"), advice);
         }
+        for user in &person.users {
+            let shared = |(other, p): &(&String, &super::PersonConfig)| {
+                *other != name && (*other == user || p.users.contains(user))
+            };
+            if let Some((other, _)) = config.persons.iter().find(shared) {
+                let advice = format!("it is a user of {other} too; leave it to one of them");
+                wrong(&mut found, format!("{key}.users"), format!("{user:?} is not of {name} alone"), advice);
+            }
+        }
         if person.channels.iter().any(String::is_empty) {
             wrong(&mut found, format!("{key}.channels"), "a channel has no name".to_owned(), "remove it");
         }

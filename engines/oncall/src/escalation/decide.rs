@@ -1,24 +1,23 @@
 //! What comes of each input.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quarterdeck_kernel::{Actor, Severity, Timestamp, suggest};
+use quarterdeck_kernel::{Actor, Timestamp, suggest};
 
-use super::types::{Cause, Escalation, PageState, Position, Recipient, State};
-use super::{Effect, Escalations, Fact, Input, MAX_KEY, MAX_OVERRIDES, Opening, Outcome, Record, Refusal};
-use crate::schedule::Override;
+use super::climb::distinct;
+use super::types::{Cause, Escalation, Position, Recipient, State};
+use super::{Effect, Escalations, Fact, Input, MAX_KEY, Opening, Outcome, Record, Refusal};
 use crate::target::Target;
 use crate::words;
 
-type Effects = Vec<Effect>;
-type Answer = Result<Effects, Refusal>;
+pub(super) type Effects = Vec<Effect>;
+pub(super) type Answer = Result<Effects, Refusal>;
 
 /// Longest title, note or reason kept, in characters.
 const MAX_TEXT: usize = 1000;
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }
 
@@ -132,9 +131,9 @@ impl Escalations {
         let note = note.map(|n| cut(&n));
         let mut effects = Vec::new();
         let withdrawn = Self::under_way(&escalation);
+        let owner = self.roster.person_of(&by.user).unwrap_or(&by.user).to_owned();
         let state = State::Acknowledged { by: by.user.clone(), at: now, until, note: note.clone() };
-        let position =
-            Position { state, next: until, owner: Some(by.user.clone()), ..escalation.position.clone() };
+        let position = Position { state, next: until, owner: Some(owner), ..escalation.position.clone() };
         self.moved(&escalation, Cause::Acknowledged, position, None, by, now, &mut effects);
         if !withdrawn.is_empty() {
             effects.push(Effect::Withdraw(withdrawn));
@@ -274,31 +273,6 @@ impl Escalations {
         effects
     }
 
-    /// Goes to the next step at once when the newest page has reached nobody; never past the last step, so that a
-    /// channel that is down does not use the whole policy up in a moment.
-    fn pass_undelivered(
-        &mut self,
-        key: &str,
-        number: u32,
-        by: &Actor,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        let Some(escalation) = self.open.get(key).cloned() else { return };
-        let Some(newest) = escalation.pages.last().filter(|p| p.number == number) else { return };
-        if !newest.recipients.iter().all(|r| matches!(r.outcome, Some(Outcome::Failed(..)))) {
-            return;
-        }
-        let next = match (&escalation.position.state, escalation.position.step) {
-            (State::Paging, Some(step)) => step + 1,
-            (State::Assigned { resume, .. }, _) => *resume,
-            _ => return,
-        };
-        if next < escalation.ladder.rungs.len() {
-            self.climb(key, next, Cause::Undelivered, Vec::new(), by, now, effects);
-        }
-    }
-
     fn tick(&mut self, now: Timestamp) -> Effects {
         let mut effects = Vec::new();
         let by = Actor::system("on-call");
@@ -314,10 +288,10 @@ impl Escalations {
                     let next = escalation.position.step.map_or(0, |s| s + 1);
                     self.climb(&key, next, Cause::Step, Vec::new(), &by, now, &mut effects);
                 }
-                State::Acknowledged { by: owner, .. } => {
-                    let summary = format!("{}: acknowledgement by {owner} has ended", escalation.title);
+                State::Acknowledged { by: user, .. } => {
+                    let summary = format!("{}: acknowledgement by {user} has ended", escalation.title);
                     self.told(&escalation, now, &by, summary, &mut effects);
-                    let again = self.again(owner);
+                    let again = self.again(escalation.position.owner.as_deref().unwrap_or(user));
                     let step = escalation.position.step.unwrap_or(0);
                     let cause = Cause::AcknowledgementEnded;
                     self.climb(&key, step, cause, again, &by, now, &mut effects);
@@ -341,136 +315,8 @@ impl Escalations {
         channels.unwrap_or_default().iter().map(to).collect()
     }
 
-    /// Pages the first step from `from` on that reaches somebody, beginning the steps again where the policy says so.
-    #[expect(clippy::too_many_arguments, reason = "where, why, whom besides, who, when")]
-    fn climb(
-        &mut self,
-        key: &str,
-        from: usize,
-        cause: Cause,
-        besides: Vec<Recipient>,
-        by: &Actor,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        let Some(escalation) = self.open.get(key).cloned() else { return };
-        let ladder = Arc::clone(&escalation.ladder);
-        let position = &escalation.position;
-        let restarted =
-            matches!(position.state, State::Exhausted { .. }) && matches!(cause, Cause::EscalatedNow);
-        let (mut first, mut round, mut cause) = (from, if restarted { 0 } else { position.round }, cause);
-        if first >= ladder.rungs.len() {
-            if round >= ladder.repeat {
-                self.exhaust(&escalation, by, now, effects);
-                return;
-            }
-            (first, round) = (0, round + 1);
-            if cause == Cause::Step {
-                cause = Cause::Repeated;
-            }
-        }
-        let mut besides = besides;
-        for step in first..ladder.rungs.len() {
-            let mut recipients = std::mem::take(&mut besides);
-            let (reached, nobody) = self.reached(&ladder.rungs[step].notify, now);
-            recipients.extend(reached);
-            let recipients = distinct(recipients);
-            if !nobody.is_empty() {
-                let what = if recipients.is_empty() { "reaches nobody" } else { "reaches not all" };
-                let summary =
-                    format!("{}: step {} {what}: {}", escalation.title, step + 1, words::list(&nobody));
-                self.told(&escalation, now, by, summary, effects);
-            }
-            if recipients.is_empty() {
-                continue;
-            }
-            let told = words::list(
-                &recipients.iter().map(who).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
-            );
-            let position = Position {
-                state: State::Paging,
-                step: Some(step),
-                round,
-                next: Some(now + ladder.wait(step)),
-                owner: None,
-            };
-            let page = self.next_page(&escalation, Some(step), round, cause, recipients, now);
-            self.moved(&escalation, cause, position, Some(page), by, now, effects);
-            let place = format!("step {} of {}", step + 1, ladder.rungs.len());
-            let summary = format!("{}: {told} paged, {place} of policy {}", escalation.title, ladder.policy);
-            self.told(&escalation, now, by, summary, effects);
-            return;
-        }
-        // Nobody could be told. The policy waits as if its last step had been paged, then goes on.
-        let last = ladder.rungs.len().saturating_sub(1);
-        let position = Position {
-            state: State::Paging,
-            step: Some(last),
-            round,
-            next: Some(now + ladder.wait(last)),
-            owner: None,
-        };
-        self.moved(&escalation, cause, position, None, by, now, effects);
-        let summary = format!("{}: policy {} reaches nobody at all", escalation.title, ladder.policy);
-        self.told(&escalation, now, by, summary, effects);
-        grave(effects);
-    }
-
-    fn exhaust(&mut self, escalation: &Arc<Escalation>, by: &Actor, now: Timestamp, effects: &mut Effects) {
-        let state = State::Exhausted { at: now };
-        let position = Position { state, next: None, owner: None, ..escalation.position.clone() };
-        self.moved(escalation, Cause::Exhausted, position, None, by, now, effects);
-        let lasted = words::length(now.since(escalation.opened));
-        let policy = &escalation.ladder.policy;
-        let summary = format!("{}: nobody answered policy {policy} in {lasted}", escalation.title);
-        self.told(escalation, now, by, summary, effects);
-        grave(effects);
-    }
-
-    /// Everybody whom targets reach, and why the others reach nobody.
-    fn reached(&self, targets: &[Target], now: Timestamp) -> (Vec<Recipient>, Vec<String>) {
-        let (mut recipients, mut nobody) = (Vec::new(), Vec::new());
-        for target in targets {
-            match self.roster.reach(target, now, &self.overrides) {
-                Ok(reached) => recipients.extend(reached),
-                Err(why) => nobody.push(why),
-            }
-        }
-        (recipients, nobody)
-    }
-
-    fn next_page(
-        &self,
-        escalation: &Escalation,
-        step: Option<usize>,
-        round: u32,
-        cause: Cause,
-        recipients: Vec<Recipient>,
-        now: Timestamp,
-    ) -> PageState {
-        let number = escalation.numbered.saturating_add(1);
-        PageState { number, at: now, step, round, cause, recipients, resent: None }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the fields of the record")]
-    fn moved(
-        &mut self,
-        escalation: &Arc<Escalation>,
-        cause: Cause,
-        position: Position,
-        page: Option<PageState>,
-        by: &Actor,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        let sent = page.as_ref().map(|p| escalation.page(p));
-        let (key, by) = (escalation.key.clone(), by.clone());
-        self.commit(Record::Moved { key, at: now, cause, by, position, page }, effects);
-        effects.extend(sent.map(Effect::Page));
-    }
-
     /// Whether a target exists.
-    fn known(&self, target: &Target) -> Result<(), Refusal> {
+    pub(super) fn known(&self, target: &Target) -> Result<(), Refusal> {
         let unknown = |kind, nearest: Option<&str>| {
             let nearest = nearest.map(str::to_owned);
             Err(Refusal::Unknown { name: cut(target.name()), kind, nearest })
@@ -486,98 +332,5 @@ impl Escalations {
             }
             Target::Person(_) | Target::Schedule(_) | Target::Channel(_) => Ok(()),
         }
-    }
-
-    fn make_override(&mut self, mut change: Override, now: Timestamp) -> Answer {
-        self.known(&Target::Schedule(change.schedule.clone()))?;
-        self.known(&Target::Person(change.person.clone()))?;
-        if let Some(replaced) = &change.replaces {
-            self.known(&Target::Person(replaced.clone()))?;
-        }
-        if change.id.is_empty() || change.id.len() > 200 {
-            return Err(Refusal::Name { length: change.id.len(), allowed: 200 });
-        }
-        if self.overrides.iter().any(|o| o.id == change.id) {
-            return Err(Refusal::Exists { id: change.id });
-        }
-        // Who was on call is history.
-        change.from = change.from.max(now);
-        change.made = now;
-        change.reason = change.reason.map(|r| cut(&r));
-        if change.until <= change.from {
-            let what = format!("it ends at {}, before it begins", change.until);
-            return Err(Refusal::Time { what, advice: "write an end that is still to come" });
-        }
-        let kept = now - super::record::KEEP_OVERRIDES;
-        if self.overrides.iter().filter(|o| o.until > kept).count() >= MAX_OVERRIDES {
-            return Err(Refusal::Full { what: format!("there are {MAX_OVERRIDES} overrides") });
-        }
-        let by = Actor { user: change.by.clone(), ..Actor::default() };
-        let summary = self.override_words(&change, now);
-        let reason = change.reason.clone();
-        let mut effects = Vec::new();
-        self.commit(Record::OverrideMade(change), &mut effects);
-        effects.push(Effect::Told(Fact {
-            at: now,
-            key: None,
-            service: None,
-            severity: Severity::Info,
-            summary,
-            by,
-            reason,
-        }));
-        Ok(effects)
-    }
-
-    fn override_words(&self, change: &Override, now: Timestamp) -> String {
-        let zone = self.roster.schedules().get(&change.schedule).map(|s| s.zone.clone());
-        let zone = zone.unwrap_or(jiff::tz::TimeZone::UTC);
-        let instead = change.replaces.as_ref().map(|p| format!(" instead of {p}")).unwrap_or_default();
-        let from = if change.from > now {
-            format!("from {} ", words::time(&zone, change.from))
-        } else {
-            String::new()
-        };
-        let until = words::time(&zone, change.until);
-        format!("{}: {} is on call{instead} {from}until {until}", change.schedule, change.person)
-    }
-
-    fn end_override(&mut self, id: &str, by: Actor, now: Timestamp) -> Answer {
-        let Some(change) = self.overrides.iter().find(|o| o.id == id && o.until > now).cloned() else {
-            return Err(Refusal::Time {
-                what: format!("no override {:?} holds or is to come", cut(id)),
-                advice: "it may be over already",
-            });
-        };
-        let mut effects = Vec::new();
-        self.commit(Record::OverrideEnded { id: id.to_owned(), at: now, by: by.clone() }, &mut effects);
-        effects.push(Effect::Told(Fact {
-            at: now,
-            key: None,
-            service: None,
-            severity: Severity::Info,
-            summary: format!("{}: override by {} with {} ended", change.schedule, change.by, change.person),
-            by,
-            reason: None,
-        }));
-        Ok(effects)
-    }
-}
-
-/// Whom a recipient stands for, in a sentence.
-fn who(recipient: &Recipient) -> String {
-    recipient.person.clone().unwrap_or_else(|| recipient.channel.clone())
-}
-
-/// No channel twice; the first reason counts.
-fn distinct(recipients: Vec<Recipient>) -> Vec<Recipient> {
-    let mut seen = BTreeSet::new();
-    recipients.into_iter().filter(|r| seen.insert(r.channel.clone())).collect()
-}
-
-/// Makes the last fact critical: nobody has been told.
-fn grave(effects: &mut Effects) {
-    if let Some(Effect::Told(fact)) = effects.last_mut() {
-        fact.severity = Severity::Critical;
     }
 }

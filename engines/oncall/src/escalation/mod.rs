@@ -13,6 +13,8 @@
 //! - A step that reaches nobody (a gap in a schedule) is passed over at once, and told.
 //! - A step all of whose deliveries have failed is not waited for.
 
+mod change;
+mod climb;
 mod decide;
 mod record;
 mod restore;
