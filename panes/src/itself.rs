@@ -78,7 +78,9 @@ impl Itself {
             By::Label => &stats.by_label,
             By::Pair => &stats.by_pair,
         };
-        CardinalityRows { list, total: stats.series.max(1) }
+        let total = stats.series.max(1);
+        let shares = list.iter().take(crate::signals::FITTED).map(|one| share(one, total));
+        CardinalityRows { list, total, shares: format::Aligned::of(shares) }
     }
 
     /// The selected thing as a selector of series.
@@ -220,7 +222,7 @@ fn console_facts(world: &World) -> Vec<Fact> {
         Role::Text,
     ));
     if usage.frames > 0 {
-        let ms = |us: u64| format::number(us as f64 / 1e3);
+        let ms = |us: u64| format::figure(us as f64 / 1e3);
         facts.push((
             "screen",
             format!(
@@ -384,6 +386,13 @@ fn reach(cx: &Context<'_, World>) -> String {
 struct CardinalityRows<'a> {
     list: &'a [Cardinality],
     total: usize,
+    /// How the shares line up.
+    shares: format::Aligned,
+}
+
+/// The part of all series that one has, in percent.
+fn share(one: &Cardinality, total: usize) -> String {
+    format::figure(one.count as f64 / total as f64 * 100.0)
 }
 
 impl CardinalityRows<'_> {
@@ -405,7 +414,7 @@ impl Rows for CardinalityRows<'_> {
         match COLUMNS[column].id {
             "name" => (&*self.list[row].name).into(),
             "count" => format::grouped(self.list[row].count as u64).into(),
-            _ => format::number(self.share(row)).into(),
+            _ => share(&self.list[row], self.total).into(),
         }
     }
 
@@ -419,6 +428,10 @@ impl Rows for CardinalityRows<'_> {
 
     fn draw(&self, row: usize, column: usize, cell: &mut CellPainter<'_>) {
         let text = self.text(row, column);
-        if COLUMNS[column].id == "share" { cell.role(&text, Role::Muted) } else { cell.text(&text) }
+        if COLUMNS[column].id == "share" {
+            cell.role(&self.shares.fit(&text), Role::Muted);
+        } else {
+            cell.text(&text);
+        }
     }
 }

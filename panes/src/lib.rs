@@ -1,15 +1,19 @@
 //! The panes: what is shown, which actions are offered.
 //!
 //! One module per pane, each a pure function of the [`world::World`] that it is given: no I/O, no clock, no policy. Modules do not use each
-//! other; what two of them share belongs in `quarterdeck-ui`.
+//! other; what two of them share belongs in `quarterdeck-ui`, or, where it speaks of engines, in a module of its own here.
 
+mod dialogs;
 pub mod itself;
 pub mod metrics;
 pub mod overview;
 pub mod services;
+mod signals;
 pub mod streams;
 pub mod targets;
 pub mod timeline;
+mod trouble;
+mod undo;
 pub mod world;
 
 use quarterdeck_ui::Pane;

@@ -2,6 +2,7 @@
 
 mod asked;
 mod charts;
+mod commands;
 mod detail;
 mod draw;
 mod explain;
@@ -9,91 +10,27 @@ mod export;
 mod facts;
 mod layout;
 mod list;
+mod questions;
+mod resources;
+mod spec;
 mod transactions;
 mod view;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quarterdeck_kernel::{Moment, Severity, Subject, SubjectKind, Timestamp};
+use quarterdeck_kernel::{Subject, SubjectKind, Timestamp};
 use quarterdeck_services::{ServiceView, TransactionView, actions::LIMIT};
-use quarterdeck_ui::listing::{Did, Listing};
-use quarterdeck_ui::{Click, Context, Effect, Event, Hit, Pane, PaneSpec, Scope, World as _};
+use quarterdeck_ui::listing::Listing;
+use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec, World as _};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::World;
-use crate::world::{Answer, Query};
-use asked::{HEATMAP, Heat, Lines, Question, SIGNALS, Slot};
-use layout::{ListLayout, OneLayout, below};
+use asked::{Heat, Lines, Slot};
+use layout::OneLayout;
 use list::ServiceRows;
 use transactions::TransactionRows;
 use view::View;
-
-const SPEC: PaneSpec = PaneSpec {
-    id: "services",
-    title: "Services",
-    description: "Services and their transactions: throughput, errors, latency, limits, resources, over time.",
-    go: 's',
-    commands: quarterdeck_ui::list_commands!(
-        "services",
-        spec(
-            "services.open",
-            "open",
-            "Open the service, or narrow its charts to the selected transaction.",
-            &["enter"]
-        ),
-        spec(
-            "services.view",
-            "next chart",
-            "Show the next chart: percentiles, heatmap, attainment, throughput, errors.",
-            &["v"]
-        ),
-        spec(
-            "services.explain",
-            "why",
-            "Explain how the health came about: limits, values, metrics.",
-            &["x"]
-        ),
-        spec(
-            "services.changed",
-            "what changed",
-            "Show the timeline of the service, to see what changed before its trouble.",
-            &["w"]
-        ),
-        spec(
-            "services.limit",
-            "set limit",
-            "Set a limit of the service, or of the selected transaction.",
-            &["L"]
-        ),
-        spec("services.runbook", "copy runbook", "Copy the address of the service's runbook.", &["b"]),
-        spec(
-            "services.cause",
-            "sick dependency",
-            "Open the worst of the services that this one needs.",
-            &["d"]
-        ),
-        spec("services.series", "metrics", "Show the service's series in the metrics explorer.", &["m"]),
-        spec("services.next", "next service", "Open the next service of the list.", &["J"]),
-        spec("services.previous", "previous service", "Open the service before in the list.", &["K"]),
-        spec(
-            "services.cursor-back",
-            "cursor back",
-            "Move the time cursor of all charts back by a step.",
-            &["left"]
-        ),
-        spec(
-            "services.cursor-forward",
-            "cursor forward",
-            "Move the time cursor of all charts forward by a step.",
-            &["right"]
-        ),
-        spec("services.picture", "save charts", "Save the charts as PNG files.", &["e"]),
-        spec("services.table", "save CSV", "Save the signals over time as a CSV file.", &["E"]),
-    ),
-    actions: &[],
-};
 
 /// One service is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +53,7 @@ pub struct Services {
     explaining: Option<usize>,
     signals: Slot<Lines>,
     heatmap: Slot<Heat>,
+    resources: Slot<resources::Used>,
     /// A transaction to be selected once its row exists.
     wanted: Option<String>,
     /// The service that the scope had last.
@@ -140,6 +78,7 @@ impl Services {
             explaining: None,
             signals: Slot::default(),
             heatmap: Slot::default(),
+            resources: Slot::default(),
             wanted: None,
             followed: None,
         }
@@ -240,323 +179,21 @@ impl Services {
         OneLayout::new(area, view, head_height(cx, area, service), count)
     }
 
-    /// Asks for what the charts need and do not have.
-    fn ask(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        let service = self.open.as_ref().and_then(|open| cx.world.services.service(&open.service));
-        let (Some(open), Some(service)) = (&self.open, service) else { return self.give_up() };
-        let area = if cx.area.is_empty() { Rect::new(0, 0, 120, 36) } else { cx.area };
-        let layout = self.layout(cx, area, Some(service));
-        let widest = layout.charts.iter().map(|(_, rect)| rect.width).max().unwrap_or(80);
-        let question = Question {
-            service: open.service.clone(),
-            transaction: open.transaction.clone(),
-            range: cx.scope.range,
-            moment: cx.scope.moment,
-            // In steps, so that a window that is being resized does not ask at every column.
-            columns: usize::from(widest.saturating_sub(10).clamp(30, 240)).div_ceil(30) * 30,
-        };
-        let (now, version) = (cx.world.now, cx.world.services.version);
-        let mut effects = Vec::new();
-        if self.signals.ask(&question, now, version) {
-            effects.push(Effect::Query { slot: SIGNALS, query: question.signals(now) });
-        }
-        if layout.charts.iter().any(|(view, _)| *view == View::Heatmap) {
-            if self.heatmap.ask(&question, now, version) {
-                effects.push(Effect::Query { slot: HEATMAP, query: question.heatmap(now) });
-            }
-        } else if self.heatmap.clear() {
-            effects.push(Effect::Cancel(HEATMAP));
-        }
-        effects
-    }
 
-    fn give_up(&mut self) -> Vec<Effect<World>> {
-        let waiting = [(self.signals.clear(), SIGNALS), (self.heatmap.clear(), HEATMAP)];
-        waiting.into_iter().filter(|(waiting, _)| *waiting).map(|(_, slot)| Effect::Cancel(slot)).collect()
-    }
 
-    fn command(&mut self, verb: &str, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        if let Some(first) = self.explaining {
-            let last = self.service(cx).map_or(0, |s| explain::last(cx, cx.area, s));
-            let first = first.min(last);
-            match verb {
-                "down" => self.explaining = Some((first + 1).min(last)),
-                "up" => self.explaining = Some(first.saturating_sub(1)),
-                "page-down" => self.explaining = Some((first + 10).min(last)),
-                "page-up" => self.explaining = Some(first.saturating_sub(10)),
-                "first" => self.explaining = Some(0),
-                "last" => self.explaining = Some(last),
-                "back" | "explain" | "open" => self.explaining = None,
-                _ => return self.help(verb, cx).unwrap_or_default(),
-            }
-            return Vec::new();
-        }
-        if let Some(effects) = self.help(verb, cx) {
-            return effects;
-        }
-        match (verb, &self.open) {
-            ("open", _) => self.enter(cx),
-            ("back", Some(_)) => self.back(cx),
-            (_, None) => {
-                let rows = ServiceRows::new(cx);
-                let area = ListLayout::new(cx.area, rows_len(&rows)).list;
-                let did = self.list.command(verb, area, &rows);
-                self.did(did, cx)
-            }
-            (_, Some(open)) => {
-                let service = cx.world.services.service(&open.service).map(|s| &**s);
-                let area = below(self.layout(cx, cx.area, service).transactions, 1);
-                let rows = TransactionRows::new(service, open.transaction.as_deref());
-                let did = self.transactions.command(verb, area, &rows);
-                self.did(did, cx)
-            }
-        }
-    }
 
-    /// Commands that do the same wherever the service is looked at; none for those that are the tables'.
-    fn help(&mut self, verb: &str, cx: &Context<'_, World>) -> Option<Vec<Effect<World>>> {
-        let one = |effect| Some(vec![effect]);
-        let service = self.service(cx);
-        let Some(service) = service else {
-            let about =
-                ["view", "explain", "changed", "limit", "runbook", "cause", "series", "picture", "table"];
-            return (about.contains(&verb)).then(Vec::new);
-        };
-        match verb {
-            "view" => {
-                let fit = views(&self.layout(cx, cx.area, Some(service)), cx.area, self.has_level(service));
-                self.view = self.view.next(|view| fit.contains(&view));
-                Some(Vec::new())
-            }
-            "explain" => {
-                self.explaining = Some(0);
-                Some(Vec::new())
-            }
-            "changed" => {
-                let scope = Scope { service: Some(service.name.to_string()), ..cx.scope.clone() };
-                Some(vec![Effect::Scope(scope), Effect::Show("timeline")])
-            }
-            "limit" => {
-                let mut args = BTreeMap::new();
-                if let Some(transaction) = self.transaction(cx) {
-                    args.insert("limit".to_owned(), "threshold".to_owned());
-                    args.insert("transaction".to_owned(), transaction.name.to_string());
-                }
-                one(Effect::Dispatch { action: LIMIT.to_owned(), subject: Some(service.subject()), args })
-            }
-            "runbook" => one(match &service.runbook {
-                Some(url) => Effect::Copy(url.clone()),
-                None => Effect::Toast(
-                    Severity::Info,
-                    format!(
-                        "{} has no runbook; give it one as [services.{}] runbook",
-                        service.name, service.name
-                    ),
-                ),
-            }),
-            "cause" => match facts::worst_need(&cx.world.services, service) {
-                Some(sick) => {
-                    let elsewhere = self.open.as_ref().is_some_and(|open| open.elsewhere);
-                    self.open_service(&sick.name, None, elsewhere);
-                    Some(Vec::new())
-                }
-                None => one(Effect::Toast(
-                    Severity::Info,
-                    format!("everything that {} needs is well", service.name),
-                )),
-            },
-            "series" => one(if service.selectors.is_empty() {
-                Effect::Toast(Severity::Info, format!("{} has no selector", service.name))
-            } else {
-                Effect::Go(Subject::new(SubjectKind::Series, service.selectors.join(" or ")))
-            }),
-            "next" => Some(self.step(1, cx)),
-            "previous" => Some(self.step(-1, cx)),
-            "cursor-back" => one(Effect::Scope(cx.scope.with_cursor_moved(cx.world.now, -1))),
-            "cursor-forward" => one(Effect::Scope(cx.scope.with_cursor_moved(cx.world.now, 1))),
-            "picture" => Some(self.pictures(cx, service)),
-            "table" => one(match self.signals.answer() {
-                Some(Ok(Lines { series: Some(series), .. })) if self.open.is_some() => Effect::Export {
-                    name: export::name(
-                        &service.name,
-                        self.narrowed(),
-                        "signals",
-                        cx.scope.moment.or(cx.world.now),
-                        "csv",
-                    ),
-                    content: export::csv(series).into_bytes(),
-                },
-                _ => Effect::Toast(Severity::Info, "nothing to save yet: open a service first".to_owned()),
-            }),
-            _ => None,
-        }
-    }
 
-    /// Goes in: to the service, then to the transaction.
-    fn enter(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        if self.open.is_none() {
-            if let Some(service) = self.service(cx) {
-                self.open_service(&service.name, None, false);
-            }
-            return Vec::new();
-        }
-        let transaction = self.transaction(cx).map(|t| t.name.to_string());
-        if let (Some(open), Some(transaction)) = (&mut self.open, transaction) {
-            open.transaction = Some(transaction);
-        }
-        Vec::new()
-    }
 
-    /// Comes out, one step at a time: from the transaction, the filter, the service.
-    fn back(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        let Some(open) = &mut self.open else { return vec![Effect::Back] };
-        if open.transaction.take().is_some() {
-            return Vec::new();
-        }
-        if !self.transactions.table.filter().is_empty() {
-            self.transactions.table.set_filter("");
-            return Vec::new();
-        }
-        if !open.elsewhere {
-            self.open = None;
-            return Vec::new();
-        }
-        // Back gives up a query first and a rewound view next: neither may keep the operator here.
-        let mut effects = self.give_up();
-        effects.push(Effect::Back);
-        if cx.scope.moment == Moment::Live {
-            self.open = None;
-        }
-        effects
-    }
 
-    /// Opens the service below or above in the list, or selects it.
-    fn step(&mut self, by: isize, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        let rows = ServiceRows::new(cx);
-        if let Some(open) = &self.open {
-            self.list.table.select(&open.service);
-        }
-        self.list.table.step(by, &rows);
-        let elsewhere = self.open.as_ref().map(|open| open.elsewhere);
-        let selected = self.list.table.selected_row().and_then(|row| rows.get(row));
-        if let (Some(elsewhere), Some(service)) = (elsewhere, selected) {
-            self.open_service(&service.name, None, elsewhere);
-        }
-        Vec::new()
-    }
 
-    fn pictures(&self, cx: &Context<'_, World>, service: &ServiceView) -> Vec<Effect<World>> {
-        let shown = self.layout(cx, cx.area, Some(service)).charts;
-        let Some(Ok(lines)) = self.signals.answer().filter(|_| self.open.is_some()) else {
-            return vec![Effect::Toast(
-                Severity::Info,
-                "nothing to save yet: open a service first".to_owned(),
-            )];
-        };
-        let mut effects: Vec<Effect<World>> = Vec::new();
-        let mut slots = Vec::new();
-        for (view, _) in shown {
-            if slots.contains(&view.slot()) {
-                continue;
-            }
-            if let Some(plot) = export::plot(cx, view, lines, service, self.narrowed()) {
-                slots.push(view.slot());
-                effects.push(Effect::Query { slot: view.slot(), query: Query::Plot(plot) });
-            }
-        }
-        if effects.is_empty() {
-            effects.push(Effect::Toast(Severity::Info, "this chart has no samples to save".to_owned()));
-        }
-        effects
-    }
 
-    fn did(&mut self, did: Did, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        match did {
-            Did::Nothing | Did::Changed => Vec::new(),
-            Did::Back => vec![Effect::Back],
-            Did::Copy(text) => vec![Effect::Copy(text)],
-            Did::Open => self.enter(cx),
-        }
-    }
 
-    fn hit(
-        &mut self,
-        target: &str,
-        click: Click,
-        at: (u16, u16),
-        cx: &Context<'_, World>,
-    ) -> Vec<Effect<World>> {
-        if target == "explain" {
-            match click {
-                Click::ScrollDown => return self.command("down", cx),
-                Click::ScrollUp => return self.command("up", cx),
-                _ => self.explaining = None,
-            }
-            return Vec::new();
-        }
-        if let Some(width) = target.strip_prefix(charts::TIME).and_then(|width| width.parse().ok()) {
-            let shown = charts::viewport(cx);
-            let range = cx.scope.range;
-            let scope = match click {
-                Click::ScrollUp => Scope { range: (range / 2).max(60_000), ..cx.scope.clone() },
-                Click::ScrollDown => {
-                    Scope { range: range.saturating_mul(2).min(30 * 86_400_000), ..cx.scope.clone() }
-                }
-                _ => Scope { cursor: Some(shown.time_at(at.0, width)), ..cx.scope.clone() },
-            };
-            return vec![Effect::Scope(scope)];
-        }
-        let did = match (target, &self.open) {
-            ("services", None) => {
-                let rows = ServiceRows::new(cx);
-                let area = ListLayout::new(cx.area, rows_len(&rows)).list;
-                self.list.click(click, at, area, &rows)
-            }
-            ("transactions", Some(open)) => {
-                let service = cx.world.services.service(&open.service).map(|s| &**s);
-                let area = below(self.layout(cx, cx.area, service).transactions, 1);
-                let rows = TransactionRows::new(service, open.transaction.as_deref());
-                self.transactions.click(click, at, area, &rows)
-            }
-            _ => Did::Nothing,
-        };
-        self.did(did, cx)
-    }
 
-    fn answer(
-        &mut self,
-        slot: &str,
-        answer: Result<Answer, String>,
-        cx: &Context<'_, World>,
-    ) -> Vec<Effect<World>> {
-        match (slot, answer) {
-            (SIGNALS, Ok(Answer::Signals(series))) => self.signals.take(Ok(Lines::new(series))),
-            (SIGNALS, Err(why)) => self.signals.take(Err(why)),
-            (HEATMAP, Ok(Answer::Heatmap(map))) => {
-                let service = self.service(cx);
-                let limit = service.and_then(|s| charts::latency_limit(s, self.narrowed()));
-                self.heatmap.take(Ok(Heat::new(&map, limit)));
-            }
-            (HEATMAP, Err(why)) => self.heatmap.take(Err(why)),
-            (slot, Ok(Answer::Plot(content))) => {
-                let Some(open) = &self.open else { return Vec::new() };
-                let at = cx.scope.moment.or(cx.world.now);
-                let what = slot.trim_start_matches("plot-");
-                let name = export::name(&open.service, open.transaction.as_deref(), what, at, "png");
-                return vec![Effect::Export { name, content }];
-            }
-            (slot, Err(why)) if slot.starts_with("plot-") => {
-                return vec![Effect::Toast(Severity::Warning, format!("the chart was not saved: {why}"))];
-            }
-            _ => {}
-        }
-        Vec::new()
-    }
 }
 
 impl Pane<World> for Services {
     fn spec(&self) -> &'static PaneSpec {
-        &SPEC
+        &spec::SPEC
     }
 
     fn update(&mut self, event: Event<'_, World>, cx: &Context<'_, World>) -> Vec<Effect<World>> {
@@ -630,7 +267,9 @@ impl Pane<World> for Services {
         if self.open.is_none() || self.transaction(cx).is_some_and(|t| Some(&*t.name) != self.narrowed()) {
             hints.push("services.open");
         }
+        let requests = !resources::tells(service);
         if self.open.is_some()
+            && requests
             && views(&self.layout(cx, cx.area, Some(service)), cx.area, self.has_level(service)).len() > 1
         {
             hints.push("services.view");
@@ -650,7 +289,9 @@ impl Pane<World> for Services {
             hints.push("services.limit");
         }
         if self.open.is_some() {
-            hints.extend(["services.series", "services.picture", "services.back"]);
+            hints.push("services.series");
+            hints.extend(requests.then_some("services.picture"));
+            hints.push("services.back");
         } else {
             hints.extend(["services.filter", "services.sort", "services.columns", "services.series"]);
         }

@@ -8,11 +8,13 @@ use quarterdeck_scrape::model::TargetStatus;
 use quarterdeck_ui::listing::{Did, Listing};
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
 use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
-use quarterdeck_widgets::{Glyph, Role, empty::Empty, format, rule, text};
+use quarterdeck_widgets::{Glyph, Role, Unit, empty::Empty, format, rule, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::World;
+use crate::signals::FITTED;
+use crate::trouble::plain;
 
 const SPEC: PaneSpec = PaneSpec {
     id: "targets",
@@ -35,7 +37,7 @@ const COLUMNS: [Column; 9] = [
     Column::flex("job", "JOB", 10).weight(2),
     Column::flex("instance", "INSTANCE", 14).weight(3),
     Column::fixed("health", "HEALTH", 11),
-    Column::number("last", "LAST", 6),
+    Column::number("last", "LAST", 8),
     Column::number("duration", "MS", 6),
     Column::number("samples", "SAMPLES", 8),
     Column::number("added", "NEW", 6).priority(3),
@@ -170,7 +172,7 @@ struct Layout {
 impl Layout {
     fn new(area: Rect, world: &World) -> Self {
         let detail_height = if area.height >= 16 { 7 } else { 0 };
-        let unavailable = world.targets.unavailable().count().min(4) as u16;
+        let unavailable = unavailable_lines(world, area.width.saturating_sub(2)).len().min(6) as u16;
         let unavailable_height = if unavailable > 0 && area.height >= 14 { unavailable + 1 } else { 0 };
         let list_height = area.height.saturating_sub(1 + detail_height + unavailable_height);
         let row = |from: u16, height: u16| Rect { y: area.y + from.min(area.height), height, ..area };
@@ -200,18 +202,38 @@ fn draw_unavailable(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
     if area.height == 0 {
         return;
     }
-    let jobs: Vec<_> = cx.world.targets.unavailable().collect();
-    rule::rule(cx.look, buffer, area, "not available here", &format!("{} jobs", jobs.len()));
-    for (job, y) in jobs.iter().zip(area.y + 1..area.bottom()) {
+    let jobs = match cx.world.targets.unavailable().count() {
+        1 => "1 job".to_owned(),
+        n => format!("{n} jobs"),
+    };
+    rule::rule(cx.look, buffer, area, "not available here", &jobs);
+    let lines = unavailable_lines(cx.world, area.width.saturating_sub(2));
+    for ((name, why), y) in lines.iter().zip(area.y + 1..area.bottom()) {
+        let glyph = if name.trim().is_empty() { " " } else { cx.look.glyph(Glyph::Warning) };
         let spans = [
-            (cx.look.glyph(Glyph::Warning), cx.look.style(Role::Warning)),
+            (glyph, cx.look.style(Role::Warning)),
             (" ", cx.look.style(Role::Text)),
-            (&*job.name, cx.look.style(Role::Text)),
+            (name.as_str(), cx.look.style(Role::Text)),
             ("  ", cx.look.style(Role::Text)),
-            (&job.unavailable.join("; "), cx.look.style(Role::Muted)),
+            (why.as_str(), cx.look.style(Role::Muted)),
         ];
         text::put_spans(buffer, area.x + 1, y, area.width.saturating_sub(2), &spans);
     }
+}
+
+/// Jobs that cannot be scraped with the reasons in full: the name stands in front of the first line of its reason.
+fn unavailable_lines(world: &World, width: u16) -> Vec<(String, String)> {
+    let jobs: Vec<_> = world.targets.unavailable().collect();
+    let widest = jobs.iter().map(|job| text::width(&job.name)).max().unwrap_or(0).min(24);
+    let room = usize::from(width).saturating_sub(widest + 4).max(16);
+    let lines = jobs.iter().flat_map(|job| {
+        let why = text::wrap(&job.unavailable.join("; "), room);
+        why.into_iter().enumerate().map(move |(line, why)| {
+            let name = if line == 0 { text::cut(&job.name, 24).into_owned() } else { String::new() };
+            (format!("{name:<widest$}"), why)
+        })
+    });
+    lines.collect()
 }
 
 fn draw_detail(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, target: &TargetStatus) {
@@ -234,9 +256,12 @@ fn draw_detail(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, target:
                 0 | 1 => "failed once".to_owned(),
                 n => format!("failed {n} times in a row"),
             };
-            let text = format!("{failed}: {error}");
-            lines
-                .extend(text::wrap(&text, usize::from(width)).into_iter().map(|line| (line, Role::Critical)));
+            let told = plain(error);
+            let wrapped = |text: &str| text::wrap(text, usize::from(width));
+            lines.extend(wrapped(&format!("{failed}: {told}")).into_iter().map(|line| (line, Role::Critical)));
+            if told != **error {
+                lines.extend(wrapped(error).into_iter().map(|line| (line, Role::Muted)));
+            }
         }
         (None, Some(warning)) => {
             lines.extend(
@@ -252,7 +277,7 @@ fn draw_detail(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, target:
                 bytes(target.bytes as f64),
                 target.duration.map_or_else(
                     || "·".to_owned(),
-                    |d| format!("{} ms", format::number(d.as_secs_f64() * 1e3))
+                    |d| Unit::Millis.full(d.as_secs_f64() * 1e3)
                 ),
             );
             lines.push((figures, Role::Text));
@@ -266,7 +291,7 @@ fn draw_detail(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, target:
 
 fn next_turn(target: &TargetStatus, now: Timestamp) -> String {
     let wait = target.next_scrape.as_millis() - now.as_millis();
-    if wait > 0 { format!("next in {}", format::span(wait)) } else { "scraping".to_owned() }
+    if wait > 0 { format!("next in {}", format::age(wait + 999)) } else { "scraping".to_owned() }
 }
 
 fn bytes(value: f64) -> String {
@@ -276,6 +301,9 @@ fn bytes(value: f64) -> String {
 struct TargetRows<'a> {
     targets: Vec<&'a Arc<TargetStatus>>,
     now: Timestamp,
+    /// How scrape times and sizes line up.
+    duration: format::Aligned,
+    size: format::Aligned,
 }
 
 impl<'a> TargetRows<'a> {
@@ -291,7 +319,12 @@ impl<'a> TargetRows<'a> {
         let mut targets: Vec<_> = world.targets.targets.iter().filter(|t| owns(t)).collect();
         // Worst first; the order within is the configuration's.
         targets.sort_by_key(|t| std::cmp::Reverse(t.health));
-        Self { targets, now: world.now }
+        let (duration, size) = Default::default();
+        let mut rows = Self { targets, now: world.now, duration, size };
+        let column = |id: &str| COLUMNS.iter().position(|c| c.id == id).unwrap_or(0);
+        let aligned = |id: &str| format::Aligned::of((0..rows.len().min(FITTED)).map(|row| rows.text(row, column(id))));
+        (rows.duration, rows.size) = (aligned("duration"), aligned("size"));
+        rows
     }
 
     fn age(&self, target: &TargetStatus) -> Option<i64> {
@@ -314,12 +347,15 @@ impl Rows for TargetRows<'_> {
             "job" => (&*target.job).into(),
             "instance" => (&*target.instance).into(),
             "health" => health_word(target.health).into(),
-            "last" => self.age(target).map_or_else(|| "·".into(), |age| format::span(age).into()),
+            "last" => self.age(target).map_or_else(|| "·".into(), |age| format::age(age).into()),
             "duration" => number(target.duration.map(|d| d.as_secs_f64() * 1e3)),
             "samples" => number(target.last_scrape.map(|_| target.scraped as f64)),
             "added" => number(target.last_scrape.map(|_| target.added as f64)),
             "size" => target.last_scrape.map_or_else(|| "·".into(), |_| bytes(target.bytes as f64).into()),
-            _ => target.last_error.as_deref().or(target.warning.as_deref()).unwrap_or_default().into(),
+            _ => match (&target.last_error, &target.warning) {
+                (Some(error), _) => plain(error),
+                (None, warning) => warning.as_deref().unwrap_or_default().into(),
+            },
         }
     }
 
@@ -345,7 +381,9 @@ impl Rows for TargetRows<'_> {
             "health" => cell.state(target.health, &text, target.health),
             "error" if target.last_error.is_some() => cell.role(&text, Role::Critical),
             "error" => cell.role(&text, Role::Warning),
-            "instance" | "last" | "size" => cell.role(&text, Role::Muted),
+            "duration" => cell.text(&self.duration.fit(&text)),
+            "size" => cell.role(&self.size.fit(&text), Role::Muted),
+            "instance" | "last" => cell.role(&text, Role::Muted),
             // Nothing new is the rule: only what is new deserves an eye.
             "added" if target.added == 0 => cell.role(&text, Role::Faint),
             _ => cell.text(&text),
@@ -363,5 +401,5 @@ fn health_word(health: Health) -> &'static str {
 }
 
 fn number(value: Option<f64>) -> Cow<'static, str> {
-    format::number(value.unwrap_or(f64::NAN)).into()
+    format::figure(value.unwrap_or(f64::NAN)).into()
 }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use quarterdeck_kernel::{Entry, Phase, Subject, SubjectKind, Timestamp};
+use quarterdeck_kernel::{ChangeKind, Entry, Health, Invocation, Phase, Subject, SubjectKind, Timestamp};
+use quarterdeck_services::ServiceView;
 use quarterdeck_ui::listing::{Did, Listing};
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
 use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
@@ -12,6 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::World;
+use crate::undo::Present;
 use crate::world::{Answer, Query, TimelineFilter};
 
 const SPEC: PaneSpec = PaneSpec {
@@ -46,7 +48,7 @@ const SPEC: PaneSpec = PaneSpec {
 const COLUMNS: [Column; 6] = [
     Column::fixed("time", "TIME", 8),
     Column::fixed("kind", "", 1),
-    Column::flex("change", "CHANGE", 24).weight(6),
+    Column::flex("change", "CHANGE", 40).weight(6),
     Column::fixed("service", "SERVICE", 13).priority(3),
     Column::fixed("who", "WHO", 10),
     Column::fixed("state", "STATE", 13).priority(1),
@@ -69,6 +71,16 @@ pub struct Timeline {
     trouble: Option<String>,
     /// The entry that a deep link asked for.
     wanted: Option<String>,
+    /// Only what may have changed this service is shown: an answer to "what changed?", here and nowhere else.
+    about: Option<About>,
+}
+
+/// The service that "what changed?" was asked of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct About {
+    service: String,
+    /// The question was the way here: leaving it is leaving the pane.
+    asked: bool,
 }
 
 impl Default for Timeline {
@@ -82,11 +94,37 @@ impl Timeline {
     #[must_use]
     pub fn new() -> Self {
         let list = Listing::new(&COLUMNS, None);
-        Self { list, older: Vec::new(), more: true, asking: false, trouble: None, wanted: None }
+        Self { list, older: Vec::new(), more: true, asking: false, trouble: None, wanted: None, about: None }
     }
 
     fn rows<'a>(&'a self, cx: &Context<'a, World>) -> EntryRows<'a> {
-        EntryRows::new(cx, &self.older)
+        EntryRows::new(cx, &self.older, self.about.as_ref())
+    }
+
+    /// Shows what may have changed a service, with the newest change before its trouble selected.
+    fn ask_about(&mut self, service: &str, cx: &Context<'_, World>) {
+        self.about = Some(About { service: service.to_owned(), asked: true });
+        self.list.table.set_filter("");
+        self.wanted = None;
+        self.refresh(cx);
+        let trouble = cx.world.services.service(service).filter(|s| s.health >= Health::Degraded);
+        let before = |entry: &&&Arc<Entry>| {
+            let began = |s: &ServiceView| s.breaches.first().map_or(s.since, |leading| leading.since);
+            entry.kind != ChangeKind::Alert && trouble.is_none_or(|s| entry.at <= began(s))
+        };
+        let found = self.rows(cx).entries.iter().find(before).map(|entry| entry.id.to_string());
+        if let Some(id) = found {
+            self.list.table.select(&id);
+        }
+    }
+
+    /// Leaves what was asked, or the pane. An answer that was the way here is left together with the pane.
+    fn leave(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        let about = self.about.take();
+        if about.is_some() {
+            self.refresh(cx);
+        }
+        if about.is_none_or(|about| about.asked) { vec![Effect::Back] } else { Vec::new() }
     }
 
     fn refresh(&mut self, cx: &Context<'_, World>) {
@@ -94,7 +132,7 @@ impl Timeline {
         if let Some(oldest) = cx.world.timeline.entries.last() {
             self.older.retain(|e| e.at <= oldest.at && e.id != oldest.id);
         }
-        let rows = EntryRows::new(cx, &self.older);
+        let rows = EntryRows::new(cx, &self.older, self.about.as_ref());
         self.list.refresh(&rows);
         if let Some(wanted) = self.wanted.take()
             && !self.list.table.select(&wanted)
@@ -140,7 +178,15 @@ impl Pane<World> for Timeline {
         let area = Layout::new(cx.area).list;
         let did = match event {
             Event::Shown | Event::World => {
+                // Whoever comes by another way than the question finds it still asked, but may leave it alone.
+                if let (Event::Shown, Some(about)) = (&event, &mut self.about) {
+                    about.asked = false;
+                }
                 self.refresh(cx);
+                Did::Changed
+            }
+            Event::Open(subject) if subject.kind == SubjectKind::Service => {
+                self.ask_about(&subject.id, cx);
                 Did::Changed
             }
             Event::Scope => {
@@ -153,6 +199,9 @@ impl Pane<World> for Timeline {
                 self.list.table.set_filter("");
                 self.wanted = Some(subject.id.clone());
                 self.refresh(cx);
+                if self.wanted.is_some() && self.about.take().is_some() {
+                    self.refresh(cx);
+                }
                 return if self.wanted.is_some() { self.ask_older(cx) } else { Vec::new() };
             }
             Event::Command("timeline.open") => Did::Open,
@@ -163,7 +212,7 @@ impl Pane<World> for Timeline {
                 return vec![Effect::Scope(scope)];
             }
             Event::Command(command) => {
-                let rows = EntryRows::new(cx, &self.older);
+                let rows = EntryRows::new(cx, &self.older, self.about.as_ref());
                 let did = self.list.command(command.rsplit('.').next().unwrap_or_default(), area, &rows);
                 let down = ["timeline.down", "timeline.page-down", "timeline.last"].contains(&command);
                 let at_end = self.list.table.selected_place().is_some_and(|p| p + 1 >= self.list.table.len());
@@ -173,17 +222,17 @@ impl Pane<World> for Timeline {
                 did
             }
             Event::Key(key) => {
-                let rows = EntryRows::new(cx, &self.older);
+                let rows = EntryRows::new(cx, &self.older, self.about.as_ref());
                 self.list.key(key, &rows);
                 Did::Changed
             }
             Event::Paste(text) => {
-                let rows = EntryRows::new(cx, &self.older);
+                let rows = EntryRows::new(cx, &self.older, self.about.as_ref());
                 self.list.paste(text, &rows);
                 Did::Changed
             }
             Event::Hit { click, at, .. } => {
-                let rows = EntryRows::new(cx, &self.older);
+                let rows = EntryRows::new(cx, &self.older, self.about.as_ref());
                 self.list.click(click, at, area, &rows)
             }
             Event::Answer { answer, .. } => {
@@ -203,7 +252,7 @@ impl Pane<World> for Timeline {
         };
         match did {
             Did::Nothing | Did::Changed => Vec::new(),
-            Did::Back => vec![Effect::Back],
+            Did::Back => self.leave(cx),
             Did::Copy(text) => vec![Effect::Copy(text)],
             Did::Open => self.open(&self.rows(cx)),
         }
@@ -215,10 +264,18 @@ impl Pane<World> for Timeline {
         let timeline = &cx.world.timeline;
         let counts = match &timeline.trouble {
             Some(trouble) => trouble.clone(),
+            None if self.about.is_some() => "Esc shows all".to_owned(),
             None => format!("{} on this chain", format::grouped(timeline.total)),
         };
-        rule::rule(cx.look, buffer, layout.title, "timeline", &counts);
-        if rows.is_empty() {
+        let title = match &self.about {
+            Some(about) => format!("what changed? · {} and what it needs", about.service),
+            None => "timeline".to_owned(),
+        };
+        rule::rule(cx.look, buffer, layout.title, &title, &counts);
+        if rows.is_empty() && self.about.is_some() {
+            let what = "Nothing has changed that could have touched it.";
+            Empty { what, next: "to see everything that happened", key: "Esc" }.draw(cx.look, buffer, layout.list);
+        } else if rows.is_empty() {
             let next = "Press n to write a note; every action, reload and restart appears here by itself.";
             Empty { what: "Nothing has happened yet.", next, key: "n" }.draw(cx.look, buffer, layout.list);
         } else {
@@ -230,7 +287,7 @@ impl Pane<World> for Timeline {
             (None, false) => None,
         };
         if let Some(entry) = self.selected(&rows) {
-            draw_detail(cx, buffer, layout.detail, entry, note);
+            draw_detail(cx, buffer, layout.detail, entry, rows.present.moved_by(entry), note);
         }
         vec![Hit { area: layout.list, target: "table".to_owned() }]
     }
@@ -243,7 +300,10 @@ impl Pane<World> for Timeline {
     fn hints(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
         let mut hints = vec!["timeline.open", "timeline.filter", "timeline.cursor", "timeline.columns"];
         let rows = self.rows(cx);
-        if self.selected(&rows).is_some_and(|e| e.undo.is_some() && e.undone_by.is_none()) {
+        let undoable = |e: &Arc<Entry>| {
+            e.undo.is_some() && e.undone_by.is_none() && rows.present.moved_by(e).is_none()
+        };
+        if self.selected(&rows).is_some_and(undoable) {
             hints.insert(1, "shell.undo");
         }
         if self.more && !cx.world.timeline.entries.is_empty() {
@@ -285,6 +345,7 @@ fn draw_detail(
     buffer: &mut Buffer,
     area: Rect,
     entry: &Entry,
+    moved: Option<&Entry>,
     note: Option<(&str, Role)>,
 ) {
     if area.height == 0 {
@@ -316,12 +377,19 @@ fn draw_detail(
     }
     let undo = match (&entry.undone_by, &entry.undo) {
         (Some(by), _) => Some((format!("{} undone by {by}", look.glyph(Glyph::Undo)), Role::Muted)),
+        (None, Some(_)) if moved.is_some() => {
+            let by = moved.map(|m| format!("{}: {}", look.when(m.at, cx.world.now), m.summary)).unwrap_or_default();
+            Some((format!("{} changed since, so it cannot be undone · {by}", look.glyph(Glyph::Undo)), Role::Muted))
+        }
         (None, Some(undo)) => {
-            let args: Vec<String> = undo.args.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            Some((
-                format!("{} U undoes it: {} {}", look.glyph(Glyph::Undo), undo.action, args.join(" ")),
-                Role::Info,
-            ))
+            // What will happen, as the confirmation tells it; else what would be asked for.
+            let subject = Subject::new(SubjectKind::Entry, entry.id.to_string());
+            let asked = Invocation::new("timeline.undo", entry.actor.clone()).on(subject);
+            let told = cx.world.actions.preview(&asked).into_iter().next().unwrap_or_else(|| {
+                let args = undo.args.iter().map(|(k, v)| format!(" {k}={v}"));
+                format!("{}{}", undo.action, args.collect::<String>())
+            });
+            Some((format!("{} U undoes it: {told}", look.glyph(Glyph::Undo)), Role::Info))
         }
         (None, None) => None,
     };
@@ -339,17 +407,40 @@ struct EntryRows<'a> {
     entries: Vec<&'a Arc<Entry>>,
     look: &'a Look,
     now: Timestamp,
+    present: Present<'a>,
 }
 
 impl<'a> EntryRows<'a> {
-    /// The newest entries, then the older ones; only what touches the service in scope, or none.
-    fn new(cx: &Context<'a, World>, older: &'a [Arc<Entry>]) -> Self {
+    /// The newest entries, then the older ones; only what touches the service in scope, or none, and what may have changed
+    /// the service that was asked about: what touches it, what it needs, or no service in particular.
+    fn new(cx: &Context<'a, World>, older: &'a [Arc<Entry>], about: Option<&About>) -> Self {
+        let world: &'a World = cx.world;
         let in_scope = |e: &&Arc<Entry>| match (&cx.scope.service, &e.service) {
             (Some(wanted), Some(has)) => wanted == has,
             _ => true,
         };
-        let entries = cx.world.timeline.entries.iter().chain(older).filter(in_scope).collect();
-        Self { entries, look: cx.look, now: cx.world.now }
+        let needs = about.and_then(|about| world.services.service(&about.service)).map(|s| &s.depends_on);
+        let touches = |e: &&Arc<Entry>| match (about, &e.service) {
+            (Some(about), Some(has)) => about.service == *has || needs.is_some_and(|n| n.contains(has)),
+            _ => true,
+        };
+        let all = world.timeline.entries.iter().chain(older);
+        let present = Present::of(all.clone().map(|e| &**e));
+        let entries = all.filter(in_scope).filter(touches).collect();
+        Self { entries, look: cx.look, now: world.now, present }
+    }
+
+    /// How far a change has come, and whether it can be undone.
+    fn state(&self, entry: &'a Entry) -> (Option<Glyph>, &'static str, Role) {
+        match entry.phase {
+            _ if entry.undone_by.is_some() => (Some(Glyph::Undo), "undone", Role::Muted),
+            Phase::Intent => (Some(Glyph::Running), "under way", Role::Running),
+            Phase::Failed => (Some(Glyph::Failed), "failed", Role::Critical),
+            Phase::Interrupted => (Some(Glyph::Warning), "interrupted", Role::Warning),
+            Phase::Done if entry.undo.is_none() => (None, "", Role::Muted),
+            Phase::Done if self.present.moved_by(entry).is_some() => (None, "changed since", Role::Faint),
+            Phase::Done => (None, "can be undone", Role::Faint),
+        }
     }
 }
 
@@ -372,7 +463,7 @@ impl Rows for EntryRows<'_> {
             "change" => entry.summary.as_str().into(),
             "service" => entry.service.as_deref().unwrap_or_default().into(),
             "who" => entry.actor.user.as_str().into(),
-            _ => state(entry).1.into(),
+            _ => self.state(entry).1.into(),
         }
     }
 
@@ -396,7 +487,7 @@ impl Rows for EntryRows<'_> {
                 cell.role(&text, role);
             }
             "state" => {
-                let (glyph, word, role) = state_drawn(entry);
+                let (glyph, word, role) = self.state(entry);
                 match glyph {
                     Some(glyph) => cell.state(glyph, word, role),
                     None => cell.role(word, role),
@@ -404,22 +495,5 @@ impl Rows for EntryRows<'_> {
             }
             _ => cell.role(&text, Role::Muted),
         }
-    }
-}
-
-fn state(entry: &Entry) -> (Option<Glyph>, &'static str) {
-    let (glyph, word, _) = state_drawn(entry);
-    (glyph, word)
-}
-
-/// How far a change has come, and whether it can be undone.
-fn state_drawn(entry: &Entry) -> (Option<Glyph>, &'static str, Role) {
-    match entry.phase {
-        _ if entry.undone_by.is_some() => (Some(Glyph::Undo), "undone", Role::Muted),
-        Phase::Intent => (Some(Glyph::Running), "under way", Role::Running),
-        Phase::Failed => (Some(Glyph::Failed), "failed", Role::Critical),
-        Phase::Interrupted => (Some(Glyph::Warning), "interrupted", Role::Warning),
-        Phase::Done if entry.undo.is_some() => (None, "can be undone", Role::Faint),
-        Phase::Done => (None, "", Role::Muted),
     }
 }

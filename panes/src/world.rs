@@ -417,11 +417,29 @@ impl quarterdeck_ui::pane::World for World {
     }
 
     fn available(&self, action: &str, subject: Option<&Subject>) -> Result<(), Reason> {
-        self.actions.available(action, subject)
+        self.actions.available(action, subject)?;
+        let entry = subject.filter(|s| action == "timeline.undo" && s.kind == SubjectKind::Entry);
+        let id = entry.and_then(|s| s.id.parse().ok());
+        match id.and_then(|id| crate::undo::in_the_way(&self.timeline.entries, &id)) {
+            Some(newer) => Err(Reason(format!("it was changed since, by {}: {}", newer.actor.user, newer.summary))),
+            None => Ok(()),
+        }
     }
 
     fn preview(&self, invocation: &Invocation) -> Vec<String> {
         self.actions.preview(invocation)
+    }
+
+    fn title(&self, invocation: &Invocation) -> Option<String> {
+        crate::dialogs::title(self, invocation)
+    }
+
+    fn situation(&self, invocation: &Invocation, argument: &str) -> Option<String> {
+        crate::dialogs::situation(self, invocation, argument)
+    }
+
+    fn choices(&self, invocation: &Invocation, argument: &str) -> Option<Vec<(String, String)>> {
+        crate::dialogs::choices(self, invocation, argument)
     }
 
     fn subjects(&self) -> Vec<Subject> {
@@ -488,7 +506,7 @@ impl World {
         let told = self.headline.as_ref()?;
         Some(Headline {
             severity: told.severity,
-            text: told.text.clone(),
+            text: told.told(self.now),
             subject: Some(Subject::service(&*told.service)),
             helps: None,
         })

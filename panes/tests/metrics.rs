@@ -424,3 +424,20 @@ fn hostile_labels_do_not_reach_the_terminal() {
     assert!(buffer.content.iter().all(|c| !c.symbol().chars().any(|c| c.is_control() || c == '\u{202e}')));
     stage.draws_everywhere();
 }
+
+#[test]
+fn enter_before_the_examples_are_known_runs_the_first_of_them() {
+    let mut stage = Stage::new(Metrics::new(), world(), (120, 36));
+    let effects = stage.keys("enter");
+    assert!(!stage.pane.typing(), "the editor stays closed: {}", stage.screen());
+    assert!(asked(&effects, "series").is_none());
+    let effects = stage.answer("examples", Ok(Answer::Names(vec!["up".to_owned()])));
+    assert!(asked(&effects, "series").is_some(), "what was asked for is done when it can be");
+    // Whoever has gone elsewhere meanwhile is not followed.
+    let mut stage = Stage::new(Metrics::new(), world(), (120, 36));
+    stage.keys("enter down");
+    let effects = stage.answer("examples", Ok(Answer::Names(vec!["up".to_owned()])));
+    assert!(asked(&effects, "series").is_none());
+    let effects = stage.keys("enter");
+    assert!(asked(&effects, "series").is_some());
+}

@@ -4,7 +4,7 @@
 //! to it; what the listing does not know stays the pane's.
 
 use quarterdeck_widgets::table::{Column, Rows, Sort, Spec, Table, TableHit, TableState};
-use quarterdeck_widgets::{Glyph, Look, Role, rule, text};
+use quarterdeck_widgets::{Glyph, Look, Role, popup, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -282,17 +282,15 @@ impl Listing {
     fn draw_chooser(&self, look: &Look, buffer: &mut Buffer, area: Rect, at: usize) {
         let columns: Vec<_> = self.table.columns().collect();
         let widest = columns.iter().map(|(column, _)| text::width(column.title)).max().unwrap_or(0);
-        let width = (widest as u16 + 8).max(34).min(area.width);
-        let height = (columns.len() as u16 + 3).min(area.height);
+        let width = (widest as u16 + 8).max(36).min(area.width);
+        let height = (columns.len() as u16 + 2).min(area.height);
         let float = Rect { x: area.right() - width, y: area.y, width, height };
-        text::fill(buffer, float, " ", look.base());
-        buffer.set_style(float, look.style(Role::Float));
-        rule::rule(look, buffer, float, "columns", "");
-        let lines = usize::from(height.saturating_sub(3));
+        let inside = popup::float(look, buffer, float, "columns", "Enter show or hide · Esc done");
+        let lines = usize::from(inside.height);
         let from = (at + 1).saturating_sub(lines);
         for (line, (index, (column, chosen))) in columns.iter().enumerate().skip(from).take(lines).enumerate()
         {
-            let y = float.y + 1 + line as u16;
+            let y = inside.y + line as u16;
             let mark = if *chosen { look.glyph(Glyph::Done) } else { " " };
             let bar = if index == at { look.glyph(Glyph::Bar) } else { " " };
             let role = if *chosen { Role::Text } else { Role::Muted };
@@ -303,23 +301,11 @@ impl Listing {
                 (" ", look.style(Role::Text)),
                 (column.title, look.style(role)),
             ];
-            text::put_spans(buffer, float.x + 1, y, width.saturating_sub(2), &spans);
+            text::put_spans(buffer, inside.x, y, inside.width, &spans);
             if index == at {
-                buffer.set_style(
-                    Rect { x: float.x + 1, y, width: width.saturating_sub(2), height: 1 },
-                    look.style(Role::Selection),
-                );
+                buffer.set_style(Rect { y, height: 1, ..inside }, look.style(Role::Selection));
             }
         }
-        let hint = "Enter show or hide · Esc done";
-        text::put(
-            buffer,
-            float.x + 2,
-            float.bottom().saturating_sub(1),
-            width.saturating_sub(3),
-            hint,
-            look.style(Role::Muted),
-        );
     }
 
     fn row_text(&self, row: usize, rows: &(impl Rows + ?Sized)) -> String {

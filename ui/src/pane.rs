@@ -35,6 +35,19 @@ pub trait World: Send + Sync + 'static {
     fn available(&self, action: &str, subject: Option<&Subject>) -> Result<(), Reason>;
     /// What an invocation will do, in numbers, for its confirmation: one line each.
     fn preview(&self, invocation: &Invocation) -> Vec<String>;
+    /// How a dialog about an invocation is headed, as a sentence that begins with what is done: `Set the p99 latency limit of
+    /// orders`. None for the action's title and the subject's name.
+    fn title(&self, _invocation: &Invocation) -> Option<String> {
+        None
+    }
+    /// What holds now of that which an argument of an invocation would change: told while the argument is asked for.
+    fn situation(&self, _invocation: &Invocation, _argument: &str) -> Option<String> {
+        None
+    }
+    /// What an argument can be in this very case, each with a few words on it. None for what the argument's kind allows.
+    fn choices(&self, _invocation: &Invocation, _argument: &str) -> Option<Vec<(String, String)>> {
+        None
+    }
     /// What an argument of an invocation could be, for completion while it is typed; most likely first.
     fn complete(&self, _invocation: &Invocation, _argument: &str) -> Vec<String> {
         Vec::new()
@@ -227,6 +240,14 @@ pub enum Effect<W: World> {
     Cancel(&'static str),
     /// Show this subject in the pane that shows it best.
     Go(Subject),
+    /// Show this subject in this pane, which is not the one that shows it best: what happened to a service, on the timeline.
+    /// What other panes show stays as it is.
+    Open {
+        /// The pane's id.
+        pane: &'static str,
+        /// What it is to show.
+        subject: Subject,
+    },
     /// Show a pane.
     Show(&'static str),
     /// Leave the pane for where the operator came from. In answer to a key it does what Esc does everywhere: first a

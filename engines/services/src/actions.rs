@@ -17,7 +17,7 @@ pub fn actions() -> Vec<ActionSpec> {
         args: vec![
             ArgSpec {
                 name: "limit",
-                description: "latency, errors, saturation, threshold or target",
+                description: "which limit: latency (p99), errors, saturation; of a transaction its threshold (time limit) or target (aim)",
                 kind: ArgKind::Choice(
                     ["latency", "errors", "saturation", "threshold", "target"].map(str::to_owned).to_vec(),
                 ),
@@ -25,7 +25,7 @@ pub fn actions() -> Vec<ActionSpec> {
             },
             ArgSpec {
                 name: "value",
-                description: "a duration for latency and threshold (50ms), percent for the others, none, or default",
+                description: "a time such as 50ms for latency and threshold, percent for the others; none, or default as configured",
                 kind: ArgKind::Text,
                 required: true,
             },

@@ -1,11 +1,12 @@
 //! From readings to health: limits, hysteresis, since when, and why. Pure: time is passed in.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use quarterdeck_kernel::{Health, Timestamp};
 
 use crate::model::{Breach, Limited, Targets};
-use crate::words::{figure, latency};
+use crate::words::{ago, attained, figure, latency};
 
 /// What a service was measured to be.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Measured {
     pub saturation: Option<(String, f64)>,
     /// Transactions with a target: name, attainment in percent.
     pub attainment: BTreeMap<String, f64>,
+    /// The time that attainment is a mean over.
+    pub attained_over: Duration,
 }
 
 /// The limits of a service that are in force.
@@ -80,9 +83,24 @@ struct Watch {
     broken: Option<Timestamp>,
     /// The newest value that was known, and how it is told.
     told: Option<(f64, String)>,
+    /// The limit that it is watched against.
+    limit: Option<f64>,
 }
 
 impl Watch {
+    /// Takes note of the limit. Another one than before begins the watch anew: what was over the old limit says nothing
+    /// about since when it is over the new one. Whoever is over both stays broken, from now on. True if that is so.
+    fn against(&mut self, limit: f64, broken: bool, now: Timestamp) -> bool {
+        let before = self.limit.replace(limit);
+        if before.is_none_or(|before| before.to_bits() == limit.to_bits()) {
+            return false;
+        }
+        let stays = broken && self.broken.is_some();
+        (self.breaks, self.keeps) = (0, 0);
+        (self.began, self.broken) = if stays { (Some(now), Some(now)) } else { (None, None) };
+        stays
+    }
+
     fn step(&mut self, broken: bool, rules: Rules, now: Timestamp) {
         if broken {
             (self.breaks, self.keeps) = (self.breaks.saturating_add(1), 0);
@@ -140,6 +158,8 @@ pub fn assess(
         && measured.errors.zip(limits.down_errors).is_some_and(|(errors, limit)| errors >= limit);
     next.down.step(down, rules, now);
     let mut breaches = Vec::new();
+    let mut restarted = false;
+    let mut unsure = false;
     for check in checks {
         // Attainment is a mean over a long range already: once is enough.
         let rules = match check.what {
@@ -147,7 +167,12 @@ pub fn assess(
             _ => rules,
         };
         let watch = next.watches.entry(check.what.clone()).or_default();
+        // How many targets there are is no limit that somebody sets.
+        if check.what != Limited::Targets {
+            restarted |= watch.against(check.limit, check.broken, now);
+        }
         watch.step(check.broken, rules, now);
+        unsure |= check.what == Limited::Targets && check.broken && watch.broken.is_none();
         if !check.value.is_nan() {
             watch.told = Some((check.value, check.text.clone()));
         }
@@ -173,9 +198,11 @@ pub fn assess(
         Some(Health::Down) => Health::Down,
         _ if !measured.fresh => Health::Unknown,
         Some(other) => other,
+        // A target that has not answered yet may be dead: nothing was known, and that it is well is not known either.
+        None if unsure && state.health == Health::Unknown => Health::Unknown,
         None => Health::Ok,
     };
-    if health != state.health || state.since.is_none() {
+    if health != state.health || state.since.is_none() || restarted {
         let first = breaches.iter().filter(|b| b.health == health).map(|b| b.since).min();
         next.since = Some(first.unwrap_or(now));
         next.health = health;
@@ -234,22 +261,20 @@ fn checks(measured: &Measured, limits: &InForce) -> Vec<Check> {
         let value = fresh(measured.attainment.get(name).copied());
         let broken = value.is_some_and(|v| v < target);
         let value = value.unwrap_or(f64::NAN);
+        let over = match measured.attained_over {
+            Duration::ZERO => String::new(),
+            over => format!(", over the last {}", ago(over)),
+        };
         let text = format!(
-            "{name}: {} % within {}, target {} %",
-            percent_below(value),
+            "{name}: {} % within {}, target {} %{over}",
+            attained(value),
             latency(threshold),
-            percent_below(target)
+            attained(target)
         );
         let what = Limited::Transaction(name.clone());
         checks.push(Check { what, broken, value, limit: target, text, health: Health::Degraded });
     }
     checks
-}
-
-/// A percentage near 100 needs more digits than three: 99.95 must not read as 100.
-fn percent_below(value: f64) -> String {
-    let text = format!("{value:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

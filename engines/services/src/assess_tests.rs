@@ -124,9 +124,10 @@ fn a_transaction_that_misses_its_target_degrades_at_once() {
     limits.transactions.insert("POST /orders".to_owned(), level);
     let mut m = well();
     m.attainment.insert("POST /orders".to_owned(), 99.37);
+    m.attained_over = Duration::from_secs(900);
     let verdicts = run(&[m], &limits);
     assert_eq!(verdicts[0].health, Health::Degraded);
-    assert_eq!(verdicts[0].reason, "POST /orders: 99.37 % within 50 ms, target 99.5 %");
+    assert_eq!(verdicts[0].reason, "POST /orders: 99.37 % within 50 ms, target 99.5 %, over the last 15 m");
 }
 
 #[test]
@@ -153,4 +154,53 @@ fn getting_worse_keeps_the_time_of_what_is_worse() {
     let verdicts = run(&[slow(), slow(), worse.clone(), worse], &limits());
     assert_eq!(healths(&verdicts), ["ok", "degraded", "degraded", "down"]);
     assert_eq!(verdicts[3].since, at(10), "down since it began to fail, degraded before");
+}
+
+#[test]
+fn another_limit_begins_the_breach_anew() {
+    let tighter = InForce { latency: Some(40.0), ..limits() };
+    let wider = InForce { latency: Some(100.0), ..limits() };
+    let mut state = State::default();
+    let mut assessed = |limits: &InForce, seconds| {
+        let (next, verdict) = assess(&state, &slow(), limits, RULES, at(seconds));
+        state = next;
+        verdict
+    };
+    assessed(&limits(), 0);
+    let verdict = assessed(&limits(), 5);
+    assert_eq!((verdict.health, verdict.since), (Health::Degraded, at(0)));
+    let verdict = assessed(&tighter, 60);
+    assert_eq!((verdict.health, verdict.since), (Health::Degraded, at(60)), "since the limit is that tight");
+    assert_eq!(verdict.breaches[0].since, at(60));
+    assert_eq!(verdict.reason, "p99 84 ms, limit 40 ms");
+    let verdict = assessed(&tighter, 65);
+    assert_eq!(verdict.since, at(60));
+    let verdict = assessed(&wider, 70);
+    assert_eq!((verdict.health, verdict.breaches.len()), (Health::Ok, 0), "the new limit holds, at once");
+    let verdict = assessed(&limits(), 75);
+    assert_eq!(verdict.health, Health::Ok, "one break is no breach of a new limit either");
+    assert_eq!(assessed(&limits(), 80).since, at(75));
+}
+
+#[test]
+fn another_limit_leaves_other_breaches_alone() {
+    let both = InForce { errors: Some(1.0), ..limits() };
+    let m = Measured { errors: Some(3.0), ..slow() };
+    let (state, _) = assess(&State::default(), &m, &both, RULES, at(0));
+    let (state, _) = assess(&state, &m, &both, RULES, at(5));
+    let tighter = InForce { latency: Some(40.0), ..both };
+    let (_, verdict) = assess(&state, &m, &tighter, RULES, at(60));
+    let since: Vec<_> = verdict.breaches.iter().map(|b| (b.what.clone(), b.since)).collect();
+    assert_eq!(since, [(Limited::Errors, at(0)), (Limited::Latency, at(60))]);
+    assert_eq!(verdict.since, at(0), "it was not well before");
+}
+
+#[test]
+fn a_service_with_a_dead_target_is_never_briefly_well() {
+    let nothing = Measured::default();
+    let dead = Measured { told: true, fresh: true, targets: Targets { up: 0, total: 1 }, ..nothing.clone() };
+    let verdicts = run(&[nothing.clone(), dead.clone(), dead], &limits());
+    assert_eq!(healths(&verdicts), ["unknown", "unknown", "down"]);
+    let half = Measured { told: true, fresh: true, targets: Targets { up: 1, total: 2 }, ..nothing.clone() };
+    assert_eq!(healths(&run(&[nothing, half.clone(), half], &limits())), ["unknown", "unknown", "degraded"]);
 }

@@ -300,7 +300,27 @@ fn resources() -> Vec<(&'static str, Convention)> {
                          / node_filesystem_size_bytes)",
                     ),
                 ],
-                &[],
+                &[
+                    ("cpu", "cores", "sum by ($by) (rate(node_cpu_seconds_total{mode!~\"idle|iowait\"}[$window]))"),
+                    (
+                        "memory",
+                        "bytes",
+                        "sum by ($by) (node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes)",
+                    ),
+                    ("load", "1", "max by ($by) (node_load1)"),
+                    ("reads", "bytes/s", "sum by ($by) (rate(node_disk_read_bytes_total[$window]))"),
+                    ("writes", "bytes/s", "sum by ($by) (rate(node_disk_written_bytes_total[$window]))"),
+                    (
+                        "received",
+                        "bytes/s",
+                        "sum by ($by) (rate(node_network_receive_bytes_total{device!=\"lo\"}[$window]))",
+                    ),
+                    (
+                        "sent",
+                        "bytes/s",
+                        "sum by ($by) (rate(node_network_transmit_bytes_total{device!=\"lo\"}[$window]))",
+                    ),
+                ],
             ),
         ),
         (

@@ -144,7 +144,8 @@ impl Core {
         let told = reading.whole.rate.is_some()
             || !reading.whole.buckets.is_empty()
             || reading.targets.total > 0
-            || !reading.saturation.is_empty();
+            || !reading.saturation.is_empty()
+            || !reading.usage.is_empty();
         let attainment = |(transaction, level): (&String, &Level)| {
             let buckets = self.attained.get(name)?.get(transaction.as_str())?;
             Some((transaction.clone(), buckets.within(level.threshold?)? * 100.0))
@@ -157,6 +158,7 @@ impl Core {
             p99: reading.whole.buckets.quantile(0.99),
             saturation: reading.fullest().map(|(resource, v)| (resource.to_string(), v)),
             attainment: limits.transactions.iter().filter_map(attainment).collect(),
+            attained_over: self.plan.signals.range,
         }
     }
 
@@ -200,6 +202,7 @@ impl Core {
             version: self.version,
             taken: now,
             interval: self.plan.signals.interval,
+            range: self.plan.signals.range,
             dropped_services: shown - services.len(),
             services,
             history_step: step,

@@ -18,20 +18,29 @@ impl Snapshot {
         let wrong = |s: &&std::sync::Arc<ServiceView>| s.health >= Health::Degraded;
         let worst = self.services.iter().find(wrong)?;
         let others = self.services.iter().filter(wrong).count() - 1;
-        let mut text = format!("{} {} {}", worst.name, worst.health.as_str(), ago(now.since(worst.since)));
-        text.push_str(" · ");
-        text.push_str(&clause(worst));
-        let change = before(worst, recent);
+        let broken = worst.breaches.first().map_or(worst.since, |leading| leading.since);
+        let mut rest = String::new();
+        let change = before(worst, broken, recent);
         if let Some(change) = change {
-            let later = ago(worst.since.since(change.at));
-            text.push_str(&format!(" · began {later} after {} ({})", change.summary, change.actor));
+            let later = ago(broken.since(change.at));
+            rest.push_str(&format!(" · began {later} after {} ({})", change.summary, change.actor));
         }
         if others > 0 {
-            text.push_str(&format!(" · {others} more"));
+            rest.push_str(&format!(" · {others} more"));
         }
-        let severity = worst.severity().unwrap_or(Severity::Warning);
-        let service = std::sync::Arc::clone(&worst.name);
-        Some(Headline { severity, text, service, change: change.map(|c| c.id.clone()) })
+        let mut headline = Headline {
+            severity: worst.severity().unwrap_or(Severity::Warning),
+            text: String::new(),
+            service: std::sync::Arc::clone(&worst.name),
+            change: change.map(|c| c.id.clone()),
+            health: worst.health,
+            since: worst.since,
+            broken,
+            clause: clause(worst),
+            rest,
+        };
+        headline.text = headline.told(now);
+        Some(headline)
     }
 }
 
@@ -48,8 +57,8 @@ fn clause(service: &ServiceView) -> String {
     }
 }
 
-/// The newest change to the service, or to one that it needs, that came just before its trouble.
-fn before<'a>(service: &ServiceView, recent: &'a [Entry]) -> Option<&'a Entry> {
+/// The newest change to the service, or to one that it needs, that came just before its trouble began.
+fn before<'a>(service: &ServiceView, began: Timestamp, recent: &'a [Entry]) -> Option<&'a Entry> {
     let touches = |e: &&Entry| match e.service.as_deref() {
         Some(name) => name == &*service.name || service.depends_on.iter().any(|d| d == name),
         // A configuration that is not of one service may be of any.
@@ -67,7 +76,7 @@ fn before<'a>(service: &ServiceView, recent: &'a [Entry]) -> Option<&'a Entry> {
         );
         effect && e.phase != Phase::Failed && e.undone_by.is_none()
     };
-    let timely = |e: &&Entry| e.at <= service.since && e.at >= service.since - BEFORE;
+    let timely = |e: &&Entry| e.at <= began && e.at >= began - BEFORE;
     let own = |e: &&Entry| e.service.as_deref() == Some(&*service.name);
     recent.iter().filter(touches).filter(causes).filter(timely).max_by_key(|e| (own(e), e.at))
 }

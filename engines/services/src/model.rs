@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use quarterdeck_kernel::{EntryId, Health, Severity, Subject, SubjectKind, Timestamp};
 
+use crate::words::ago;
+
 /// All services as of one evaluation.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -14,6 +16,8 @@ pub struct Snapshot {
     pub taken: Timestamp,
     /// How often it is evaluated.
     pub interval: Duration,
+    /// What attainment is a mean over.
+    pub range: Duration,
     /// The services, worst first, then by name.
     pub services: Vec<Arc<ServiceView>>,
     /// Distance of the points of every history.
@@ -337,6 +341,29 @@ pub struct Headline {
     pub service: Arc<str>,
     /// The change that came just before, if one did.
     pub change: Option<EntryId>,
+    /// How the service does.
+    pub health: Health,
+    /// Since when it does so.
+    pub since: Timestamp,
+    /// Since when the limit that leads is broken.
+    pub broken: Timestamp,
+    /// What is wrong: `p99 84 ms (limit 50)`.
+    pub clause: String,
+    /// What came before, and what else is wrong; begins with ` · ` where there is something.
+    pub rest: String,
+}
+
+impl Headline {
+    /// The sentence as it is at a later time: lengths of time go on while nothing else has changed.
+    #[must_use]
+    pub fn told(&self, now: Timestamp) -> String {
+        let (lasts, broken) = (now.since(self.since), now.since(self.broken));
+        // What leads may have begun later than the trouble: then its own time is told too.
+        let later = lasts.saturating_sub(broken) >= Duration::from_secs(10);
+        let for_ = if later { format!(" for {}", ago(broken)) } else { String::new() };
+        let health = self.health.as_str();
+        format!("{} {health} {} · {}{for_}{}", self.service, ago(lasts), self.clause, self.rest)
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::assess::{InForce, Level};
 use crate::catalogue::Plan;
 use crate::config::ServiceConfig;
 use crate::model::Snapshot;
+use crate::words::{attained, figure, latency};
 
 /// The kinds of limits, as the action names them.
 const KINDS: [&str; 5] = ["latency", "errors", "saturation", "threshold", "target"];
@@ -32,8 +33,11 @@ pub struct LimitChange {
     pub key: String,
     /// Its value; none removes the row.
     pub value: Option<String>,
-    /// What will have happened, in one sentence.
+    /// What will have happened, in one sentence: `orders: p99 latency limit is now 50 ms (was 80 ms)`.
     pub message: String,
+    /// What would happen, in one sentence, for the confirmation: `The p99 latency limit of orders will be 50 ms; now it is
+    /// 80 ms.`
+    pub preview: String,
     /// What undoes it. It expects to find the new value.
     pub undo: Invocation,
 }
@@ -90,6 +94,19 @@ impl Overrides {
         }
     }
 
+    /// The limit of a kind that is in force, in milliseconds or percent.
+    fn limit(&self, plan: &Plan, kind: &str, service: &str, transaction: &str) -> Option<f64> {
+        let all = self.in_force(plan, service);
+        let level = all.transactions.get(transaction).copied().unwrap_or_default();
+        match kind {
+            "latency" => all.latency,
+            "errors" => all.errors,
+            "saturation" => all.saturation,
+            "threshold" => level.threshold,
+            _ => level.target,
+        }
+    }
+
     /// Transactions of a service that have an override.
     fn transactions<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.keys().filter_map(move |key| {
@@ -129,13 +146,19 @@ impl Overrides {
         let old = self.get(kind, &service, &transaction).unwrap_or(DEFAULT);
         if let Some(expected) = invocation.expects.as_deref().filter(|e| *e != old) {
             return fail(format!(
-                "{kind} of {service} is now {old}, not {expected}: it was changed since, so nothing is overwritten"
+                "the {} is now {}, not {}: it was changed since, so nothing is overwritten",
+                limit_of(kind, &service, &transaction),
+                bare(kind, old),
+                with_unit(kind, expected)
             ));
         }
-        let what =
-            if of_transaction { format!("{kind} of {transaction}") } else { format!("limit of {kind}") };
-        let shown =
-            |text: &str| if text == DEFAULT { "as configured".to_owned() } else { with_unit(kind, text) };
+        // What stands in the configuration is told in figures: "as configured" alone says nothing at three in the morning.
+        let configured = Self::default().limit(plan, kind, &service, &transaction);
+        let shown = |text: &str| match (text, configured) {
+            (DEFAULT, None) => "none, as configured".to_owned(),
+            (DEFAULT, Some(limit)) => format!("{}, as configured", told(kind, limit)),
+            _ => with_unit(kind, text),
+        };
         let mut undo = Invocation::new(LIMIT, invocation.actor.clone())
             .on(Subject::service(&service))
             .arg("limit", kind)
@@ -146,7 +169,18 @@ impl Overrides {
         undo.expects = Some(value.clone());
         Ok(LimitChange {
             key: key(kind, &service, &transaction),
-            message: format!("{service}: {what} is now {} (was {})", shown(&value), shown(old)),
+            message: format!(
+                "{service}: {} is now {} (was {})",
+                limit_name(kind, &transaction),
+                shown(&value),
+                shown(old)
+            ),
+            preview: format!(
+                "The {} will be {}; now it is {}.",
+                limit_of(kind, &service, &transaction),
+                shown(&value),
+                shown(old)
+            ),
             value: (value != DEFAULT).then_some(value),
             undo,
         })
@@ -208,8 +242,49 @@ fn value(kind: &str, text: &str) -> Result<String, Reason> {
     }
 }
 
+/// What a limit is on, as people say it: `p99 latency limit`, `time limit of POST /orders`.
+#[must_use]
+pub fn limit_name(kind: &str, transaction: &str) -> String {
+    match kind {
+        "latency" => "p99 latency limit".to_owned(),
+        "errors" => "error limit".to_owned(),
+        "saturation" => "saturation limit".to_owned(),
+        "threshold" => format!("time limit of {transaction}"),
+        _ => format!("aim of {transaction}"),
+    }
+}
+
+/// The same with its service: `p99 latency limit of orders`, `time limit of POST /orders of orders`.
+#[must_use]
+pub fn limit_of(kind: &str, service: &str, transaction: &str) -> String {
+    match kind {
+        "threshold" | "target" => format!("{} ({service})", limit_name(kind, transaction)),
+        _ => format!("{} of {service}", limit_name(kind, transaction)),
+    }
+}
+
+/// A limit of a kind, with its unit.
+fn told(kind: &str, limit: f64) -> String {
+    match kind {
+        "target" => format!("{} %", attained(limit)),
+        _ if is_time(kind) => latency(limit),
+        _ => format!("{} %", figure(limit)),
+    }
+}
+
+/// A stored value with its unit.
 fn with_unit(kind: &str, text: &str) -> String {
-    if text == NONE || is_time(kind) { text.to_owned() } else { format!("{text} %") }
+    match number(kind, text) {
+        Some(limit) => told(kind, limit),
+        None if text == DEFAULT => "as configured".to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+/// A stored value without its unit.
+fn bare(kind: &str, text: &str) -> String {
+    let text = with_unit(kind, text);
+    text.strip_suffix(" %").or_else(|| text.strip_suffix(" ms")).unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]
@@ -242,11 +317,15 @@ mod tests {
         let mut overrides = Overrides::default();
         assert_eq!(overrides.in_force(&plan(), "orders").latency, Some(80.0));
         let set = change(&overrides, &invoke("latency", "50ms")).unwrap();
-        assert_eq!(set.message, "orders: limit of latency is now 50ms (was as configured)");
+        assert_eq!(set.message, "orders: p99 latency limit is now 50 ms (was 80 ms, as configured)");
+        assert_eq!(
+            set.preview,
+            "The p99 latency limit of orders will be 50 ms; now it is 80 ms, as configured."
+        );
         overrides.set(&set.key, set.value.as_deref());
         assert_eq!(overrides.in_force(&plan(), "orders").latency, Some(50.0));
         let undo = change(&overrides, &set.undo).unwrap();
-        assert_eq!(undo.message, "orders: limit of latency is now as configured (was 50ms)");
+        assert_eq!(undo.message, "orders: p99 latency limit is now 80 ms, as configured (was 50 ms)");
         overrides.set(&undo.key, undo.value.as_deref());
         assert_eq!(overrides, Overrides::default());
         let redo = change(&overrides, &undo.undo).unwrap();
@@ -262,7 +341,7 @@ mod tests {
         overrides.set(&second.key, second.value.as_deref());
         assert_eq!(
             change(&overrides, &first.undo).unwrap_err(),
-            "errors of orders is now 2, not 1.5: it was changed since, so nothing is overwritten"
+            "the error limit of orders is now 2, not 1.5 %: it was changed since, so nothing is overwritten"
         );
         assert_eq!(overrides.in_force(&plan(), "orders").errors, Some(2.0));
     }
@@ -280,7 +359,11 @@ mod tests {
         let subject = Subject::new(SubjectKind::Transaction, "orders/GET /orders/{id}");
         let set = change(&overrides, &invoke("target", "none").on(subject)).unwrap();
         assert_eq!(set.key, "target\torders\tGET /orders/{id}");
-        assert_eq!(set.message, "orders: target of GET /orders/{id} is now none (was as configured)");
+        assert_eq!(set.message, "orders: aim of GET /orders/{id} is now none (was none, as configured)");
+        assert_eq!(
+            set.preview,
+            "The aim of GET /orders/{id} (orders) will be none; now it is none, as configured."
+        );
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Lines {
         }
         let (common, differing) = apart(&all);
         let values = all.iter().flat_map(|l| [l.least, l.most]);
-        let scale = Some(scale_for(values, &unit));
+        let scale = Some(scale_for(values, &unit).fine());
         Self { all, common, differing, several, unit, scale, gap }
     }
 
@@ -122,7 +122,10 @@ impl Lines {
     }
 }
 
-/// The labels that all share, as PromQL writes them, and the names of the others, sorted. One series alone is not apart
+/// How many series are looked at to find out which labels vary most.
+const SAMPLED: usize = 1000;
+
+/// The labels that all share, as PromQL writes them, and the names of the others, those that vary most first. One series alone is not apart
 /// from anything.
 fn apart(all: &[Line]) -> (String, Vec<String>) {
     let [first, rest @ ..] = all else { return Default::default() };
@@ -143,6 +146,14 @@ fn apart(all: &[Line]) -> (String, Vec<String>) {
     for (name, _) in &shared {
         names.remove(name);
     }
+    // What varies most tells most: it comes first. A sample of the series is enough to know.
+    let every = all.len() / SAMPLED + 1;
+    let values = |name: &str| {
+        let seen: BTreeSet<Option<&str>> = all.iter().step_by(every).map(|line| line.labels.get(name)).collect();
+        seen.len()
+    };
+    let mut names: Vec<&str> = names.into_iter().collect();
+    names.sort_by_cached_key(|name| (std::cmp::Reverse(values(name)), *name));
     let common = first.labels.filter(|name| shared.iter().any(|(n, _)| *n == name));
     let common = if common.is_empty() { String::new() } else { common.to_string() };
     (common, names.into_iter().map(str::to_owned).collect())
@@ -151,8 +162,8 @@ fn apart(all: &[Line]) -> (String, Vec<String>) {
 /// `name a=1 b=2`: the labels of these names, without the noise of quotes.
 fn plain(labels: &Labels, names: &[String]) -> String {
     let name = names.iter().find(|name| *name == METRIC_NAME).and_then(|_| labels.get(METRIC_NAME));
-    let pairs = labels.iter().filter(|(n, _)| *n != METRIC_NAME && names.iter().any(|name| name == n));
-    let pairs = pairs.map(|(n, v)| format!("{n}={v}"));
+    let pairs = names.iter().filter(|name| *name != METRIC_NAME);
+    let pairs = pairs.filter_map(|name| Some(format!("{name}={}", labels.get(name)?)));
     let all: Vec<String> = name.map(str::to_owned).into_iter().chain(pairs).collect();
     if all.is_empty() { "(none)".to_owned() } else { all.join("  ") }
 }
@@ -255,6 +266,10 @@ mod tests {
         assert_eq!((lines.common.as_str(), lines.by()), ("up{instance=\"1\"}", Some("job")));
         let lines = Lines::new(vec![('A', "up", vec![up("a", "1"), up("b", "2")])], Unit::None, 0);
         assert_eq!(lines.short(&lines.all[1]), "instance=2  job=b");
+        let path = |instance, path| series(&[("instance", instance), ("path", path)], &[1.0]);
+        let all = vec![path("1", "/a"), path("1", "/b"), path("2", "/c")];
+        let lines = Lines::new(vec![('A', "up", all)], Unit::None, 0);
+        assert_eq!(lines.short(&lines.all[2]), "path=/c  instance=2", "what varies most comes first");
         let one = Lines::new(vec![('A', "1 + 1", vec![series(&[], &[2.0])])], Unit::None, 0);
         assert_eq!((one.short(&one.all[0]), one.common.as_str()), ("1 + 1", ""));
     }

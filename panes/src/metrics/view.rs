@@ -283,6 +283,7 @@ impl Metrics {
         chart.marks = &marks;
         chart.legend = legend;
         chart.gap = self.lines.gap;
+        chart.fine = true;
         let plot = chart.draw(cx.look, buffer, Rect { width: area.width.saturating_sub(1), ..area });
         let cut = self.list.table.len() > drawn.len() && !self.only;
         if cut && plot.width > 30 {
@@ -483,7 +484,7 @@ fn inner(area: Rect) -> Rect {
 
 /// How long something took: `3.1 ms`.
 fn took(micros: u64) -> String {
-    format!("{} ms", format::number(micros as f64 / 1e3))
+    format!("{} ms", format::figure(micros as f64 / 1e3))
 }
 
 /// A length of time as it is typed: `15m`, `1m30s`.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use quarterdeck_kernel::{Moment, Sample, Timestamp};
-use quarterdeck_services::{SignalSeries, Snapshot};
+use quarterdeck_services::{Signal, SignalSeries, Snapshot, TransactionView};
 use quarterdeck_widgets::heatmap::HeatColumn;
 
+use crate::signals::history;
 use crate::world::Query;
 
 /// The slot of [`Query::Signals`].
@@ -158,6 +159,33 @@ impl Lines {
         }
     }
 
+    /// The same with what is known by now, newer than any answer: charts and figures beside them then say the same.
+    pub(super) fn up_to_now(&self, snapshot: &Snapshot, service: &str, transaction: Option<&str>) -> Self {
+        let Some(view) = snapshot.service(service) else { return Self::default() };
+        let narrowed = transaction.and_then(|name| view.transaction(name));
+        let s = &view.signals;
+        let now = |whole: &Signal, part: fn(&TransactionView) -> Option<f64>| match transaction {
+            None => whole.value,
+            Some(_) => narrowed.and_then(part),
+        };
+        let with = |samples: &[Sample], value: Option<f64>| {
+            let mut samples = samples.to_vec();
+            let newer = samples.last().is_some_and(|last| last.t < snapshot.taken);
+            samples.extend(value.filter(|_| newer).map(|v| Sample { t: snapshot.taken, v }));
+            samples
+        };
+        Self {
+            rate: with(&self.rate, now(&s.rate, |t| t.rate)),
+            errors: with(&self.errors, now(&s.errors, |t| t.errors)),
+            p50: with(&self.p50, now(&s.p50, |t| t.p50)),
+            p95: with(&self.p95, now(&s.p95, |t| t.p95)),
+            p99: with(&self.p99, now(&s.p99, |t| t.p99)),
+            within: self.within.clone(),
+            attained: self.attained,
+            series: None,
+        }
+    }
+
     /// What the snapshot itself remembers: it can be drawn at once, before any answer.
     pub(super) fn of_history(snapshot: &Snapshot, service: &str, transaction: Option<&str>) -> Self {
         let Some(view) = snapshot.service(service) else { return Self::default() };
@@ -181,17 +209,6 @@ impl Lines {
             }),
         }
     }
-}
-
-/// A history of the snapshot with its times.
-pub(super) fn history(snapshot: &Snapshot, values: &[f64]) -> Vec<Sample> {
-    let step = quarterdeck_kernel::time::millis(snapshot.history_step);
-    let last = i64::try_from(values.len()).unwrap_or(0) - 1;
-    let at = |index: usize| {
-        let back = last.saturating_sub(i64::try_from(index).unwrap_or(i64::MAX));
-        snapshot.history_end.plus_millis(step.saturating_mul(back).saturating_neg())
-    };
-    values.iter().enumerate().map(|(index, v)| Sample { t: at(index), v: *v }).collect()
 }
 
 /// A latency heatmap, ready to be drawn.

@@ -11,9 +11,9 @@ use ratatui::layout::Rect;
 
 use super::asked::{Heat, Lines};
 use super::layout::below;
-use super::transactions::percent;
 use super::view::View;
 use crate::World;
+use crate::signals::percentile;
 
 /// In front of the width of a plot, in the name of its hit region: a click there is a time.
 pub(super) const TIME: &str = "time:";
@@ -72,7 +72,7 @@ pub(super) fn parts<'a>(
         }
         View::Within => {
             let aim = narrowed.and_then(|t| t.target);
-            let limits = aim.map(|v| (format!("aim {} %", percent(Some(v))), v)).into_iter().collect();
+            let limits = aim.map(|v| (format!("aim {} %", format::attained(v)), v)).into_iter().collect();
             Parts { lines: vec![("within the limit", &lines.within)], unit: Unit::Percent, limits }
         }
         View::Rate => {
@@ -106,7 +106,7 @@ pub(super) fn draw(
         right.push_str("asking … ");
     }
     if let (View::Within, Ok(Lines { attained: Some(part), .. })) = (view, drawn.lines) {
-        right = format!("{} % over {} ", percent(Some(*part)), format::span(cx.scope.range));
+        right = format!("{} % of the last {} ", format::attained(*part), format::span(cx.scope.range));
     }
     if drawn.more && drawn.first == Some(view) {
         right.push_str("v ▸");
@@ -158,16 +158,10 @@ fn draw_lines(
         say(cx, buffer, area, what, Role::Muted);
         return None;
     }
-    let roles = if view == View::Errors && drawn.service.signals.errors.broken_since.is_some() {
-        [Some(Role::Warning), None, None]
-    } else {
-        [None; 3]
-    };
     let series: Vec<Series<'_>> = parts
         .lines
         .iter()
-        .zip(roles)
-        .map(|((name, samples), role)| Series { role, ..Series::new(*name, samples) })
+        .map(|(name, samples)| Series { role: percentile(name), ..Series::new(*name, samples) })
         .collect();
     let thresholds: Vec<Threshold<'_>> = parts
         .limits

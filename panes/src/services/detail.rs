@@ -1,19 +1,17 @@
 //! The selected service beside or below the list: all that the snapshot knows, nothing asked.
 
-use quarterdeck_kernel::Sample;
 use quarterdeck_services::{ServiceView, Signal};
 use quarterdeck_ui::Context;
-use quarterdeck_widgets::chart::{Chart, Legend, Series, Threshold, Viewport};
 use quarterdeck_widgets::gauge::Gauge;
 use quarterdeck_widgets::sparkline::{self, Range};
 use quarterdeck_widgets::{Look, Role, Unit, format, rule, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::asked::history;
-use super::facts::{self, put_lines, signal_role, with_unit};
+use super::facts::{self, put_lines};
 use super::layout::below;
 use crate::World;
+use crate::signals::{self, Shown, figure, role as signal_role, value, with_unit};
 
 /// From this height on, latency has a chart of its own.
 const CHART: u16 = 26;
@@ -38,11 +36,11 @@ pub(super) fn draw(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, ser
         return;
     }
     let mut left = below(left, 1);
-    let charts = [("latency", CHART), ("throughput", TWO_CHARTS)];
-    for (title, least) in charts {
-        if area.height >= least && left.height >= 8 {
+    let charts = [(Shown::Latency, CHART), (Shown::Throughput, TWO_CHARTS)];
+    for (shown, least) in charts {
+        if area.height >= least && left.height >= 8 && shown.known(service) {
             let height = (left.height / 3).clamp(8, 12);
-            draw_chart(cx, buffer, Rect { height, ..left }, service, title);
+            signals::chart(cx, buffer, Rect { height, ..left }, service, shown, "");
             left = below(left, height);
         }
     }
@@ -77,9 +75,9 @@ fn draw_signals(look: &Look, buffer: &mut Buffer, area: Rect, service: &ServiceV
     if y < area.bottom() {
         let style = look.style(Role::Muted);
         text::put(buffer, area.x + 1, y, 10, "p50 p95", style);
-        let pair = format!("{}  {} ms", facts::value(&s.p50), facts::value(&s.p95));
+        let pair = format!("{}  {} ms", value(&s.p50), value(&s.p95));
         text::put(buffer, area.x + 12, y, area.width.saturating_sub(13), &pair, look.style(Role::Text));
-        let apdex = format!("apdex {}", format::number(s.apdex.unwrap_or(f64::NAN)));
+        let apdex = format!("apdex {}", figure(s.apdex));
         text::put_right(buffer, area.x, y, area.width.saturating_sub(2), &apdex, style);
         y += 1;
     }
@@ -88,15 +86,13 @@ fn draw_signals(look: &Look, buffer: &mut Buffer, area: Rect, service: &ServiceV
 
 fn draw_signal(look: &Look, buffer: &mut Buffer, area: Rect, (name, signal, unit): (&str, &Signal, &str)) {
     let role = signal_role(signal);
-    let value = if unit == "%" { signal.value.map(facts::rounded) } else { signal.value };
-    let shown = Signal { value, ..signal.clone() };
     text::put(buffer, area.x + 1, area.y, 10, name, look.style(Role::Muted));
     text::put(
         buffer,
         area.x + 12,
         area.y,
         16.min(area.width.saturating_sub(13)),
-        &with_unit(&shown, unit),
+        &with_unit(signal, unit),
         look.style(role),
     );
     let room = area.width.saturating_sub(31);
@@ -109,41 +105,11 @@ fn draw_signal(look: &Look, buffer: &mut Buffer, area: Rect, (name, signal, unit
     }
 }
 
-/// A chart of the snapshot's own history.
-fn draw_chart(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, service: &ServiceView, title: &str) {
-    let all = &cx.world.services;
-    let signals = &service.signals;
-    let line = |signal: &Signal| -> Vec<Sample> { history(all, &signal.history) };
-    let latency = title == "latency";
-    let lines =
-        if latency { [line(&signals.p99), line(&signals.p50)] } else { [line(&signals.rate), Vec::new()] };
-    let first = lines.iter().filter_map(|samples| samples.first()).map(|s| s.t).min();
-    let Some(first) = first.filter(|_| lines.iter().flatten().any(|s| s.v.is_finite())) else { return };
-    let span = all.history_end.as_millis().saturating_sub(first.as_millis());
-    rule::rule(cx.look, buffer, area, title, &format!("last {}", format::span(span)));
-    let names: &[&str] = if latency { &["p99", "p50"] } else { &["throughput"] };
-    let series: Vec<Series<'_>> =
-        names.iter().zip(&lines).map(|(name, line)| Series::new(*name, line)).collect();
-    let limit = if latency { signals.p99.limit } else { None };
-    let threshold = limit.map(|value| Threshold {
-        value,
-        label: format!("limit {}", Unit::Millis.full(value)).into(),
-        role: Role::Warning,
-    });
-    let marks = quarterdeck_ui::World::marks(cx.world, first, all.history_end, Some(&service.name));
-    let unit = if latency { Unit::Millis } else { Unit::PerSecond };
-    let mut chart = Chart::new(&series, Viewport::new(first, all.history_end), unit);
-    chart.thresholds = threshold.as_slice();
-    chart.marks = &marks;
-    chart.cursor = cx.scope.cursor;
-    chart.legend = if latency { Legend::Row } else { Legend::None };
-    let inside = below(area, 1);
-    chart.draw(cx.look, buffer, Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside });
-}
-
 /// Gauges where a limit is known, plain figures where not.
 pub(super) fn draw_resources(look: &Look, buffer: &mut Buffer, area: Rect, service: &ServiceView) {
-    let resources = &service.resources;
+    // What can be full comes first: it is what one looks for.
+    let mut resources: Vec<_> = service.resources.iter().collect();
+    resources.sort_by_key(|resource| resource.percent.is_none());
     let limit = service.signals.saturation.limit;
     let (x, width) = (area.x + 1, area.width.saturating_sub(2));
     let label = resources.iter().map(|r| text::width(&r.name)).max().unwrap_or(0).clamp(6, 14) as u16;
@@ -153,10 +119,10 @@ pub(super) fn draw_resources(look: &Look, buffer: &mut Buffer, area: Rect, servi
             let amount = match (&*r.unit, r.percent) {
                 // What is measured in per cent is not told twice.
                 ("%" | "percent", Some(_)) => String::new(),
-                ("" | "1", _) => format::number(r.value),
+                ("" | "1", _) => format::figure(r.value),
                 (unit, _) => Unit::named(unit).full(r.value),
             };
-            let part = r.percent.map(|p| format!("  {:>4} %", facts::part(p)));
+            let part = r.percent.map(|p| format!("  {:>5} %", format::figure(p)));
             (r, format!("{amount}{}", part.unwrap_or_default()))
         })
         .collect();
@@ -194,8 +160,8 @@ fn draw_busiest(look: &Look, buffer: &mut Buffer, area: Rect, service: &ServiceV
     for (t, y) in service.transactions.iter().zip(area.y + 1..area.bottom()) {
         let figures = format!(
             "{} /s  {} ms",
-            format::number(t.rate.unwrap_or(f64::NAN)),
-            format::number(t.p99.unwrap_or(f64::NAN))
+            figure(t.rate),
+            figure(t.p99)
         );
         let role = if t.broken_since.is_some() { Role::Warning } else { Role::Text };
         let taken = text::put_right(buffer, area.x + 1, y, room, &figures, look.style(Role::Muted));

@@ -12,7 +12,7 @@ use super::charts::{self, Drawn};
 use super::layout::{ListLayout, OneLayout, below};
 use super::list::ServiceRows;
 use super::transactions::TransactionRows;
-use super::{Opened, Services, detail, facts, rows_len, views};
+use super::{Opened, Services, detail, facts, resources, rows_len, views};
 use crate::World;
 
 impl Services {
@@ -63,8 +63,14 @@ impl Services {
         let merged = layout.facts.height <= 4;
         let mut head = facts::head(look, &cx.world.services, service, now, merged);
         let narrowed = open.transaction.as_deref().and_then(|name| service.transaction(name));
-        head.push(facts::figures(look, service, narrowed, area.width));
+        if !resources::tells(service) {
+            head.push(facts::figures(look, service, narrowed, area.width));
+        }
         facts::put_lines(buffer, below(layout.facts, 1), &head);
+        if resources::tells(service) {
+            let used = self.resources.answer().map(|used| used.as_ref().map_err(String::as_str));
+            return resources::draw(cx, buffer, below(area, layout.facts.height), service, used);
+        }
         let mut hits = self.draw_charts(cx, buffer, &layout, service, open);
         self.draw_transactions(cx, buffer, &layout, service, open);
         hits.push(Hit { area: below(layout.transactions, 1), target: "transactions".to_owned() });
@@ -84,6 +90,10 @@ impl Services {
         // Until the first answer comes, the snapshot's own history is better than nothing.
         let history;
         let lines = match self.signals.answer() {
+            Some(Ok(lines)) if cx.scope.moment == Moment::Live => {
+                history = lines.up_to_now(&cx.world.services, &service.name, open.transaction.as_deref());
+                Ok(&history)
+            }
             Some(Ok(lines)) => Ok(lines),
             Some(Err(why)) => Err(why.as_str()),
             None if cx.scope.moment == Moment::Live => {

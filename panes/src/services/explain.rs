@@ -7,9 +7,9 @@ use quarterdeck_widgets::{Glyph, Look, Role, format, popup, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::facts::{Line, value};
-use super::transactions::percent;
+use super::facts::Line;
 use crate::World;
+use crate::signals::value;
 
 /// Columns that the panel takes at most.
 const WIDTH: u16 = 96;
@@ -62,7 +62,7 @@ fn lines(cx: &Context<'_, World>, service: &ServiceView, width: usize) -> Vec<Li
         ]);
     }
     limits(look, service, &mut out);
-    levels(look, service, &mut out);
+    levels(look, all, service, &mut out);
     needs(look, all, service, &mut out);
     origins(cx, service, width, &mut out);
     out
@@ -89,7 +89,7 @@ fn limits(look: &Look, service: &ServiceView, out: &mut Vec<Line>) {
     for (name, signal, unit) in rows {
         let unit = if signal.value.is_some() { unit } else { "" };
         let figure = format!("{:>12}", format!("{} {unit}", value(signal)).trim_end());
-        let limit = signal.limit.map_or_else(|| "none".to_owned(), format::number);
+        let limit = signal.limit.map_or_else(|| "none".to_owned(), format::figure);
         let (verdict, role) = match (signal.value, signal.limit) {
             (Some(v), Some(l)) if signal.broken_since.is_some() && v <= l => {
                 ("within again, but not for long enough to count".to_owned(), Role::Warning)
@@ -127,22 +127,23 @@ fn limits(look: &Look, service: &ServiceView, out: &mut Vec<Line>) {
 }
 
 /// Transactions that must keep a service level.
-fn levels(look: &Look, service: &ServiceView, out: &mut Vec<Line>) {
+fn levels(look: &Look, all: &Snapshot, service: &ServiceView, out: &mut Vec<Line>) {
     let limited: Vec<_> = service.transactions.iter().filter(|t| t.threshold.is_some()).collect();
     if limited.is_empty() {
         return;
     }
     heading(look, "SERVICE LEVELS", out);
+    let over = format::span(quarterdeck_kernel::time::millis(all.range));
     for t in limited {
-        let aim = t.target.map_or_else(String::new, |aim| format!(", aim {} %", percent(Some(aim))));
+        let aim = t.target.map_or_else(String::new, |aim| format!(", aim {} %", format::attained(aim)));
         let role = if t.broken_since.is_some() { Role::Warning } else { Role::Text };
         out.push(vec![
             (format!("{}  ", t.name), look.style(Role::Muted)),
             (
                 format!(
-                    "{} % within {} ms{aim}",
-                    percent(t.attainment),
-                    format::number(t.threshold.unwrap_or(f64::NAN))
+                    "{} % of the last {over} within {} ms{aim}",
+                    format::attained(t.attainment.unwrap_or(f64::NAN)),
+                    format::figure(t.threshold.unwrap_or(f64::NAN))
                 ),
                 look.style(role),
             ),

@@ -1,11 +1,13 @@
 //! What is said about a service in words: why it is not well, what it needs, whose it is.
 
 use quarterdeck_kernel::{Health, Timestamp};
-use quarterdeck_services::{Breach, Limited, ServiceView, Signal, Snapshot, TransactionView};
+use quarterdeck_services::{ServiceView, Signal, Snapshot, TransactionView};
 use quarterdeck_widgets::{Glyph, Look, Role, format, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+
+use crate::signals::{figure, role as signal_role, with_unit};
 
 /// A line of pieces in several styles.
 pub(super) type Line = Vec<(String, Style)>;
@@ -25,22 +27,32 @@ pub(super) fn wrap(lines: Vec<Line>, width: usize) -> Vec<Line> {
     for line in lines {
         let mut current = Line::new();
         let mut used = 0;
-        for (piece, style) in &line {
-            for word in piece.split_inclusive(' ') {
-                let taken = text::width(word.trim_end());
-                if used > 0 && used + taken > width {
-                    if let Some((last, _)) = current.last_mut() {
-                        last.truncate(last.trim_end().len());
-                    }
-                    out.push(std::mem::take(&mut current));
-                    used = 0;
-                    if word.trim().is_empty() || word.trim() == "·" {
-                        continue;
-                    }
-                }
-                used += text::width(word);
-                current.push((word.to_owned(), *style));
+        let words: Vec<(&str, Style)> = line
+            .iter()
+            .flat_map(|(piece, style)| piece.split_inclusive(' ').map(move |word| (word, *style)))
+            .collect();
+        // A sign belongs to its word, and a number to its unit: they do not part at the end of a line.
+        let holds = |word: &str| {
+            let word = word.trim_end();
+            !word.is_empty() && word != "·" && !word.contains(|c: char| c.is_alphabetic() || c == ',')
+        };
+        for (place, (word, style)) in words.iter().enumerate() {
+            let mut taken = text::width(word.trim_end());
+            for pair in words[place..].windows(2).take_while(|pair| holds(pair[0].0)) {
+                taken += 1 + text::width(pair[1].0.trim_end());
             }
+            if used > 0 && used + taken > width {
+                if let Some((last, _)) = current.last_mut() {
+                    last.truncate(last.trim_end().len());
+                }
+                out.push(std::mem::take(&mut current));
+                used = 0;
+                if word.trim().is_empty() || word.trim() == "·" {
+                    continue;
+                }
+            }
+            used += text::width(word);
+            current.push(((*word).to_owned(), *style));
         }
         out.push(current);
     }
@@ -98,22 +110,13 @@ pub(super) fn reason(look: &Look, all: &Snapshot, service: &ServiceView, now: Ti
         }
         line.push((format!("{} ", look.glyph(breach.health)), look.style(breach.health)));
         line.push((breach.text.clone(), look.style(breach.health)));
-        let recovering = if recovers(breach) { ", recovering" } else { "" };
+        let recovering = if breach.recovering() { ", recovering" } else { "" };
         line.push((format!(", since {}{recovering}", format::ago(breach.since, now)), muted));
     }
     if let Some(worst) = worst_need(all, service) {
         line.push((format!(" · {} is {} too", worst.name, worst.health.as_str()), look.style(worst.health)));
     }
     line
-}
-
-/// Whether the value is within its limit again, only not for long enough to count as mended.
-fn recovers(breach: &Breach) -> bool {
-    match breach.what {
-        Limited::Latency | Limited::Errors | Limited::Saturation => breach.value <= breach.limit,
-        Limited::Transaction(_) => breach.value >= breach.limit,
-        Limited::Targets => false,
-    }
 }
 
 /// The worst of the services that it needs, if one is not well.
@@ -227,9 +230,8 @@ pub(super) fn figures(
     put("rate", with_unit(&s.rate, "/s"), signal_role(&s.rate));
     put("errors", with_unit(&s.errors, "%"), signal_role(&s.errors));
     put("p99", with_unit(&s.p99, "ms"), signal_role(&s.p99));
-    let saturation = Signal { value: s.saturation.value.map(rounded), ..s.saturation.clone() };
-    put(full, with_unit(&saturation, "%"), signal_role(&saturation));
-    put("apdex", format::number(s.apdex.unwrap_or(f64::NAN)), known(s.apdex));
+    put(full, with_unit(&s.saturation, "%"), signal_role(&s.saturation));
+    put("apdex", figure(s.apdex), known(s.apdex));
     put("p50", with_unit(&s.p50, "ms"), signal_role(&s.p50));
     put("p95", with_unit(&s.p95, "ms"), signal_role(&s.p95));
     line
@@ -242,47 +244,6 @@ pub(super) fn has_limit(service: &ServiceView) -> bool {
         .into_iter()
         .any(|signal| signal.limit.is_some())
         || service.transactions.iter().any(|t| t.target.is_some())
-}
-
-pub(super) fn value(signal: &Signal) -> String {
-    format::number(signal.value.unwrap_or(f64::NAN))
-}
-
-/// To the hundredth.
-pub(super) fn rounded(percent: f64) -> f64 {
-    (percent * 100.0).round() / 100.0
-}
-
-/// Per cent, to the hundredth: nobody needs to know that a pool is 0.0785 % full.
-pub(super) fn part(percent: f64) -> String {
-    format::number(rounded(percent))
-}
-
-/// A value beside its limit: `84 (50)`.
-pub(super) fn with_limit(signal: &Signal) -> String {
-    match signal.limit {
-        Some(limit) => format!("{} ({})", value(signal), format::number(limit)),
-        None => value(signal),
-    }
-}
-
-/// `84 ms (50)`
-pub(super) fn with_unit(signal: &Signal, unit: &str) -> String {
-    let limit = signal.limit.map(|limit| format!(" ({})", format::number(limit))).unwrap_or_default();
-    match signal.value {
-        Some(_) => format!("{} {unit}{limit}", value(signal)),
-        None => format!("{}{limit}", value(signal)),
-    }
-}
-
-/// Quiet when healthy: colour only for what is over its limit.
-pub(super) fn signal_role(signal: &Signal) -> Role {
-    match (signal.value, signal.limit) {
-        _ if signal.broken_since.is_some() => Role::Warning,
-        (Some(v), Some(limit)) if v > limit => Role::Warning,
-        (Some(_), _) => Role::Text,
-        (None, _) => Role::Faint,
-    }
 }
 
 /// `▲ degraded 2 m`, for the right end of a rule.
@@ -316,5 +277,19 @@ pub(super) fn join(look: &Look, buffer: &mut Buffer, x: u16, top: u16, bottom: u
             Some("┬" | "┴") => text::cell(buffer, x, y, "┼", style),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_stay_with_their_words_and_numbers_with_their_units() {
+        let style = Style::new();
+        let line = vec![("needs  ● ".to_owned(), style), ("risk  ● broker".to_owned(), style), (", since 48 s".to_owned(), style)];
+        let lines: Vec<String> =
+            wrap(vec![line], 16).iter().map(|l| l.iter().map(|(piece, _)| piece.as_str()).collect()).collect();
+        assert_eq!(lines, ["needs  ● risk", "● broker, since", "48 s"]);
     }
 }

@@ -7,20 +7,20 @@ use quarterdeck_kernel::Health;
 use quarterdeck_services::{ServiceView, Signal};
 use quarterdeck_ui::Context;
 use quarterdeck_widgets::sparkline::{self, Range};
-use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
+use quarterdeck_widgets::table::{Align, CellPainter, Column, Order, Rows};
 use quarterdeck_widgets::{Role, format};
 
-use super::facts::{self, signal_role, value, with_limit};
 use crate::World;
+use crate::signals::{FITTED, figure, role as signal_role, value, with_limit};
 
 pub(super) const COLUMNS: [Column; 12] = [
     Column::flex("service", "SERVICE", 12).weight(3).at_most(28),
     Column::fixed("health", "HEALTH", 10),
-    Column::number("rate", "RATE /s", 8),
+    Column::number("rate", "RATE /s", 9),
     Column::number("errors", "ERR % (lim)", 11),
     Column::number("p50", "P50 ms", 7).priority(5),
     Column::number("p95", "P95 ms", 7).priority(4),
-    Column::number("p99", "P99 ms (lim)", 12),
+    Column::number("p99", "P99 ms (lim)", 13),
     Column::fixed("trend", "P99 TREND", 12).priority(6),
     Column::number("saturation", "SAT %", 6).priority(1),
     // The worst has the least, and the worst is what one sorts for.
@@ -33,6 +33,8 @@ pub(super) const COLUMNS: [Column; 12] = [
 pub(super) struct ServiceRows<'a> {
     services: Vec<&'a Arc<ServiceView>>,
     p99: Range,
+    /// How the numbers of each column line up.
+    aligned: [format::Aligned; COLUMNS.len()],
 }
 
 impl<'a> ServiceRows<'a> {
@@ -41,7 +43,12 @@ impl<'a> ServiceRows<'a> {
         let all = cx.world.services.services.iter();
         let services: Vec<_> = all.filter(|s| scope.is_none_or(|wanted| *s.name == *wanted)).collect();
         let p99 = Range::from_zero(services.iter().flat_map(|s| s.signals.p99.history.iter().copied()));
-        Self { services, p99 }
+        let mut rows = Self { services, p99, aligned: [format::Aligned::default(); COLUMNS.len()] };
+        rows.aligned = std::array::from_fn(|column| match COLUMNS[column].align {
+            Align::Right => format::Aligned::of((0..rows.len().min(FITTED)).map(|row| rows.text(row, column))),
+            Align::Left => format::Aligned::default(),
+        });
+        rows
     }
 
     /// The names in the given order of rows.
@@ -71,8 +78,8 @@ impl Rows for ServiceRows<'_> {
             "p95" => value(&signals.p95).into(),
             "p99" => with_limit(&signals.p99).into(),
             "trend" => "".into(),
-            "saturation" => facts::part(signals.saturation.value.unwrap_or(f64::NAN)).into(),
-            "apdex" => format::number(signals.apdex.unwrap_or(f64::NAN)).into(),
+            "saturation" => value(&signals.saturation).into(),
+            "apdex" => figure(signals.apdex).into(),
             "owner" => service.owner.as_deref().unwrap_or_default().into(),
             _ if service.targets.total == 0 => "·".into(),
             _ => format!("{}/{}", service.targets.up, service.targets.total).into(),
@@ -102,7 +109,8 @@ impl Rows for ServiceRows<'_> {
     fn draw(&self, row: usize, column: usize, cell: &mut CellPainter<'_>) {
         let service = self.services[row];
         let signals = &service.signals;
-        let text = self.text(row, column);
+        let unknown = self.text(row, column) == format::UNKNOWN;
+        let text = self.aligned[column].fit(&self.text(row, column));
         match COLUMNS[column].id {
             "service" if service.health == Health::Unknown => cell.role(&text, Role::Muted),
             "health" if service.health == Health::Ok => cell.state(service.health, &text, Role::Muted),
@@ -129,7 +137,7 @@ impl Rows for ServiceRows<'_> {
             "owner" => cell.role(&text, Role::Muted),
             "up" if service.targets.up < service.targets.total => cell.role(&text, Role::Warning),
             "up" => cell.role(&text, Role::Muted),
-            _ if text == "·" => cell.role(&text, Role::Faint),
+            _ if unknown => cell.role(&text, Role::Faint),
             _ => cell.text(&text),
         }
     }

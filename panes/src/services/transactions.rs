@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use quarterdeck_services::{ServiceView, TransactionView};
 use quarterdeck_widgets::sparkline::{self, Range};
-use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
+use quarterdeck_widgets::table::{Align, CellPainter, Column, Order, Rows};
 use quarterdeck_widgets::{Role, format};
+
+use crate::signals::{FITTED, figure};
 
 pub(super) const COLUMNS: [Column; 11] = [
     Column::flex("transaction", "TRANSACTION", 16).weight(4).at_most(44),
@@ -27,6 +29,8 @@ pub(super) struct TransactionRows<'a> {
     narrowed: Option<&'a str>,
     rate: Range,
     p99: Range,
+    /// How the numbers of each column line up.
+    aligned: [format::Aligned; COLUMNS.len()],
 }
 
 impl<'a> TransactionRows<'a> {
@@ -35,7 +39,13 @@ impl<'a> TransactionRows<'a> {
         let range = |history: fn(&TransactionView) -> &[f64]| {
             Range::from_zero(transactions.iter().flat_map(|t| history(t).iter().copied()))
         };
-        Self { transactions, narrowed, rate: range(|t| &t.rate_history), p99: range(|t| &t.p99_history) }
+        let (rate, p99) = (range(|t| &t.rate_history), range(|t| &t.p99_history));
+        let mut rows = Self { transactions, narrowed, rate, p99, aligned: [format::Aligned::default(); COLUMNS.len()] };
+        rows.aligned = std::array::from_fn(|column| match COLUMNS[column].align {
+            Align::Right => format::Aligned::of((0..rows.len().min(FITTED)).map(|row| rows.text(row, column))),
+            Align::Left => format::Aligned::default(),
+        });
+        rows
     }
 }
 
@@ -86,7 +96,8 @@ impl Rows for TransactionRows<'_> {
 
     fn draw(&self, row: usize, column: usize, cell: &mut CellPainter<'_>) {
         let t = &self.transactions[row];
-        let text = self.text(row, column);
+        let unknown = self.text(row, column) == format::UNKNOWN;
+        let text = self.aligned[column].fit(&self.text(row, column));
         let broken = t.broken_since.is_some();
         let trend = |history: &[f64], range, role, cell: &mut CellPainter<'_>| {
             let values = sparkline::resample(history, usize::from(cell.width()).saturating_sub(1));
@@ -102,37 +113,17 @@ impl Rows for TransactionRows<'_> {
             "p99" if broken && t.p99 > t.threshold => cell.role(&text, Role::Warning),
             "threshold" => cell.role(&text, if t.threshold.is_some() { Role::Muted } else { Role::Faint }),
             "errors" if t.errors == Some(0.0) => cell.role(&text, Role::Faint),
-            _ if text == "·" => cell.role(&text, Role::Faint),
+            _ if unknown => cell.role(&text, Role::Faint),
             _ => cell.text(&text),
         }
     }
 }
 
 fn number(value: Option<f64>) -> Cow<'static, str> {
-    format::number(value.unwrap_or(f64::NAN)).into()
+    figure(value).into()
 }
 
-/// Per cent near a hundred needs its second decimal: 99.95 is not 100.
-pub(super) fn percent(value: Option<f64>) -> String {
-    match value {
-        Some(v) if v > 90.0 && v < 100.0 => {
-            let text = format!("{:.2}", (v * 100.0).floor() / 100.0);
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        }
-        other => format::number(other.unwrap_or(f64::NAN)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::percent;
-
-    #[test]
-    fn nearly_all_is_not_all() {
-        assert_eq!(percent(Some(99.999)), "99.99");
-        assert_eq!(percent(Some(99.5)), "99.5");
-        assert_eq!(percent(Some(100.0)), "100");
-        assert_eq!(percent(Some(42.123)), "42.1");
-        assert_eq!(percent(None), "·");
-    }
+/// A percentage of which a hundred is the aim.
+fn percent(value: Option<f64>) -> String {
+    format::attained(value.unwrap_or(f64::NAN))
 }

@@ -93,7 +93,7 @@ impl Rows for FeedRows<'_> {
             "feed" => (&*feed.name).into(),
             "state" => words(feed.state, self.now).into(),
             "error" => feed.last_error.as_ref().map(|(_, why)| &**why).unwrap_or_default().into(),
-            id => format::number(Self::number(feed, id)).into(),
+            id => format::figure(Self::number(feed, id)).into(),
         }
     }
 

@@ -145,7 +145,7 @@ impl Rows for MessageRows {
         let Some(found) = self.row(row) else { return "".into() };
         match column {
             0 => self.look.clock_millis(found.received).into(),
-            1 => format::number(Self::lag(found).unwrap_or(f64::NAN)).into(),
+            1 => format::figure(Self::lag(found).unwrap_or(f64::NAN)).into(),
             _ if self.is_message(column) => (&*found.raw).into(),
             _ => match self.field(row, column) {
                 Some(Cell::Text(text)) => (&**text).into(),

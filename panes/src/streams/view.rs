@@ -208,7 +208,7 @@ fn summary(world: &World) -> String {
     for (count, word) in [(stale, "stale"), (down, "not connected"), (paused, "paused")] {
         parts.extend((count > 0).then(|| format!("{count} {word}")));
     }
-    parts.push(format!("{} msg/s", format::number(rate)));
+    parts.push(format!("{} msg/s", format::figure(rate)));
     parts.join(" · ")
 }
 
@@ -266,7 +266,7 @@ fn draw_rate(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, feed: &Fe
     }
     let at = cx.scope.cursor.and_then(|at| rate_at(feed, at));
     let mut spans: Vec<(String, Role)> = vec![(" messages /s".to_owned(), Role::Muted)];
-    spans.extend(at.map(|n| (format!(" {} at the cursor", format::number(n)), Role::Text)));
+    spans.extend(at.map(|n| (format!(" {} at the cursor", format::figure(n)), Role::Text)));
     if gaps > 0 {
         spans.push((
             format!(" {} {} missing", look.glyph(Glyph::Warning), format::grouped(gaps)),

@@ -139,9 +139,16 @@ fn a_limit_is_set_on_what_is_selected() {
         ("services.limit".to_owned(), orders.clone(), BTreeMap::new())
     );
     desk.open();
-    let args =
-        [("limit", "threshold"), ("transaction", "POST /orders")].map(|(k, v)| (k.to_owned(), v.to_owned()));
-    assert_eq!(dispatched(desk.command("limit")), ("services.limit".to_owned(), orders, args.into()));
+    let args = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    assert_eq!(
+        dispatched(desk.command("limit")),
+        ("services.limit".to_owned(), orders.clone(), args(&[("transaction", "POST /orders")])),
+        "beside a transaction, which limit is meant is asked"
+    );
+    let effects = desk.command("open");
+    desk.reply(&effects);
+    let threshold = args(&[("limit", "threshold"), ("transaction", "POST /orders")]);
+    assert_eq!(dispatched(desk.command("limit")), ("services.limit".to_owned(), orders, threshold));
 }
 
 #[test]
@@ -157,10 +164,11 @@ fn the_ways_from_here() {
     assert!(matches!(&effects[..], [Effect::Copy(url)] if url.ends_with("/orders")), "{}", told(&effects));
     let effects = desk.command("changed");
     assert!(
-        matches!(&effects[..], [Effect::Scope(s), Effect::Show("timeline")] if s.service.as_deref() == Some("orders"))
+        matches!(&effects[..], [Effect::Open { pane: "timeline", subject }] if subject.id == "orders"),
+        "what changed is asked of the timeline alone: {}",
+        told(&effects)
     );
-    desk.scope.service = None;
-    desk.event(Event::Scope);
+    assert_eq!(desk.scope.service, None);
     desk.command("cause");
     assert_eq!(desk.selection().as_deref(), Some("service:broker"), "the sick dependency");
     desk.command("next");
@@ -269,5 +277,56 @@ fn a_service_that_goes_is_said_to_be_gone() {
     assert_eq!(desk.hints(), ["services.back"]);
     for verb in ["view", "explain", "limit", "down", "picture", "next"] {
         desk.command(verb);
+    }
+}
+
+#[test]
+fn a_host_has_a_page_of_its_own() {
+    let resource = |name: &str, unit: &str, value: f64, percent: Option<f64>| quarterdeck_services::Resource {
+        name: name.into(),
+        unit: unit.into(),
+        value,
+        percent,
+    };
+    let host = quarterdeck_services::ServiceView {
+        name: "host".into(),
+        health: quarterdeck_kernel::Health::Ok,
+        selectors: vec!["{job=\"host\"}".to_owned(), "{service=\"host\"}".to_owned()],
+        resources: vec![
+            resource("cpu", "cores", 1.2, Some(30.0)),
+            resource("disk", "%", 61.0, Some(61.0)),
+            resource("load", "1", 0.9, None),
+            resource("memory", "bytes", 4e9, Some(52.0)),
+            resource("received", "bytes/s", 12_000.0, None),
+        ],
+        ..quarterdeck_services::ServiceView::default()
+    };
+    let services = vec![std::sync::Arc::new(host)];
+    let snapshot = quarterdeck_services::Snapshot { version: 1, services, ..Default::default() };
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        let mut desk = Desk::with(snapshot.clone(), width, height);
+        let effects = desk.command("open");
+        assert_eq!(slots(&effects), ["resources"], "no charts of requests are asked for");
+        let Some(Effect::Query { query: Query::Range { exprs, from, .. }, .. }) = effects.first() else {
+            panic!("{}", told(&effects))
+        };
+        let points = |value: f64| (0..60).map(|i| (from.plus_millis(i * 15_000), value)).collect();
+        let series = |value: f64| quarterdeck_panes::world::EvaluatedSeries {
+            labels: quarterdeck_kernel::Labels::default(),
+            points: points(value),
+        };
+        let results = (0..exprs.len())
+            .map(|n| Ok(quarterdeck_panes::world::Evaluated { series: vec![series(10.0 + n as f64)], ..Default::default() }))
+            .collect();
+        desk.event(Event::Answer { slot: "resources", answer: Ok(Answer::Range(results)) });
+        let screen = desk.screen();
+        for word in ["cpu", "memory", "resources", "61 %", "no limit is set"] {
+            assert!(screen.contains(word), "{word} at {width}×{height}:\n{screen}");
+        }
+        assert!(!screen.contains("nothing is known") && !screen.contains("latency"), "{screen}");
+        if width >= 120 {
+            assert!(screen.contains("─ disk") && screen.contains("─ network"), "{screen}");
+        }
+        assert!(!desk.hints().contains(&"services.picture"));
     }
 }

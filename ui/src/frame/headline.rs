@@ -18,10 +18,14 @@ pub(crate) fn draw(
     let mut end = area.right().saturating_sub(1);
     if let Some((key, title)) = help {
         let pieces = [(key, look.style(Role::Key)), (format!(" {title}"), look.style(Role::Muted))];
-        let width = u16::try_from(super::pieces_width(&pieces)).unwrap_or(u16::MAX);
+        // The sentence comes first: where it would be cut, the key alone must do.
+        let told = text::width(&headline.text) + 4;
+        let whole = super::pieces_width(&pieces);
+        let pieces = if told + whole > usize::from(area.width) { &pieces[..1] } else { &pieces[..] };
+        let width = u16::try_from(super::pieces_width(pieces)).unwrap_or(u16::MAX);
         if width < area.width / 2 {
             let at = end.saturating_sub(width);
-            text::put_spans(buffer, at, area.y, width, &pieces);
+            text::put_spans(buffer, at, area.y, width, pieces);
             end = at.saturating_sub(2);
         }
     }

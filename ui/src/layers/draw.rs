@@ -177,14 +177,26 @@ impl Ask {
     pub(crate) fn draw(&self, hints: &str, look: &Look, buffer: &mut Buffer, area: Rect) {
         let matching = self.matching();
         let rows = matching.len().min(8);
-        let place = centred(area, area.width.saturating_sub(8).min(72), clip(rows + 6));
-        let subject = self.draft.invocation.subject.as_ref().map_or(String::new(), |s| format!(" {}", s.id));
-        let inner = float(look, buffer, place, &format!("{}{subject}", self.draft.spec.title), hints);
+        let width = area.width.saturating_sub(8).min(72);
+        // What holds now stands first, what may be written below it.
+        let told = self.situation.iter().map(|text| (text.as_str(), Role::Text));
+        let told = told.chain([(self.arg.description, Role::Muted)]);
+        let told: Vec<(String, Role)> = told
+            .flat_map(|(words, role)| {
+                text::wrap(words, usize::from(width.saturating_sub(4))).into_iter().map(move |l| (l, role))
+            })
+            .collect();
+        let place = centred(area, width, clip(rows + told.len() + 5));
+        let mut inner = float(look, buffer, place, &self.title, hints);
         if inner.height < 2 || inner.width < 8 {
             return;
         }
         let room = inner.width - 2;
-        text::put(buffer, inner.x + 1, inner.y, room, self.arg.description, look.style(Role::Muted));
+        let lines = clip(told.len()).clamp(1, inner.height - 1);
+        for ((words, role), y) in told.iter().zip(inner.y..inner.y + lines) {
+            text::put(buffer, inner.x + 1, y, room, words, look.style(*role));
+        }
+        inner = Rect { y: inner.y + lines - 1, height: inner.height + 1 - lines, ..inner };
         let label = format!("{} {} ", self.arg.name, look.glyph(Glyph::Prompt));
         let used = text::put(buffer, inner.x + 1, inner.y + 1, room, &label, look.style(Role::Accent));
         let typed = Rect::new(inner.x + 1 + used, inner.y + 1, room.saturating_sub(used), 1);
@@ -194,6 +206,7 @@ impl Ask {
             text::put(buffer, inner.x + 1, inner.y + 2, room, &words, look.style(Role::Warning));
         }
         let first = self.picked.map_or(0, |p| (p + 1).saturating_sub(rows));
+        let widest = clip(matching.iter().map(|c| text::width(c)).max().unwrap_or(0));
         for (row, completion) in matching.iter().skip(first).take(rows).enumerate() {
             let y = inner.y + 3 + clip(row);
             if y >= inner.bottom() {
@@ -204,6 +217,11 @@ impl Ask {
                 text::put(buffer, inner.x, y, 1, look.glyph(Glyph::Bar), look.style(Role::Accent));
             }
             text::put(buffer, inner.x + 2, y, room - 1, completion, look.style(Role::Text));
+            if let Some(note) = self.notes.get(*completion) {
+                let x = inner.x + 4 + widest;
+                let room = inner.right().saturating_sub(x + 1);
+                text::put(buffer, x, y, room, note, look.style(Role::Muted));
+            }
         }
     }
 }
@@ -231,7 +249,8 @@ impl Confirm {
         if self.preview.is_empty() {
             lines.extend(text::wrap(spec.description, room).into_iter().map(|l| (l, look.style(Role::Text))));
         }
-        for (name, value) in &invocation.args {
+        // What will happen tells the arguments already; where nothing tells it, they do.
+        for (name, value) in invocation.args.iter().filter(|_| self.preview.is_empty()) {
             lines.push((format!("{name} = {value}"), look.style(Role::Muted)));
         }
         if let Some(reason) = invocation.reason.as_ref().filter(|_| self.reason.is_none()) {
@@ -242,8 +261,7 @@ impl Confirm {
             lines.push(("this cannot be undone from here".to_owned(), look.style(Role::Warning)));
         }
         let place = centred(area, width, clip(lines.len() + 5 + usize::from(self.reason.is_some())));
-        let subject = invocation.subject.as_ref().map_or(String::new(), |s| format!(" {}", s.id));
-        let inner = float(look, buffer, place, &format!("{}{subject}?", spec.title), hints);
+        let inner = float(look, buffer, place, &format!("{}?", self.title), hints);
         if inner.height < 3 || inner.width < 12 {
             return Vec::new();
         }

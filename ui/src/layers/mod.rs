@@ -5,6 +5,8 @@ pub(crate) mod line;
 pub(crate) mod picker;
 mod validate;
 
+use std::collections::BTreeMap;
+
 use quarterdeck_kernel::{ActionSpec, ArgSpec, Danger, Invocation};
 
 pub(crate) use self::line::Line;
@@ -33,9 +35,15 @@ impl Draft {
 /// Asks for one argument.
 pub(crate) struct Ask {
     pub draft: Draft,
+    /// What is about to be done.
+    pub title: String,
+    /// What holds now of that which the argument would change.
+    pub situation: Option<String>,
     pub arg: ArgSpec,
     pub line: Line,
     pub completions: Vec<String>,
+    /// A few words on completions.
+    pub notes: BTreeMap<String, String>,
     pub picked: Option<usize>,
     pub error: Option<String>,
 }
@@ -63,6 +71,8 @@ pub(crate) enum Button {
 /// Asks for a yes, or for the target's name.
 pub(crate) struct Confirm {
     pub draft: Draft,
+    /// What is about to be done.
+    pub title: String,
     pub preview: Vec<String>,
     pub focus: Button,
     /// What was typed of the target's name, for destructive actions.

@@ -85,17 +85,41 @@ impl<W: World> Shell<W> {
     /// The next step of a draft: an argument, the confirmation, or the dispatch.
     pub(super) fn advance(&mut self, draft: Draft) {
         if let Some(arg) = draft.missing().cloned() {
-            let completions = self.completions(&draft, &arg);
-            let ask = Ask { draft, arg, line: Line::default(), completions, picked: None, error: None };
-            self.layers.push(Layer::Ask(ask));
+            let chosen = self.world.choices(&draft.invocation, arg.name);
+            let (completions, notes) = match chosen {
+                Some(choices) => (choices.iter().map(|(c, _)| c.clone()).collect(), choices.into_iter().collect()),
+                None => (self.completions(&draft, &arg), BTreeMap::new()),
+            };
+            let (title, situation) = (self.title(&draft), self.world.situation(&draft.invocation, arg.name));
+            let (line, picked, error) = (Line::default(), None, None);
+            self.layers.push(Layer::Ask(Ask {
+                draft,
+                title,
+                situation,
+                arg,
+                line,
+                completions,
+                notes,
+                picked,
+                error,
+            }));
         } else if draft.spec.danger == Danger::Safe {
             self.dispatch(draft);
         } else {
             let preview = self.world.preview(&draft.invocation);
             let (focus, typed) = (Button::Cancel, Line::default());
-            let confirm = Confirm { draft, preview, focus, typed, wrong: false, reason: None };
+            let title = self.title(&draft);
+            let confirm = Confirm { draft, title, preview, focus, typed, wrong: false, reason: None };
             self.layers.push(Layer::Confirm(confirm));
         }
+    }
+
+    /// How a dialog about a draft is headed.
+    fn title(&self, draft: &Draft) -> String {
+        self.world.title(&draft.invocation).unwrap_or_else(|| {
+            let subject = draft.invocation.subject.as_ref().map_or(String::new(), |s| format!(" {}", s.id));
+            format!("{}{subject}", draft.spec.title)
+        })
     }
 
     fn completions(&self, draft: &Draft, arg: &ArgSpec) -> Vec<String> {

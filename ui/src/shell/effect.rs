@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use quarterdeck_kernel::{Moment, Severity, SubjectKind, Timestamp};
+use quarterdeck_kernel::{Moment, Severity, Subject, SubjectKind, Timestamp};
 
 use super::Shell;
 use crate::host::HostEffect;
@@ -56,20 +56,9 @@ impl<W: World> Shell<W> {
             Effect::Cancel(slot) => self.cancel(pane, slot),
             Effect::Go(subject) => {
                 let home = self.seen().home_of(&subject);
-                match self.stations.iter().position(|s| s.spec.id == home) {
-                    Some(home) => {
-                        let mut more = self.move_to(home, true);
-                        // A pane is shown, not opened in itself.
-                        if subject.kind == SubjectKind::Pane {
-                            return more;
-                        }
-                        let opened = self.update(home, Event::Open(&subject));
-                        more.extend(opened.into_iter().map(|effect| (home, effect)));
-                        return more;
-                    }
-                    None => self.tell(Severity::Warning, &format!("no pane shows {subject}")),
-                }
+                return self.open_in(home, &subject);
             }
+            Effect::Open { pane, subject } => return self.open_in(pane, &subject),
             Effect::Show(id) => match self.stations.iter().position(|s| s.spec.id == id) {
                 Some(other) => return self.move_to(other, true),
                 None => self.tell(Severity::Warning, &format!("there is no pane {id:?}")),
@@ -89,6 +78,21 @@ impl<W: World> Shell<W> {
             Effect::Toast(severity, text) => self.tell(severity, &text),
         }
         Vec::new()
+    }
+
+    /// Brings a pane to the front and opens a subject in it.
+    fn open_in(&mut self, pane: &str, subject: &Subject) -> Vec<(usize, Effect<W>)> {
+        let Some(index) = self.stations.iter().position(|s| s.spec.id == pane) else {
+            self.tell(Severity::Warning, &format!("no pane shows {subject}"));
+            return Vec::new();
+        };
+        let mut more = self.move_to(index, true);
+        // A pane is shown, not opened in itself.
+        if subject.kind != SubjectKind::Pane {
+            let opened = self.update(index, Event::Open(subject));
+            more.extend(opened.into_iter().map(|effect| (index, effect)));
+        }
+        more
     }
 
     /// Brings a pane to the front; what panes want in answer comes back. With `remember`, back returns here.

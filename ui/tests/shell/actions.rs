@@ -173,3 +173,21 @@ fn copy_answers_keys_alone() {
     desk.press("Y");
     assert!(desk.effects.iter().any(|e| matches!(e, HostEffect::Copy(text) if text == "service:orders")));
 }
+
+#[test]
+fn a_dialog_says_what_is_set_and_what_it_is_now() {
+    let mut desk = Desk::new(Fake::default());
+    let screen = desk.press("L").screen();
+    for told in ["Set the p99 limit of orders", "p99 of orders is 84 ms; its limit is 60 ms.", "no limit"] {
+        assert!(screen.contains(told), "{told}:\n{screen}");
+    }
+    assert!(screen.contains("Latency limit in ms"), "and what may be written:\n{screen}");
+}
+
+#[test]
+fn a_confirmation_that_tells_what_will_happen_does_not_repeat_the_arguments() {
+    let mut desk = Desk::new(Fake::default());
+    let screen = desk.press("R").screen();
+    assert!(screen.contains("41 of 412 requests per second go back to v1"), "{screen}");
+    assert!(!screen.contains(" = "), "{screen}");
+}

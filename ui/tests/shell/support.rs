@@ -143,6 +143,18 @@ impl World for Fake {
         let subject = invocation.subject.as_ref().map_or("everything", |s| s.id.as_str());
         vec![format!("{subject}: 41 of 412 requests per second go back to v1"), "takes about 3 s".into()]
     }
+    fn title(&self, invocation: &Invocation) -> Option<String> {
+        (invocation.action == "services.limit").then(|| "Set the p99 limit of orders".to_owned())
+    }
+    fn situation(&self, invocation: &Invocation, argument: &str) -> Option<String> {
+        (invocation.action == "services.limit" && argument == "limit")
+            .then(|| "p99 of orders is 84 ms; its limit is 60 ms.".to_owned())
+    }
+    fn choices(&self, invocation: &Invocation, argument: &str) -> Option<Vec<(String, String)>> {
+        let offered = [("50", "as it was"), ("none", "no limit")];
+        (invocation.action == "services.limit" && argument == "limit")
+            .then(|| offered.map(|(choice, note)| (choice.to_owned(), note.to_owned())).into())
+    }
     fn subjects(&self) -> Vec<Subject> {
         self.services.iter().map(Subject::service).collect()
     }

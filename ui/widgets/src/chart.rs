@@ -104,6 +104,8 @@ pub struct Chart<'a> {
     pub legend: Legend,
     /// Samples further apart than this many milliseconds are not connected; 0 connects all.
     pub gap: i64,
+    /// Whether small values keep three significant digits, see [`Scale::fine`](crate::Scale::fine).
+    pub fine: bool,
 }
 
 impl<'a> Chart<'a> {
@@ -123,6 +125,7 @@ impl<'a> Chart<'a> {
             cursor: None,
             legend: Legend::Row,
             gap: 0,
+            fine: false,
         }
     }
 

@@ -1,14 +1,20 @@
 //! Numbers, sizes, durations and times as people read them.
 //!
+//! One quantity reads the same wherever it stands: measured figures go through [`figure`], latencies through
+//! [`Unit::Millis`] (always milliseconds), lengths of time through [`span`]. Engines that speak of the same things in
+//! sentences follow the same rules.
+//!
 //! At most three significant digits, thousands apart by a space, the same unit down a column, and `·` for what is not
 //! known: an unknown value is never shown as 0.
 
+mod column;
 mod number;
 mod time;
 mod unit;
 
-pub use number::{grouped, number};
-pub use time::{ago, countdown, span};
+pub use column::Aligned;
+pub use number::{attained, figure, grouped, number};
+pub use time::{age, ago, countdown, span};
 pub(crate) use unit::tick;
 pub use unit::{Scale, Unit, scale_for};
 

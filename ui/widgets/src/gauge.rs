@@ -6,10 +6,13 @@ use ratatui::layout::Rect;
 use crate::text;
 use crate::{Look, Role};
 
-const EIGHTHS: [&str; 8] = [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+/// A full column of a bar, and half of one. They leave room above and below, so that bars of rows under each other stay
+/// apart.
+const FULL: &str = "━";
+const HALF: &str = "╸";
 
-/// Draws a bar of `part` (0 to 1) of `width` columns, to an eighth of a column; anything above zero shows at least a
-/// sliver. The rest is left as it is.
+/// Draws a bar of `part` (0 to 1) of `width` columns, to half a column; anything above zero shows at least that. The rest is
+/// left as it is.
 pub fn bar(
     look: &Look,
     buffer: &mut Buffer,
@@ -20,21 +23,21 @@ pub fn bar(
 ) {
     let style = look.style(role);
     let part = if part.is_nan() { 0.0 } else { part.clamp(0.0, 1.0) };
-    let mut eighths = (part * f64::from(width) * 8.0).round() as u32;
-    if eighths == 0 && part > 0.0 {
-        eighths = 1;
+    let mut halves = (part * f64::from(width) * 2.0).round() as u32;
+    if halves == 0 && part > 0.0 {
+        halves = 1;
     }
     for column in 0..width {
-        let here = eighths.saturating_sub(u32::from(column) * 8).min(8) as usize;
-        match here {
+        let sign = match halves.saturating_sub(u32::from(column) * 2) {
             0 => break,
-            8 => text::cell(buffer, x.saturating_add(column), y, "█", style),
-            _ => text::cell(buffer, x.saturating_add(column), y, EIGHTHS[here], style),
-        }
+            1 => HALF,
+            _ => FULL,
+        };
+        text::cell(buffer, x.saturating_add(column), y, sign, style);
     }
 }
 
-/// A labelled gauge of one row: `label ███████▍······  61 %`.
+/// A labelled gauge of one row: `label ━━━━━━━╸······  61 %`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gauge<'a> {
     /// In front, if anything.
@@ -66,15 +69,41 @@ impl Gauge<'_> {
             bar(look, buffer, (x, area.y), width, self.part, self.role);
             if let Some(limit) = self.limit.filter(|l| (0.0..=1.0).contains(l)) {
                 let at = ((limit * f64::from(width)) as u16).min(width - 1);
-                let mut style = look.style(Role::Text);
-                // Within the bar, the mark stands on its colour.
-                if self.part * f64::from(width) >= f64::from(at) + 1.0 {
-                    style.bg = look.style(self.role).fg;
-                }
-                text::cell(buffer, x + at, area.y, "│", style);
+                text::cell(buffer, x + at, area.y, "│", look.style(Role::Text));
             }
         }
         let room = value_width.min(area.width);
         text::put_right(buffer, area.right() - room, area.y, room, self.value, look.style(Role::Text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_of_adjacent_rows_never_touch_and_a_little_is_not_nothing() {
+        let look = Look::default();
+        let area = Rect { x: 0, y: 0, width: 10, height: 4 };
+        let mut buffer = Buffer::empty(area);
+        for (y, part) in [(0, 1.0), (1, 0.55), (2, 0.001), (3, f64::NAN)] {
+            bar(&look, &mut buffer, (0, y), area.width, part, Role::Muted);
+        }
+        let row = |y| (0..area.width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+        assert_eq!(row(0), "━━━━━━━━━━");
+        assert_eq!(row(1).trim_end(), "━━━━━╸");
+        assert_eq!(row(2).trim_end(), "╸");
+        assert_eq!(row(3).trim_end(), "");
+    }
+
+    #[test]
+    fn the_limit_stands_in_the_bar_and_beyond_it() {
+        let look = Look::default();
+        let area = Rect { x: 0, y: 0, width: 20, height: 1 };
+        let mut buffer = Buffer::empty(area);
+        let gauge = Gauge { label: "cpu", part: 0.9, value: "90 %", limit: Some(0.5), role: Role::Warning };
+        gauge.draw(&look, &mut buffer, area, 4, 5);
+        let row: String = (0..area.width).map(|x| buffer[(x, 0)].symbol()).collect();
+        assert_eq!(row, "cpu  ━━━━│━━·   90 %");
     }
 }

@@ -8,6 +8,9 @@ use crate::{Look, Role};
 /// Bars by eighths of a cell, from the bottom.
 pub(crate) const EIGHTHS_UP: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
+/// How many of them a sparkline uses: the full block is left out, so that lines of rows under each other stay apart.
+const LEVELS: f64 = 7.0;
+
 /// The lowest and highest value that sparklines of a column share, so that they can be compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
@@ -54,8 +57,8 @@ pub fn bar(value: f64, range: Range) -> Option<&'static str> {
     }
     let height = range.high - range.low;
     let part = if height > 0.0 && height.is_finite() { (value - range.low) / height } else { 0.0 };
-    let index = (part.clamp(0.0, 1.0) * 7.0).round() as usize;
-    Some(EIGHTHS_UP[index.min(7)])
+    let index = (part.clamp(0.0, 1.0) * (LEVELS - 1.0)).round() as usize;
+    Some(EIGHTHS_UP[index])
 }
 
 /// Values brought to `width` columns: each is the mean of the known ones that fall on it; a column without any is a gap.
@@ -79,9 +82,17 @@ mod tests {
     #[test]
     fn a_scale_is_shared_and_gaps_are_gaps() {
         let range = Range::from_zero([1.0, 8.0, f64::NAN]);
-        assert_eq!((bar(8.0, range), bar(0.0, range), bar(f64::NAN, range)), (Some("█"), Some("▁"), None));
+        assert_eq!((bar(8.0, range), bar(0.0, range), bar(f64::NAN, range)), (Some("▇"), Some("▁"), None));
         assert_eq!(bar(5.0, Range::from_zero([])), Some("▁"));
-        assert_eq!(bar(f64::INFINITY, range), Some("█"));
+        assert_eq!(bar(f64::INFINITY, range), Some("▇"));
+    }
+
+    #[test]
+    fn lines_of_adjacent_rows_never_touch() {
+        let range = Range::from_zero([100.0]);
+        for value in 0..=110 {
+            assert_ne!(bar(f64::from(value), range), Some("█"), "{value}");
+        }
     }
 
     #[test]

@@ -125,6 +125,28 @@ fn series_stay_apart_for_the_colour_blind() {
     }
 }
 
+/// The lines of percentiles stand beside the line of their limit in one chart.
+#[test]
+fn percentiles_are_told_from_their_limit() {
+    let lines = [Role::Series(0), Role::Series(2), Role::Series(7)];
+    for theme in shipped() {
+        for depth in [Depth::True, Depth::Cube, Depth::Sixteen] {
+            for role in lines {
+                let (line, limit) = (theme.style(role, depth).fg, theme.style(Role::Warning, depth).fg);
+                assert_ne!(line, limit, "{}: {role:?} at {depth:?}", theme.name);
+            }
+        }
+        let colour = |role, matrix| theme.ink(role).fg.and_then(Colour::rgb).map(|rgb| lab(rgb, matrix));
+        for (name, matrix) in &DEFICIENCIES {
+            for role in lines {
+                let (Some(a), Some(b)) = (colour(role, matrix), colour(Role::Warning, matrix)) else { continue };
+                let apart: f64 = (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>().sqrt();
+                assert!(apart >= 12.0, "{} ({name}): {role:?} and the limit are {apart:.1} apart", theme.name);
+            }
+        }
+    }
+}
+
 #[test]
 fn sixteen_colours_keep_the_series_apart_too() {
     for theme in shipped() {

@@ -123,11 +123,11 @@ fn the_headline_tells_what_changed_just_before() {
     let headline = snapshot.headline(&recent, now).unwrap();
     assert_eq!(
         headline.text,
-        "orders degraded 2 m · p99 98.4 ms (limit 50) · began 7 s after v2 → 10 % (ops-1)"
+        "orders degraded 2 m 10 s · p99 98.4 ms (limit 50) · began 7 s after v2 → 10 % (ops-1)"
     );
     assert_eq!((headline.severity, headline.change.map(|c| c.seq)), (Severity::Warning, Some(1)));
     let plain = snapshot.headline(&recent[1..3], now).unwrap();
-    assert!(plain.text.ends_with("began 4 m after smart-routing on (ops-1)"), "{}", plain.text);
+    assert!(plain.text.ends_with("began 4 m 50 s after smart-routing on (ops-1)"), "{}", plain.text);
     assert_eq!(Snapshot::default().headline(&recent, now), None);
 }
 

@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_top_label_carries_the_unit() {
-        let scale = Scale { divisor: 0.001, unit: "ms".into() };
+        let scale = Scale { divisor: 0.001, unit: "ms".into(), fine: true };
         assert_eq!(value_labels(&[0.0, 0.05, 0.1], &scale), ["0   ", "50   ", "100 ms"]);
     }
 

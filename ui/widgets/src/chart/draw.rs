@@ -34,9 +34,11 @@ impl Chart<'_> {
         let gutter = if area.width > gutter + 8 { gutter } else { 0 };
         let plot = Rect { x: area.x + gutter, y: area.y, width: area.width - gutter, height: rows };
 
-        self.draw_grid(look, buffer, plot, &axis, &ticks, &labels, gutter);
+        // What is filled begins at the edge of the plot: its lowest value stands on the time axis itself.
+        let floor = (axis_rows > 0 && self.filled()).then_some(plot.bottom());
+        self.draw_grid(look, buffer, plot, &axis, &ticks, &labels, (gutter, floor));
         self.draw_mark_lines(look, buffer, plot);
-        if self.stacked || (self.marker == Marker::Block && self.series.len() == 1) {
+        if self.filled() {
             self.draw_filled(look, buffer, plot, &axis);
         } else {
             self.draw_lines(look, buffer, plot, &axis);
@@ -48,6 +50,37 @@ impl Chart<'_> {
         }
         self.draw_legend(look, buffer, Rect { y: area.bottom() - legend, height: legend, ..area }, &scale);
         plot
+    }
+
+    /// Whether areas are filled, not lines drawn.
+    fn filled(&self) -> bool {
+        self.stacked || (self.marker == Marker::Block && self.series.len() == 1)
+    }
+
+    /// The row of a value in a plot, counted from its top; none outside.
+    fn row_of(&self, axis: &ValueAxis, value: f64, height: u16) -> Option<u16> {
+        let part = axis.part_of(value);
+        if !(-1e-9..=1.0 + 1e-9).contains(&part) || height == 0 {
+            return None;
+        }
+        let last = f64::from(height - 1);
+        // Where the value is drawn, in rows from the bottom edge; a row's middle is half a row above its own.
+        let up = if self.filled() {
+            part * f64::from(height)
+        } else {
+            let margin = super::raster::margin(usize::from(height), self.per_cell()) as f64;
+            let dots = f64::from(height) * self.per_cell().1 as f64;
+            (margin + 0.5 + part * (dots - 1.0 - 2.0 * margin)) / self.per_cell().1 as f64
+        };
+        Some((last - (up - 0.5).round().clamp(0.0, last)) as u16)
+    }
+
+    /// Dots to a cell, across and down.
+    const fn per_cell(&self) -> (usize, usize) {
+        match self.marker {
+            Marker::Braille => (2, 4),
+            Marker::Block => (1, 2),
+        }
     }
 
     /// The axis that holds what is visible, and the scale it is labelled in.
@@ -73,6 +106,7 @@ impl Chart<'_> {
             }
         }
         let scale = scale_for([low, high], &self.unit);
+        let scale = if self.fine { scale.fine() } else { scale };
         (ValueAxis::new((low, high), self.log, self.from_zero, scale.divisor, rows), scale)
     }
 
@@ -85,17 +119,24 @@ impl Chart<'_> {
         axis: &ValueAxis,
         ticks: &[f64],
         labels: &[String],
-        gutter: u16,
+        (gutter, floor): (u16, Option<u16>),
     ) {
         let mut above = None;
         for (tick, label) in ticks.iter().zip(labels).rev() {
-            let Some(row) = row_of(axis, *tick, plot.height) else { continue };
+            let on_axis = floor.filter(|_| axis.part_of(*tick).abs() < 1e-9);
+            let row = match on_axis {
+                Some(_) => Some(plot.height),
+                None => self.row_of(axis, *tick, plot.height),
+            };
+            let Some(row) = row else { continue };
             if above.is_some_and(|above: u16| row < above + 2) {
                 continue;
             }
             above = Some(row);
             let y = plot.y + row;
-            text::fill(buffer, Rect { y, height: 1, ..plot }, "┈", look.style(Role::Rule));
+            if on_axis.is_none() {
+                text::fill(buffer, Rect { y, height: 1, ..plot }, "┈", look.style(Role::Rule));
+            }
             if gutter > 1 {
                 text::put_right(buffer, plot.x - gutter, y, gutter - 1, label, look.style(Role::Faint));
             }
@@ -114,8 +155,7 @@ impl Chart<'_> {
     }
 
     fn draw_lines(&self, look: &Look, buffer: &mut Buffer, plot: Rect, axis: &ValueAxis) {
-        let per_cell = if self.marker == Marker::Braille { (2, 4) } else { (1, 2) };
-        let mut raster = Raster::new(plot.width, plot.height, per_cell);
+        let mut raster = Raster::new(plot.width, plot.height, self.per_cell());
         // The first series is drawn last, so that it is in front.
         for (index, series) in self.series.iter().enumerate().rev() {
             self.trace(&mut raster, within(series.samples, self.viewport), axis, index.min(250) as u8);
@@ -140,7 +180,7 @@ impl Chart<'_> {
             let known = |s: &&Sample| s.v.is_finite() && self.viewport.contains(s.t);
             let Some(last) = series.samples.iter().rev().find(known) else { continue };
             let column = self.viewport.column_of(last.t, plot.width);
-            if let (Some(column), Some(row)) = (column, row_of(axis, last.v, plot.height)) {
+            if let (Some(column), Some(row)) = (column, self.row_of(axis, last.v, plot.height)) {
                 let number = (index + 1).to_string();
                 text::cell(buffer, plot.x + column, plot.y + row, &number, look.style(Role::Text));
             }
@@ -276,7 +316,7 @@ impl Chart<'_> {
             let style = look.style(threshold.role);
             let label = format!(" {} ", text::clean(&threshold.label).trim());
             let width = (text::width(&label) as u16).min(plot.width);
-            match row_of(axis, threshold.value, plot.height) {
+            match self.row_of(axis, threshold.value, plot.height) {
                 Some(row) => {
                     let y = plot.y + row;
                     let free = |buffer: &Buffer, x: u16| {
@@ -372,15 +412,4 @@ impl Chart<'_> {
         let age = at.as_millis().saturating_sub(sample.t.as_millis());
         if self.gap > 0 && age > self.gap { f64::NAN } else { sample.v }
     }
-}
-
-/// The row of a value in a plot, counted from its top; none outside.
-fn row_of(axis: &ValueAxis, value: f64, height: u16) -> Option<u16> {
-    let part = axis.part_of(value);
-    if !(-1e-9..=1.0 + 1e-9).contains(&part) || height == 0 {
-        return None;
-    }
-    let last = f64::from(height - 1);
-    // Rows are drawn in dots from the middle of the lowest to the middle of the highest.
-    Some((last - (part * (f64::from(height) - 0.25) - 0.375).round().clamp(0.0, last)) as u16)
 }

@@ -8,15 +8,24 @@ pub(super) struct Raster {
     per_cell: (usize, usize),
     dots: Vec<u8>,
     owner: Vec<u8>,
+    /// Dots below the lowest value and above the highest, see [`margin`].
+    margin: usize,
 }
 
 /// The bit of a Braille dot by column and row.
 const BRAILLE: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 
+/// How many dots stay free below the lowest and above the highest value. Lines of a grid stand in the middle of a cell: a
+/// value on such a line should be drawn on it, not at the edge of the cell.
+pub(super) const fn margin(height: usize, per_cell: (usize, usize)) -> usize {
+    if per_cell.1 == 4 && height > 1 { 1 } else { 0 }
+}
+
 impl Raster {
     pub(super) fn new(width: u16, height: u16, per_cell: (usize, usize)) -> Self {
         let (width, height) = (usize::from(width), usize::from(height));
-        Self { width, height, per_cell, dots: vec![0; width * height], owner: vec![0; width * height] }
+        let margin = margin(height, per_cell);
+        Self { width, height, per_cell, dots: vec![0; width * height], owner: vec![0; width * height], margin }
     }
 
     /// How many dots there are across.
@@ -49,8 +58,9 @@ impl Raster {
         if high < -0.001 || low > 1.001 || self.rows() == 0 {
             return;
         }
-        let last = self.rows() - 1;
-        let row = |part: f64| last - (part.clamp(0.0, 1.0) * last as f64).round() as usize;
+        let lowest = self.rows() - 1 - self.margin;
+        let span = (lowest - self.margin) as f64;
+        let row = |part: f64| lowest - (part.clamp(0.0, 1.0) * span).round() as usize;
         for r in row(high)..=row(low) {
             self.dot(column, r, series);
         }
@@ -110,7 +120,15 @@ mod tests {
     fn lines_join_without_holes() {
         let mut raster = Raster::new(4, 2, (2, 4));
         raster.line((0.0, 0.0), (7.0, 1.0), 1);
-        assert_eq!(drawn(&raster), ["  ⡠⠊", "⡠⠊  "]);
+        assert_eq!(drawn(&raster), ["  ⢀⠔", "⡠⠊  "]);
+    }
+
+    #[test]
+    fn the_lowest_and_the_highest_value_stand_on_their_grid_lines() {
+        let mut raster = Raster::new(2, 2, (2, 4));
+        raster.line((0.0, 0.0), (3.0, 0.0), 1);
+        raster.line((0.0, 1.0), (3.0, 1.0), 1);
+        assert_eq!(drawn(&raster), ["⠒⠒", "⠤⠤"]);
     }
 
     #[test]

@@ -29,6 +29,31 @@ pub fn number(value: f64) -> String {
     exponent(value)
 }
 
+/// A measured figure (a rate, a percentage, a latency in milliseconds): as [`number`], but never finer than a hundredth,
+/// so that figures of a column can stand under each other. What is not zero is never shown as zero: `<0.01`.
+#[must_use]
+pub fn figure(value: f64) -> String {
+    let size = value.abs();
+    if size > 0.0 && size < 0.005 {
+        return if value > 0.0 { "<0.01" } else { ">−0.01" }.to_owned();
+    }
+    if size < 1.0 {
+        return number((value * 100.0).round() / 100.0);
+    }
+    // Written out as long as it fits a column: 123 000 compares with 98 400 better than 123 k.
+    if size < 9_995_000.0 { three_digits(value) } else { number(value) }
+}
+
+/// A percentage of which a hundred is the aim: nearly all is not all, so 99.999 is `99.99`.
+#[must_use]
+pub fn attained(percent: f64) -> String {
+    if percent > 90.0 && percent < 100.0 {
+        let text = format!("{:.2}", (percent * 100.0).floor() / 100.0);
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    figure(percent)
+}
+
 /// Three significant digits, trailing zeros of the fraction gone, thousands apart.
 pub(super) fn three_digits(value: f64) -> String {
     let size = value.abs();
@@ -101,6 +126,35 @@ mod tests {
             (f64::MIN_POSITIVE, "2.23e-308"),
         ] {
             assert_eq!(number(value), wanted, "{value}");
+        }
+    }
+
+    #[test]
+    fn figures_stop_at_the_hundredth_and_never_lie_about_zero() {
+        for (value, wanted) in [
+            (0.0, "0"),
+            (0.004, "<0.01"),
+            (0.0785, "0.08"),
+            (0.125, "0.13"),
+            (0.996, "1"),
+            (1.234, "1.23"),
+            (12.34, "12.3"),
+            (2466.0, "2 470"),
+            (123_456.0, "123 000"),
+            (12_345_678.0, "12.3 M"),
+            (-0.2, "−0.2"),
+            (f64::NAN, "·"),
+        ] {
+            assert_eq!(figure(value), wanted, "{value}");
+        }
+    }
+
+    #[test]
+    fn nearly_all_is_not_all() {
+        for (value, wanted) in
+            [(99.999, "99.99"), (99.5, "99.5"), (100.0, "100"), (42.123, "42.1"), (f64::NAN, "·")]
+        {
+            assert_eq!(attained(value), wanted, "{value}");
         }
     }
 

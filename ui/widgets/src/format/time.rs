@@ -6,19 +6,35 @@ use quarterdeck_kernel::Timestamp;
 
 use crate::Look;
 
-/// A length of time as one number and a unit: `42 s`, `2 m`, `3 h`, `9 d`; milliseconds below a second.
+/// A length of time, as exact as it is worth: `250 ms`, `42 s`, `2 m 30 s`, `12 m`, `3 h 05 m`, `13 h`, `9 d`. While the
+/// larger unit is below ten, the smaller one is told too; where it is zero, it is left out.
 #[must_use]
 pub fn span(millis: i64) -> String {
     let size = millis.unsigned_abs();
     let sign = if millis < 0 { "−" } else { "" };
     match size {
-        0 => "0 s".to_owned(),
         1..1000 => format!("{sign}{size} ms"),
-        1000..60_000 => format!("{sign}{} s", size / 1000),
-        60_000..3_600_000 => format!("{sign}{} m", size / 60_000),
-        3_600_000..172_800_000 => format!("{sign}{} h", size / 3_600_000),
-        172_800_000..63_072_000_000 => format!("{sign}{} d", size / 86_400_000),
-        _ => format!("{sign}{} y", size / 31_536_000_000),
+        _ => format!("{sign}{}", whole(size / 1000)),
+    }
+}
+
+/// How old something is, in whole seconds at the least: a column of ages keeps its unit, `0 s`, `12 s`, `2 m 30 s`.
+#[must_use]
+pub fn age(millis: i64) -> String {
+    whole(millis.max(0).unsigned_abs() / 1000)
+}
+
+fn whole(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..600 if !seconds.is_multiple_of(60) => format!("{minutes} m {:02} s", seconds % 60),
+        60..3600 => format!("{minutes} m"),
+        3600..36_000 if !minutes.is_multiple_of(60) => format!("{hours} h {:02} m", minutes % 60),
+        3600..172_800 => format!("{hours} h"),
+        172_800..864_000 if !hours.is_multiple_of(24) => format!("{days} d {} h", hours % 24),
+        172_800..63_072_000 => format!("{days} d"),
+        _ => format!("{} y", days / 365),
     }
 }
 
@@ -131,13 +147,21 @@ mod tests {
             (0, "0 s"),
             (250, "250 ms"),
             (42_000, "42 s"),
-            (150_000, "2 m"),
+            (120_000, "2 m"),
+            (125_900, "2 m 05 s"),
+            (150_000, "2 m 30 s"),
+            (750_000, "12 m"),
             (10_800_000, "3 h"),
+            (11_100_000, "3 h 05 m"),
+            (100_000_000, "27 h"),
             (777_600_000, "9 d"),
+            (788_400_000, "9 d 3 h"),
+            (8_640_000_000, "100 d"),
         ] {
             assert_eq!(span(millis), wanted);
         }
         assert_eq!(span(-7000), "−7 s");
+        assert_eq!((age(-5), age(999), age(125_000)), ("0 s".to_owned(), "0 s".to_owned(), "2 m 05 s".to_owned()));
         assert_eq!(countdown(192_000), "3:12");
         assert_eq!(countdown(-5), "0:00");
         assert_eq!(countdown(3_723_000), "1:02:03");

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::UNKNOWN;
-use super::number::{number, three_digits};
+use super::number::{figure, number, three_digits};
 
 /// What a value is measured in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -21,7 +21,7 @@ pub enum Unit {
     BytesPerSecond,
     /// Seconds.
     Seconds,
-    /// Milliseconds.
+    /// Milliseconds, whatever their size: a latency, which is to be compared with its limit and with others.
     Millis,
     /// Things per second.
     PerSecond,
@@ -36,13 +36,26 @@ pub struct Scale {
     pub divisor: f64,
     /// The unit behind the number; may be empty.
     pub unit: Cow<'static, str>,
+    /// Whether numbers keep three significant digits however small they are; otherwise they stop at the hundredth, as
+    /// [`super::figure`] does.
+    pub fine: bool,
 }
 
 impl Scale {
     /// The number without its unit, for columns and axes that name the unit once.
     #[must_use]
     pub fn value(&self, value: f64) -> String {
-        if value.is_nan() { UNKNOWN.to_owned() } else { number(value / self.divisor) }
+        match value / self.divisor {
+            value if value.is_nan() => UNKNOWN.to_owned(),
+            value if self.fine => number(value),
+            value => figure(value),
+        }
+    }
+
+    /// The same, with three significant digits for small values too.
+    #[must_use]
+    pub fn fine(self) -> Self {
+        Self { fine: true, ..self }
     }
 
     /// The number with its unit.
@@ -98,7 +111,6 @@ impl Unit {
     fn steps(&self) -> (&'static [(f64, &'static str)], f64) {
         match self {
             Self::Seconds => (&TIME, 1.0),
-            Self::Millis => (&TIME, 1e3),
             Self::Bytes => (&BYTES, 1.0),
             Self::BytesPerSecond => (&RATES, 1.0),
             _ => (&[], 1.0),
@@ -110,10 +122,13 @@ impl Unit {
             Self::Percent => (1.0, Cow::Borrowed("%")),
             Self::Ratio => (0.01, Cow::Borrowed("%")),
             Self::PerSecond => (1.0, Cow::Borrowed("/s")),
+            Self::Millis => (1.0, Cow::Borrowed("ms")),
             Self::Other(name) => (1.0, name.clone()),
             _ => (1.0, Cow::Borrowed("")),
         };
-        Scale { divisor, unit }
+        // Numbers of an unknown kind may be of any size.
+        let fine = *self == Self::None;
+        Scale { divisor, unit, fine }
     }
 }
 
@@ -126,9 +141,14 @@ pub fn scale_for(values: impl IntoIterator<Item = f64>, unit: &Unit) -> Scale {
         return unit.fixed();
     }
     let largest_base = largest / per_base;
-    // Half a unit of slack: 0.9995 s is 1 s, not 1 000 ms. Minutes and longer only from two on.
+    // Half a unit of slack: 0.9995 ms is 1 ms, not 1 000 µs. Minutes and longer only from two on; seconds only from ten
+    // on, so that 2 470 ms reads the same here as among latencies, which are milliseconds everywhere.
     let fits = |&&(size, name): &&(f64, &str)| {
-        let least = if matches!(name, "min" | "h" | "d") { 2.0 } else { 0.9995 };
+        let least = match name {
+            "min" | "h" | "d" => 2.0,
+            "s" => 9.995,
+            _ => 0.9995,
+        };
         largest_base >= size * least
     };
     let (size, name) = if largest == 0.0 {
@@ -138,7 +158,7 @@ pub fn scale_for(values: impl IntoIterator<Item = f64>, unit: &Unit) -> Scale {
     }
     .copied()
     .unwrap_or((1.0, ""));
-    Scale { divisor: size * per_base, unit: Cow::Borrowed(name) }
+    Scale { divisor: size * per_base, unit: Cow::Borrowed(name), fine: true }
 }
 
 /// A rounded number for an axis tick, without a unit.
@@ -162,7 +182,14 @@ mod tests {
     #[test]
     fn values_carry_the_unit_that_fits() {
         assert_eq!(Unit::Seconds.full(0.084), "84 ms");
-        assert_eq!(Unit::Seconds.full(1.25), "1.25 s");
+        assert_eq!(Unit::Seconds.full(2.466), "2 470 ms");
+        assert_eq!(Unit::Millis.full(2466.0), "2 470 ms");
+        assert_eq!(Unit::Millis.full(30_000.0), "30 000 ms");
+        assert_eq!(Unit::Millis.full(0.004), "<0.01 ms");
+        assert_eq!(Unit::Seconds.full(12.5), "12.5 s");
+        assert_eq!(Unit::Percent.full(0.0785), "0.08 %");
+        assert_eq!(Unit::PerSecond.full(0.0021), "<0.01 /s");
+        assert_eq!(scale_for([0.0021], &Unit::PerSecond).fine().full(0.0021), "0.0021 /s");
         assert_eq!(Unit::Seconds.full(0.0), "0 s");
         assert_eq!(Unit::Seconds.full(90.0), "90 s");
         assert_eq!(Unit::Seconds.full(7200.0), "2 h");

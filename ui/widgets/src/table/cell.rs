@@ -59,6 +59,9 @@ impl CellPainter<'_> {
     pub fn state(&mut self, glyph: impl Into<Glyph>, word: &str, role: impl Into<Role>) {
         let style = self.look.style(role);
         let sign = self.look.glyph(glyph);
+        if word.is_empty() {
+            return self.styled(sign, style);
+        }
         self.spans(&[(sign, style), (" ", style), (word, style)]);
     }
 
