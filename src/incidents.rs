@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use quarterdeck_journal::{NewEntry, Timeline};
-use quarterdeck_kernel::time::format_duration;
 use quarterdeck_kernel::{Actor, ChangeKind, Health, Severity, Timestamp};
 use quarterdeck_services::{ServiceView, Snapshot};
 use tokio_util::sync::CancellationToken;
@@ -67,7 +66,7 @@ fn entry(service: &ServiceView, was: Health, begun: Timestamp) -> NewEntry {
     let (severity, summary) = match service.health {
         Health::Ok | Health::Unknown => {
             let lasted = service.since.since(begun);
-            let lasted = format_duration(std::time::Duration::from_secs(lasted.as_secs()));
+            let lasted = quarterdeck_services::words::ago(lasted);
             (Severity::Info, format!("{name} is well again after {lasted}"))
         }
         Health::Degraded if was == Health::Down => {
@@ -108,6 +107,6 @@ mod tests {
         assert!(told(Health::Degraded, 10_000).is_empty());
         assert!(told(Health::Unknown, 20_000).is_empty(), "a gap in the data is no change");
         assert_eq!(told(Health::Down, 30_000), ["orders is down: p99 84 ms, limit 50 ms"]);
-        assert_eq!(told(Health::Ok, 75_000), ["orders is well again after 1m5s"]);
+        assert_eq!(told(Health::Ok, 75_000), ["orders is well again after 1 m 05 s"]);
     }
 }
