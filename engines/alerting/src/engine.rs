@@ -145,6 +145,9 @@ pub struct Engine {
     by_identity: HashMap<Arc<str>, u32>,
     orphans: HashMap<LogKey, (Arc<LogEntry>, bool)>,
 
+    /// Notifications under way of groups that a reload took away.
+    strays: HashMap<LogKey, AttemptId>,
+
     silences: BTreeMap<u32, Hiding>,
     silence_ids: HashMap<SilenceId, u32>,
     next_silence: u32,
@@ -203,6 +206,7 @@ impl Engine {
             by_labels: HashMap::new(),
             by_identity: HashMap::new(),
             orphans: HashMap::new(),
+            strays: HashMap::new(),
             silences: BTreeMap::new(),
             silence_ids: HashMap::new(),
             next_silence: 0,

@@ -40,6 +40,13 @@ impl Engine {
         self.dirty.totals = true;
         self.finish_record(&record, outcome.clone(), tries, now);
         let Some((slot, place)) = self.place_of(&record) else {
+            let key = (
+                Arc::clone(&record.group),
+                Arc::clone(&record.receiver),
+                Arc::clone(&record.integration),
+                record.index,
+            );
+            self.strays.remove(&key);
             if outcome == Outcome::Delivered && record.action == AttemptAction::Notify {
                 self.remember_orphan(&record, now);
             }

@@ -70,7 +70,8 @@ impl Engine {
                     Some((entry, acknowledged)) => (Some(entry), acknowledged),
                     None => (None, false),
                 };
-                IntegrationState { entry, acknowledged, ..IntegrationState::default() }
+                let in_flight = self.strays.remove(&log);
+                IntegrationState { entry, acknowledged, in_flight, ..IntegrationState::default() }
             })
             .collect();
         let slot = self.groups.insert(Group {
@@ -136,8 +137,12 @@ impl Engine {
             }
             self.dirty.any = true;
             self.evaluate(slot, None, None, now);
-        } else if self.groups.get(slot).is_some_and(|group| group.flushed) && self.asked_out_of_turn(slot, at)
+        } else if group.flushed
+            && group.next_flush > now
+            && group.last_flush != Some(now)
+            && self.asked_out_of_turn(slot, at)
         {
+            // A tick at the same moment does the same.
             self.evaluate(slot, None, None, now);
         }
     }
@@ -230,8 +235,11 @@ impl Engine {
     }
 }
 
-/// The first tick after a moment.
+/// The first tick after a moment; the first of all is the anchor.
 pub(super) fn next_tick(anchor: Timestamp, interval: std::time::Duration, now: Timestamp) -> Timestamp {
+    if now < anchor {
+        return anchor;
+    }
     let interval = time::millis(interval).max(1);
     let passed = now.as_millis().saturating_sub(anchor.as_millis());
     anchor.plus_millis((passed.div_euclid(interval) + 1).saturating_mul(interval))

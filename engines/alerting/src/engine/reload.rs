@@ -189,8 +189,11 @@ impl Engine {
         index: u32,
         state: &IntegrationState,
     ) {
+        let key: LogKey = (Arc::clone(identity), Arc::clone(receiver), Arc::clone(kind), index);
+        if let Some(id) = state.in_flight {
+            self.strays.insert(key.clone(), id);
+        }
         if let Some(entry) = &state.entry {
-            let key: LogKey = (Arc::clone(identity), Arc::clone(receiver), Arc::clone(kind), index);
             self.orphans.insert(key, (Arc::clone(entry), state.acknowledged));
         }
     }

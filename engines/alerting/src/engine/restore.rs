@@ -167,7 +167,7 @@ impl Engine {
         let interval = self.plan.route(route).group_interval;
         let next = if known.flushed {
             // The first tick that may not have been done: at once, if it is past.
-            next_tick(known.anchor, interval, alive.max(known.anchor)).max(now)
+            next_tick(known.anchor, interval, alive).max(now)
         } else {
             known.anchor.max(now)
         };

@@ -89,7 +89,7 @@ mod tests {
         *slab.get_mut(slots[3]).unwrap() = 1000;
         assert_eq!(slab.remove(slots[100]).as_deref(), Some(&100));
         assert_eq!((before.len(), slab.len()), (200, 199));
-        assert_eq!(before.iter().map(|n| **n).sum::<i32>(), (0..200).sum());
+        assert_eq!(before.iter().map(|n| **n).sum::<i32>(), (0..200).sum::<i32>());
         assert_eq!(slab.share().iter().map(|n| **n).sum::<i32>(), (0..200).sum::<i32>() - 3 + 1000 - 100);
         assert!(Arc::ptr_eq(&before.pages[2], &slab.share().pages[2]), "an untouched page is shared");
         assert_eq!(slab.insert(7), slots[100], "a free slot is used again");

@@ -1,0 +1,197 @@
+//! Alertmanager's API v2, as its OpenAPI description has it, and beside it what Alertmanager does not have: explanations,
+//! on-call, creating an alert in plain words.
+//!
+//! Thin: what is asked is translated, done by the task, and translated back. Lists are written out piece by piece, so that
+//! a hundred thousand alerts never stand in memory twice.
+
+mod filter;
+mod lists;
+mod own;
+mod silences;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use quarterdeck_alertmanager::wire::{
+    ClusterState, ClusterStatus, ConfigStatus, PeerStatus, PostableAlert, Status, VersionInfo,
+};
+use quarterdeck_kernel::action::Via;
+use quarterdeck_kernel::{Actor, Timestamp};
+
+use crate::model::PostedAlert;
+use crate::request::{Answer, Refused, Request};
+use crate::task::{Handle, Role};
+
+/// The version of Alertmanager whose API this is.
+const API_VERSION: &str = "0.28.1";
+/// The longest body taken, in bytes: ten thousand alerts with long annotations.
+const MAX_BODY: usize = 64 << 20;
+
+/// What the configuration says that the API repeats.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// `alertmanager.yml` without its secrets.
+    pub original: Arc<str>,
+    /// Receivers in order.
+    pub receivers: Arc<[Arc<str>]>,
+    /// When the console started.
+    pub started: Timestamp,
+    /// This program's version.
+    pub version: Arc<str>,
+}
+
+/// Where the API finds what it needs.
+pub trait Source: Send + Sync {
+    /// Running alerting; why not, while it does not run.
+    ///
+    /// # Errors
+    /// Why it does not run.
+    fn handle(&self) -> Result<Handle, String>;
+
+    /// What the configuration in force says.
+    fn facts(&self) -> Facts;
+
+    /// The time.
+    fn now(&self) -> Timestamp;
+}
+
+/// Shared by every route.
+pub(crate) type Api = Arc<dyn Source>;
+
+/// The routes.
+pub fn router(source: Arc<dyn Source>) -> Router {
+    Router::new()
+        .route("/api/v2/status", get(status))
+        .route("/api/v2/receivers", get(receivers))
+        .route("/api/v2/alerts", get(lists::alerts).post(post_alerts))
+        .route("/api/v2/alerts/groups", get(lists::groups))
+        .route("/api/v2/silences", get(silences::list).post(silences::set))
+        .route("/api/v2/silence/{id}", get(silences::one).delete(silences::expire))
+        .route("/api/quarterdeck/v1/alerts", post(own::create))
+        .route("/api/quarterdeck/v1/alerts/{alert}/explain", get(own::explain))
+        .route("/api/quarterdeck/v1/notifications", get(own::notifications))
+        .route("/api/quarterdeck/v1/oncall", get(own::oncall))
+        .route("/api/quarterdeck/v1/alerting/openapi.json", get(own::openapi))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(source)
+}
+
+/// An answer as JSON.
+pub(crate) fn json(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// An error as Alertmanager answers it: the sentence as a JSON string.
+pub(crate) fn error(status: StatusCode, why: &str) -> Response {
+    json(status, serde_json::Value::from(why).to_string())
+}
+
+/// What a refusal is over HTTP.
+pub(crate) fn refused(refusal: &Refused) -> Response {
+    let status = match refusal {
+        Refused::Bad(_) => StatusCode::BAD_REQUEST,
+        Refused::Missing(_) => StatusCode::NOT_FOUND,
+        Refused::NotSaved(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Refused::Unreachable(_) | Refused::Busy | Refused::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    error(status, &refusal.to_string())
+}
+
+/// Running alerting, or the answer that it does not run.
+pub(crate) fn running(api: &Api) -> Result<Handle, Response> {
+    api.handle().map_err(|why| error(StatusCode::SERVICE_UNAVAILABLE, &why))
+}
+
+/// Who a call over HTTP is by.
+pub(crate) fn caller(name: &str) -> Actor {
+    let user = if name.is_empty() { "http" } else { name };
+    Actor { user: user.chars().take(200).collect(), via: Via::Http, ..Actor::default() }
+}
+
+async fn status(State(api): State<Api>) -> Response {
+    let facts = api.facts();
+    let role = api.handle().map(|handle| handle.view().role.clone()).unwrap_or_default();
+    let (name, state) = match &role {
+        Role::Notifying => ("notifying", ClusterState::Ready),
+        Role::Standby { .. } => ("standby", ClusterState::Ready),
+        Role::Starting => ("", ClusterState::Disabled),
+    };
+    let peers = match &role {
+        Role::Standby { holder, address } => {
+            vec![PeerStatus { name: holder.to_string(), address: address.to_string() }]
+        }
+        Role::Notifying | Role::Starting => Vec::new(),
+    };
+    let body = Status {
+        cluster: ClusterStatus { name: name.to_owned(), peers, status: state },
+        config: ConfigStatus { original: facts.original.to_string() },
+        uptime: facts.started.into(),
+        version_info: VersionInfo {
+            version: API_VERSION.to_owned(),
+            revision: format!("quarterdeck-{}", facts.version),
+            branch: "quarterdeck".to_owned(),
+            build_user: String::new(),
+            build_date: String::new(),
+            go_version: String::new(),
+        },
+    };
+    match serde_json::to_string(&body) {
+        Ok(body) => json(StatusCode::OK, body),
+        Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
+    }
+}
+
+async fn receivers(State(api): State<Api>) -> Response {
+    let names: Vec<_> =
+        api.facts().receivers.iter().map(|name| serde_json::json!({ "name": &**name })).collect();
+    json(StatusCode::OK, serde_json::Value::from(names).to_string())
+}
+
+/// An alert as the engine takes it.
+fn posted(alert: PostableAlert) -> PostedAlert {
+    let pairs = |set: std::collections::BTreeMap<String, String>| {
+        set.into_iter().map(|(n, v)| (Arc::from(n), Arc::from(v))).collect()
+    };
+    PostedAlert {
+        labels: pairs(alert.labels),
+        annotations: pairs(alert.annotations),
+        starts_at: alert.starts_at,
+        ends_at: alert.ends_at,
+        generator_url: Some(alert.generator_url).filter(|url| !url.is_empty()).map(Arc::from),
+    }
+}
+
+async fn post_alerts(State(api): State<Api>, body: Bytes) -> Response {
+    let handle = match running(&api) {
+        Ok(handle) => handle,
+        Err(response) => return response,
+    };
+    let alerts: Vec<PostableAlert> = match serde_json::from_slice(&body) {
+        Ok(alerts) => alerts,
+        Err(e) => {
+            let why = format!("the body is not a list of alerts: {e}");
+            return error(StatusCode::BAD_REQUEST, &why);
+        }
+    };
+    drop(body);
+    let alerts = alerts.into_iter().map(posted).collect();
+    match handle.ask(Request::Post(alerts), caller("alerts API"), false).await {
+        // The good ones of the batch are taken all the same.
+        Ok(Answer::Posted { refused, .. }) if !refused.is_empty() => {
+            let many: Vec<String> =
+                refused.iter().take(20).map(|(place, why)| format!("alert {place}: {why}")).collect();
+            let more = match refused.len().saturating_sub(20) {
+                0 => String::new(),
+                more => format!("; and {more} more"),
+            };
+            error(StatusCode::BAD_REQUEST, &format!("{}{more}", many.join("; ")))
+        }
+        Ok(_) => StatusCode::OK.into_response(),
+        Err(refusal) => refused(&refusal),
+    }
+}

@@ -1,0 +1,178 @@
+//! Durable state: the newest state of each thing under its kind and key, the lease of the console that notifies, and what
+//! other consoles ask of it.
+//!
+//! Records are written in the transaction of the timeline entries that tell of them, before anything is sent or answered.
+//! On a shared store (PostgreSQL) that transaction also holds the lease's row, so that a console which lost the lease
+//! writes nothing any more.
+
+mod inbox;
+mod lease;
+
+use std::collections::BTreeMap;
+
+use quarterdeck_journal::store::{AssertSqlSafe, Db, Migrations, Step, StoreError, Tx, Value};
+use quarterdeck_journal::values;
+
+use crate::model::Record;
+
+pub use inbox::{Asked, Inbox};
+pub use lease::{Held, Lease, LeaseError, TERM};
+
+/// The engine's tables.
+pub const MIGRATIONS: Migrations = Migrations {
+    engine: "alerting",
+    steps: &[
+        Step::both(
+            "records of alerts, groups, silences, notifications and escalations",
+            "CREATE TABLE alerting_records (
+                kind TEXT NOT NULL,
+                name TEXT NOT NULL,
+                body TEXT NOT NULL,
+                PRIMARY KEY (kind, name)
+            )",
+        ),
+        Step::both(
+            "the lease of the console that notifies",
+            "CREATE TABLE alerting_lease (
+                name TEXT NOT NULL PRIMARY KEY,
+                holder TEXT NOT NULL,
+                address TEXT NOT NULL,
+                fence BIGINT NOT NULL,
+                until_ms BIGINT NOT NULL
+            )",
+        ),
+        Step::each(
+            "what other consoles ask of the one that notifies",
+            "CREATE TABLE alerting_inbox (
+                place INTEGER PRIMARY KEY AUTOINCREMENT,
+                id TEXT NOT NULL UNIQUE,
+                asked_at BIGINT NOT NULL,
+                request TEXT NOT NULL,
+                answer TEXT
+            )",
+            "CREATE TABLE alerting_inbox (
+                place BIGSERIAL PRIMARY KEY,
+                id TEXT NOT NULL UNIQUE,
+                asked_at BIGINT NOT NULL,
+                request TEXT NOT NULL,
+                answer TEXT
+            )",
+        ),
+    ],
+};
+
+/// The kind under which escalations are kept.
+pub const ESCALATION: &str = "escalation";
+/// The kind under which overrides of schedules are kept.
+pub const OVERRIDE: &str = "override";
+
+/// Rows per statement: three parameters each, far below what either database takes.
+const ROWS: usize = 400;
+
+/// One row to be written or, without a body, removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowChange {
+    /// What kind of thing.
+    pub kind: &'static str,
+    /// Which one.
+    pub name: String,
+    /// Its newest state as JSON; `None` removes it.
+    pub body: Option<String>,
+}
+
+impl RowChange {
+    /// What a record of the engine does to the store.
+    ///
+    /// # Errors
+    /// When the record cannot be written as JSON, which no record of the engine does.
+    pub fn of(record: &Record) -> Result<Self, serde_json::Error> {
+        let body = if record.is_removal() { None } else { Some(serde_json::to_string(record)?) };
+        Ok(Self { kind: record.kind().as_str(), name: record.key(), body })
+    }
+}
+
+/// Rows not written yet: of each kind and name the newest.
+#[derive(Clone, Debug, Default)]
+pub struct Unwritten(BTreeMap<(&'static str, String), Option<String>>);
+
+impl Unwritten {
+    /// Takes a change in; it replaces an older one of the same thing.
+    pub fn push(&mut self, change: RowChange) {
+        self.0.insert((change.kind, change.name), change.body);
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Writes them in a transaction.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn write(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let kept: Vec<_> = self.0.iter().filter_map(|(k, body)| body.as_ref().map(|b| (k, b))).collect();
+        let gone: Vec<_> = self.0.iter().filter(|(_, body)| body.is_none()).map(|(k, _)| k).collect();
+        for rows in kept.chunks(ROWS) {
+            let mut sql = String::from("INSERT INTO alerting_records (kind, name, body) VALUES ");
+            let mut parameters: Vec<Value> = Vec::with_capacity(rows.len() * 3);
+            for (n, ((kind, name), body)) in rows.iter().enumerate() {
+                sql.push_str(if n == 0 { "" } else { ", " });
+                sql.push_str(&format!("(${}, ${}, ${})", n * 3 + 1, n * 3 + 2, n * 3 + 3));
+                parameters.extend_from_slice(&values![*kind, name.as_str(), body.as_str()]);
+            }
+            sql.push_str(" ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body");
+            // Made of numbered parameters alone: no text from outside is in it.
+            tx.execute(AssertSqlSafe(sql), &parameters).await?;
+        }
+        for rows in gone.chunks(ROWS) {
+            let mut sql = String::from("DELETE FROM alerting_records WHERE ");
+            let mut parameters: Vec<Value> = Vec::with_capacity(rows.len() * 2);
+            for (n, (kind, name)) in rows.iter().enumerate() {
+                sql.push_str(if n == 0 { "" } else { " OR " });
+                sql.push_str(&format!("(kind = ${} AND name = ${})", n * 2 + 1, n * 2 + 2));
+                parameters.extend_from_slice(&values![*kind, name.as_str()]);
+            }
+            tx.execute(AssertSqlSafe(sql), &parameters).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything that was written, read back.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// The engine's records.
+    pub records: Vec<Record>,
+    /// Escalations and overrides.
+    pub escalations: Vec<quarterdeck_oncall::escalation::Record>,
+    /// Rows that could not be read: kind, name and why. They are left in the store and shown.
+    pub unreadable: Vec<(String, String, String)>,
+}
+
+/// Reads everything back.
+///
+/// # Errors
+/// What the database says.
+pub async fn load(db: &Db) -> Result<Stored, StoreError> {
+    let rows = db.rows("SELECT kind, name, body FROM alerting_records ORDER BY kind, name", &[]).await?;
+    let mut stored = Stored::default();
+    for row in rows {
+        let (kind, name, body) = (row.text("kind")?, row.text("name")?, row.text("body")?);
+        let read = match kind.as_str() {
+            ESCALATION | OVERRIDE => serde_json::from_str(&body).map(|r| stored.escalations.push(r)),
+            _ => serde_json::from_str(&body).map(|r| stored.records.push(r)),
+        };
+        if let Err(why) = read {
+            stored.unreadable.push((kind, name, why.to_string()));
+        }
+    }
+    Ok(stored)
+}

@@ -1,0 +1,268 @@
+//! The async shell: owns the desk, its time and its store.
+//!
+//! Whatever waits is taken together: its rows and timeline entries are written in one transaction, and only then are jobs
+//! handed over and callers answered. When the store fails, what could not be written is kept (the newest state of each
+//! thing) and tried again; callers are told so, and nothing is sent: until [`SEND_UNSAVED_AFTER`] has passed. A page that
+//! may come twice after a crash is then better than none while a disk is full.
+//!
+//! On a store that several consoles share, one holds the lease and notifies; the others show what it wrote and hand their
+//! operators' requests to it.
+
+mod lead;
+mod save;
+mod standby;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quarterdeck_alertmanager::{Fingerprint, Matchers};
+use quarterdeck_journal::Timeline;
+use quarterdeck_journal::store::Db;
+use quarterdeck_kernel::{Actor, Clock, Timestamp, snapshot};
+use quarterdeck_oncall::Roster;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::desk::{Done, Job};
+use crate::engine::{Explanation, Options, Plan};
+use crate::model::{Alert, Snapshot};
+use crate::request::{Answer, Ask, Refused, Request};
+
+/// The shortest time between two published views.
+const FRAME: Duration = Duration::from_millis(33);
+/// The longest sleep: the clock may be set meanwhile.
+const NAP: Duration = Duration::from_millis(500);
+/// Requests that may wait.
+const QUEUE: usize = 4096;
+/// How long nothing is sent while nothing can be saved.
+pub const SEND_UNSAVED_AFTER: Duration = Duration::from_secs(30);
+
+/// Hands jobs to whoever delivers them. What comes of each is sent to the channel that the deliverer was made with.
+pub trait Deliver: Send + Sync {
+    /// Takes a job. Must not wait: a queue that is full is an outcome like any other.
+    fn deliver(&self, job: Job);
+}
+
+/// What this console does about alerts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Not known yet.
+    #[default]
+    Starting,
+    /// It notifies.
+    Notifying,
+    /// Another console on the same store notifies.
+    Standby {
+        /// Its name.
+        holder: Arc<str>,
+        /// Where its API is.
+        address: Arc<str>,
+    },
+}
+
+/// Why the store does not follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsaved {
+    /// Since when.
+    pub since: Timestamp,
+    /// What the store said last.
+    pub why: Arc<str>,
+    /// How many rows wait.
+    pub rows: usize,
+}
+
+/// Everything that panes and interfaces show of alerting.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Grows with every change.
+    pub version: u64,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// Alerts, groups, silences, notifications, figures.
+    pub alerts: Snapshot,
+    /// Schedules and escalations.
+    pub oncall: quarterdeck_oncall::Snapshot,
+    /// What this console does about them.
+    pub role: Role,
+    /// Why the store does not follow, if it does not.
+    pub unsaved: Option<Unsaved>,
+    /// Rows of the store that cannot be read: kind, name, why.
+    pub unreadable: Arc<[(String, String, String)]>,
+}
+
+impl snapshot::Snapshot for View {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn taken(&self) -> Timestamp {
+        self.at
+    }
+}
+
+/// A configuration made ready.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Routes, receivers, inhibition.
+    pub plan: Arc<Plan>,
+    /// The engine's own options.
+    pub options: Options,
+    /// Persons, schedules, policies.
+    pub roster: Arc<Roster>,
+}
+
+/// What is sent to the task.
+enum Message {
+    Ask(Box<Ask>, oneshot::Sender<Result<Answer, Refused>>),
+    Explain(Fingerprint, oneshot::Sender<Option<Explanation>>),
+    Preview(Matchers, oneshot::Sender<Vec<Arc<Alert>>>),
+    Reload(Box<Setting>, oneshot::Sender<()>),
+}
+
+/// Running alerting. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    messages: mpsc::Sender<Message>,
+    views: watch::Receiver<Arc<View>>,
+}
+
+impl Handle {
+    /// Follows the state.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Arc<View>> {
+        self.views.clone()
+    }
+
+    /// The newest state.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.views.borrow().clone()
+    }
+
+    /// Asks for something to be done. When this answers, it is durable. With `told`, the caller writes the timeline entry
+    /// of what the operator did.
+    ///
+    /// # Errors
+    /// Why it was not done; see [`Refused`].
+    pub async fn ask(&self, request: Request, by: Actor, told: bool) -> Result<Answer, Refused> {
+        let (answer, answered) = oneshot::channel();
+        let message = Message::Ask(Box::new(Ask { request, by, told }), answer);
+        self.messages.try_send(message).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => Refused::Busy,
+            mpsc::error::TrySendError::Closed(_) => Refused::Stopped,
+        })?;
+        answered.await.unwrap_or(Err(Refused::Stopped))
+    }
+
+    /// Why an alert was, or was not, told; `None` when there is none.
+    ///
+    /// # Errors
+    /// When alerting has stopped.
+    pub async fn explain(&self, alert: Fingerprint) -> Result<Option<Explanation>, Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.messages.send(Message::Explain(alert, answer)).await.map_err(|_| Refused::Stopped)?;
+        answered.await.map_err(|_| Refused::Stopped)
+    }
+
+    /// The open alerts that matchers would hide.
+    ///
+    /// # Errors
+    /// When alerting has stopped.
+    pub async fn preview(&self, matchers: Matchers) -> Result<Vec<Arc<Alert>>, Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.messages.send(Message::Preview(matchers, answer)).await.map_err(|_| Refused::Stopped)?;
+        answered.await.map_err(|_| Refused::Stopped)
+    }
+
+    /// Takes another configuration into use.
+    ///
+    /// # Errors
+    /// When alerting has stopped.
+    pub async fn reload(&self, setting: Setting) -> Result<(), Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.messages.send(Message::Reload(Box::new(setting), answer)).await.map_err(|_| Refused::Stopped)?;
+        answered.await.map_err(|_| Refused::Stopped)
+    }
+}
+
+/// Alerting, to be run.
+pub struct Runner {
+    setting: Setting,
+    timeline: Timeline,
+    clock: Arc<dyn Clock>,
+    deliver: Arc<dyn Deliver>,
+    done: mpsc::Receiver<Done>,
+    messages: mpsc::Receiver<Message>,
+    views: watch::Sender<Arc<View>>,
+    console: Console,
+    version: u64,
+}
+
+/// This console among those that share a store.
+#[derive(Clone, Debug, Default)]
+pub struct Console {
+    /// A name that no other console has, not even an earlier run of this one.
+    pub name: String,
+    /// Where its API is, for the others.
+    pub address: String,
+}
+
+/// Why the task left a role.
+enum Left {
+    /// It was told to stop.
+    Stopped,
+    /// Another console notifies.
+    Lost,
+}
+
+impl Runner {
+    /// Alerting over the store of a timeline; [`Runner::run`] sets it to work.
+    #[must_use]
+    pub fn new(
+        setting: Setting,
+        timeline: Timeline,
+        deliver: Arc<dyn Deliver>,
+        done: mpsc::Receiver<Done>,
+        clock: Arc<dyn Clock>,
+        console: Console,
+    ) -> (Self, Handle) {
+        let (send, messages) = mpsc::channel(QUEUE);
+        let (views, watched) = watch::channel(Arc::default());
+        let runner = Self { setting, timeline, clock, deliver, done, messages, views, console, version: 0 };
+        (runner, Handle { messages: send, views: watched })
+    }
+
+    /// Works until `stop` completes.
+    ///
+    /// # Errors
+    /// When what was written cannot be read back.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), String> {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let lease = match self.db() {
+                // The data directory is locked: nobody else can be there.
+                Db::Sqlite(_) => None,
+                Db::Postgres(_) => match self.stand_by(stop.as_mut()).await? {
+                    Some(lease) => Some(lease),
+                    None => return Ok(()),
+                },
+            };
+            match self.lead(lease, stop.as_mut()).await? {
+                Left::Stopped => return Ok(()),
+                Left::Lost => tracing::warn!("another console notifies now"),
+            }
+        }
+    }
+
+    fn db(&self) -> &Db {
+        self.timeline.db()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How long until a moment of the clock, at most [`NAP`].
+    fn until(&self, at: Option<Timestamp>) -> Duration {
+        at.map_or(NAP, |at| at.since(self.now()).min(NAP))
+    }
+}
