@@ -32,5 +32,5 @@ pub use histogram::Histogram;
 pub use number::{format_duration, format_float, format_general};
 pub use parser::{ParseOptions, parse, parse_with};
 pub use span::Span;
-pub use storage::{Budget, SeriesData, Storage, StorageError};
+pub use storage::{Budget, Found, SeriesData, Storage, StorageError};
 pub use value::{Point, PointValue, Series, Value, ValueType, VectorSample};

@@ -120,6 +120,64 @@ pub struct HistogramSeries {
     pub samples: Vec<HistogramSample>,
 }
 
+/// The series that a selector has found, to be read one at a time and from any thread: a query that looks at each series
+/// once need not hold the samples of all of them.
+pub trait Found: Send + Sync {
+    /// How many series there are; some may turn out to have no sample in the range.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The labels of the n-th series; they rise from series to series.
+    fn labels(&self, n: usize) -> Labels;
+
+    /// Name and value of the n-th series's i-th label, in the order of names, without making the whole set. Equal texts
+    /// are shared as far as the store shares them.
+    fn label(&self, n: usize, i: usize) -> Option<(&Arc<str>, &Arc<str>)>;
+
+    /// Puts the samples of the n-th series in the range into `samples`, in place of what is there: oldest first, at most
+    /// one per moment, stale markers included. They are not taken from the budget.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    fn read(&self, n: usize, samples: &mut Vec<Sample>) -> Result<(), StorageError>;
+}
+
+/// Series that have been read already. Their samples go back to the budget when it is dropped.
+struct Held {
+    series: Vec<SeriesData>,
+    budget: Budget,
+}
+
+impl Found for Held {
+    fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    fn labels(&self, n: usize) -> Labels {
+        self.series[n].labels.clone()
+    }
+
+    fn label(&self, n: usize, i: usize) -> Option<(&Arc<str>, &Arc<str>)> {
+        self.series[n].labels.pairs().get(i).map(|(name, value)| (name, value))
+    }
+
+    fn read(&self, n: usize, samples: &mut Vec<Sample>) -> Result<(), StorageError> {
+        samples.clear();
+        samples.extend_from_slice(&self.series[n].samples);
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.give_back(self.series.iter().map(|s| s.samples.len() as u64).sum());
+    }
+}
+
 /// A store that can be queried. All time ranges are closed at both ends; no end before its start is asked for.
 pub trait Storage: Send + Sync {
     /// The series that fulfil all matchers, with their samples in the range, sorted by labels. The samples are taken
@@ -148,6 +206,26 @@ pub trait Storage: Send + Sync {
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, StorageError> {
         self.select(matchers, from, to, budget)
+    }
+
+    /// As [`Storage::select`] (with `newest` as [`Storage::select_newest`]), to be read series by series. What the store
+    /// has to hold for it is taken from the budget and given back when it is dropped.
+    ///
+    /// # Errors
+    /// As [`Storage::select`].
+    fn find<'a>(
+        &'a self,
+        matchers: &[Matcher],
+        (from, to): (Timestamp, Timestamp),
+        newest: bool,
+        budget: &Budget,
+    ) -> Result<Box<dyn Found + 'a>, StorageError> {
+        let series = if newest {
+            self.select_newest(matchers, from, to, budget)?
+        } else {
+            self.select(matchers, from, to, budget)?
+        };
+        Ok(Box::new(Held { series, budget: budget.clone() }))
     }
 
     /// The series that fulfil all matchers and have native histograms in the range, sorted by labels. A series may

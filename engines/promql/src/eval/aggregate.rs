@@ -1,5 +1,7 @@
 //! Aggregations that fold the elements of each group into one value.
 
+mod fold;
+pub(super) mod group;
 mod heap;
 mod select;
 mod values;
@@ -7,19 +9,18 @@ mod xxhash;
 
 pub use select::labels_hash;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use fold::Fold;
+use group::{Grouper, Streamed};
 use quarterdeck_kernel::Labels;
-use quarterdeck_kernel::labels::METRIC_NAME;
 
-use super::column::{ABSENT, Cell, Column, Columns, is_absent};
-use super::over_time::Mean;
+use super::column::{Cell, Column, Columns, is_absent};
+use super::stream::{Names, Stream};
 use super::{Evaluation, Evaluator, Steps};
 use crate::Span;
 use crate::ast::{AggregateExpr, AggregateOp, Grouping};
 use crate::histogram::Histogram;
-use crate::number::kahan_add;
 
 /// Elements with the same group labels.
 struct Group {
@@ -32,6 +33,12 @@ struct Group {
 
 impl Evaluator<'_> {
     pub(super) fn aggregate(&self, a: &AggregateExpr, span: Span, steps: Steps) -> Evaluation<Columns> {
+        if Fold::new(a.op, 0).is_some()
+            && a.param.is_none()
+            && let Some(stream) = self.stream(&a.expr, steps)?
+        {
+            return self.fold_stream(a, &stream, steps);
+        }
         let param = match a.op {
             AggregateOp::CountValues => None,
             _ => a.param.as_ref().map(|p| self.scalar(p, steps)).transpose()?,
@@ -69,39 +76,46 @@ impl Evaluator<'_> {
 
     /// The groups in the order of their first members.
     fn groups(&self, columns: &[Column], grouping: Option<&Grouping>) -> Vec<Group> {
-        // Keyed by what makes the group's labels, so that only the first member of a group builds them.
-        let mut found: HashMap<Vec<&str>, usize> = HashMap::new();
-        let mut key: Vec<&str> = vec![];
+        let mut grouper = Grouper::new(self, grouping, false);
         let mut groups: Vec<Group> = vec![];
-        let names: &[String] = match grouping {
-            Some(Grouping::By(names) | Grouping::Without(names)) => names,
-            None => &[],
-        };
-        let listed = |n: &str| names.iter().any(|m| m == n);
-        let without = matches!(grouping, Some(Grouping::Without(_)));
-        let keeps_name = !without && listed(METRIC_NAME);
         for (i, column) in columns.iter().enumerate() {
-            key.clear();
-            if without {
-                let kept = column.labels.iter().filter(|(n, _)| !self.is_name(n) && !listed(n));
-                kept.for_each(|(n, v)| key.extend([n, v]));
-            } else {
-                key.extend(names.iter().map(|n| column.labels.get(n).unwrap_or_default()));
+            let index = grouper.group(&column.labels);
+            if index == groups.len() {
+                groups.push(Group {
+                    labels: grouper.groups[index].clone(),
+                    drop_name: false,
+                    members: vec![],
+                });
             }
-            let index = match found.get(key.as_slice()) {
-                Some(index) => *index,
-                None => {
-                    let keep = |n: &str| if without { !self.is_name(n) && !listed(n) } else { listed(n) };
-                    let labels = column.labels.filter(keep);
-                    groups.push(Group { labels, drop_name: false, members: vec![] });
-                    found.insert(key.clone(), groups.len() - 1);
-                    groups.len() - 1
-                }
-            };
             groups[index].members.push(i);
-            groups[index].drop_name |= keeps_name && column.drop_name;
+            groups[index].drop_name |= grouper.keeps_name() && column.drop_name;
         }
         groups
+    }
+
+    /// Folds series as they are read: only the groups are held.
+    fn fold_stream(&self, a: &AggregateExpr, stream: &Stream<'_, '_>, steps: Steps) -> Evaluation<Columns> {
+        let mut names = Names::new(stream);
+        let mut grouper = Grouper::new(self, a.grouping.as_ref(), names.lost());
+        let mut folds: Vec<Fold> = vec![];
+        stream.each(|n, row| {
+            let index = grouper.group(&Streamed { stream, n });
+            if index == folds.len() {
+                self.take(steps.count as u64)?;
+                folds.extend(Fold::new(a.op, steps.count));
+            }
+            folds[index].add(row);
+            names.add(n);
+            Ok(())
+        })?;
+        names.check(a.expr.unwrapped().span)?;
+        let marked = stream.drops_name() && !names.lost() && grouper.keeps_name();
+        let columns = grouper
+            .groups
+            .into_iter()
+            .zip(folds)
+            .map(|(labels, fold)| Column { drop_name: marked, ..Column::floats(labels, fold.finish()) });
+        Ok(columns.collect())
     }
 
     fn fold(
@@ -114,77 +128,22 @@ impl Evaluator<'_> {
     ) -> Column {
         let steps = out.floats.len();
         out.drop_name = group.drop_name;
-        let members = || group.members.iter().map(|i| &columns[*i]);
-        match op {
-            AggregateOp::Count | AggregateOp::Group => {
-                for column in members() {
-                    for i in (0..steps).filter(|i| column.is_present(*i)) {
-                        let before = if is_absent(out.floats[i]) { 0.0 } else { out.floats[i] };
-                        out.floats[i] = if op == AggregateOp::Group { 1.0 } else { before + 1.0 };
-                    }
-                }
+        let Some(mut fold) = Fold::new(op, steps) else { return out };
+        let counts = matches!(op, AggregateOp::Count | AggregateOp::Group);
+        let adds = matches!(op, AggregateOp::Sum | AggregateOp::Avg);
+        for column in group.members.iter().map(|i| &columns[*i]) {
+            fold.add(&column.floats);
+            if counts && column.histograms.is_some() {
+                (0..steps)
+                    .filter(|i| matches!(column.cell(*i), Cell::Histogram(_)))
+                    .for_each(|i| fold.count_at(i));
+            } else if !counts && !adds {
+                self.note_ignored(column, op, span);
             }
-            AggregateOp::Min | AggregateOp::Max => {
-                let max = op == AggregateOp::Max;
-                for column in members() {
-                    self.note_ignored(column, op, span);
-                    for (best, &v) in
-                        out.floats.iter_mut().zip(&column.floats).filter(|(_, v)| !is_absent(**v))
-                    {
-                        let better = if max { v > *best } else { v < *best };
-                        if better || best.is_nan() {
-                            *best = v;
-                        }
-                    }
-                }
-            }
-            AggregateOp::Stddev | AggregateOp::Stdvar => {
-                let mut spreads = vec![Spread::default(); steps];
-                for column in members() {
-                    self.note_ignored(column, op, span);
-                    for (spread, &v) in
-                        spreads.iter_mut().zip(&column.floats).filter(|(_, v)| !is_absent(**v))
-                    {
-                        spread.add(v);
-                    }
-                }
-                for (out, spread) in out.floats.iter_mut().zip(&spreads).filter(|(_, s)| s.count > 0.0) {
-                    let variance = spread.squares / spread.count;
-                    *out = if op == AggregateOp::Stddev { variance.sqrt() } else { variance };
-                }
-            }
-            AggregateOp::Avg => {
-                let mut means = vec![Mean::default(); steps];
-                for column in members() {
-                    for (mean, &v) in means.iter_mut().zip(&column.floats).filter(|(_, v)| !is_absent(**v)) {
-                        mean.add(v);
-                    }
-                }
-                for (out, mean) in out.floats.iter_mut().zip(&means).filter(|(_, m)| m.count() > 0.0) {
-                    *out = mean.value();
-                }
-                self.fold_histograms(columns, group, &mut out, true, span);
-            }
-            _ => {
-                let mut sums = vec![(ABSENT, 0.0); steps];
-                for column in members() {
-                    for ((sum, compensation), &v) in sums.iter_mut().zip(&column.floats) {
-                        if is_absent(v) {
-                            continue;
-                        }
-                        if is_absent(*sum) {
-                            *sum = 0.0;
-                        }
-                        kahan_add(v, sum, compensation);
-                    }
-                }
-                for (out, (sum, compensation)) in
-                    out.floats.iter_mut().zip(&sums).filter(|(_, s)| !is_absent(s.0))
-                {
-                    *out = sum + compensation;
-                }
-                self.fold_histograms(columns, group, &mut out, false, span);
-            }
+        }
+        out.floats = fold.finish();
+        if adds {
+            self.fold_histograms(columns, group, &mut out, op == AggregateOp::Avg, span);
         }
         out
     }
@@ -231,22 +190,5 @@ impl Evaluator<'_> {
         if column.histograms.as_ref().is_some_and(|h| h.iter().any(Option::is_some)) {
             self.info_note(span, format!("ignored histogram in {} aggregation", op.as_str()));
         }
-    }
-}
-
-/// Welford's running variance.
-#[derive(Clone, Copy, Default)]
-struct Spread {
-    count: f64,
-    mean: f64,
-    squares: f64,
-}
-
-impl Spread {
-    fn add(&mut self, v: f64) {
-        self.count += 1.0;
-        let delta = v - self.mean;
-        self.mean += delta / self.count;
-        self.squares += delta * (v - self.mean);
     }
 }

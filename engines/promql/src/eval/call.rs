@@ -1,6 +1,7 @@
 //! Function calls: which function goes where.
 
 use super::column::{Column, Columns};
+use super::stream::{Stream, range_position};
 use super::window::{RangeSeries, Slider, Window};
 use super::{Evaluated, Evaluation, Evaluator, Steps, math, over_time, rate, regression};
 use crate::ast::{Call, Expr, ExprKind};
@@ -9,7 +10,7 @@ use crate::value::PointValue;
 use crate::{Span, ValueType};
 
 /// How many steps a loop may do between two checks for cancellation.
-const CHECK_EVERY: usize = 4096;
+pub(super) const CHECK_EVERY: usize = 4096;
 
 /// What a function over ranges may ask about the call it serves.
 pub(super) struct RangeCall<'e, 'a> {
@@ -51,9 +52,9 @@ impl RangeCall<'_, '_> {
 }
 
 /// A function over the window of one series at one step.
-type RangeFunction = fn(&RangeCall<'_, '_>, Window<'_>) -> Evaluation<Option<PointValue>>;
+pub(super) type RangeFunction = fn(&RangeCall<'_, '_>, Window<'_>) -> Evaluation<Option<PointValue>>;
 
-fn range_function(name: &str) -> Option<RangeFunction> {
+pub(super) fn range_function(name: &str) -> Option<RangeFunction> {
     Some(match name {
         "avg_over_time" => over_time::avg,
         "changes" => over_time::changes,
@@ -93,6 +94,9 @@ impl Evaluator<'_> {
             return Ok(Evaluated::Scalar(self.scalar_call(call, steps)?));
         }
         if let Some(function) = range_function(name) {
+            if let Some(stream) = self.stream(expr, steps)? {
+                return self.streamed(&stream, expr.span);
+            }
             return self.over_ranges(call, function, expr.span, steps);
         }
         if let Some(function) = math::elementwise(name) {
@@ -146,6 +150,29 @@ impl Evaluator<'_> {
         }
     }
 
+    /// The values of all arguments but the one that is a range.
+    pub(super) fn scalar_arguments(
+        &self,
+        call: &Call,
+        range_at: usize,
+        steps: Steps,
+    ) -> Evaluation<Vec<Vec<f64>>> {
+        let others = call.args.iter().enumerate().filter(|(i, _)| *i != range_at);
+        others.map(|(_, arg)| self.scalar(arg, steps)).collect()
+    }
+
+    /// The columns of a stream, without names where it drops them.
+    pub(super) fn streamed(&self, stream: &Stream<'_, '_>, span: Span) -> Evaluation<Evaluated> {
+        let columns = stream.columns()?;
+        if let Some(range) = stream.wants_counters() {
+            self.check_counter_names(columns.iter().map(|c| c.labels.name()), range);
+        }
+        if stream.drops_name() {
+            return Ok(Evaluated::Vector(self.drop_names_strictly(columns, span)?));
+        }
+        Ok(Evaluated::Vector(columns))
+    }
+
     /// Applies a function to every window of every series.
     fn over_ranges(
         &self,
@@ -155,14 +182,9 @@ impl Evaluator<'_> {
         steps: Steps,
     ) -> Evaluation<Evaluated> {
         let name = call.function.name;
-        let position = call.function.args.iter().position(|t| *t == ValueType::Matrix).unwrap_or(0);
+        let position = range_position(call);
         let matrix = &call.args[position];
-        let mut params: Vec<Vec<f64>> = vec![];
-        for (i, arg) in call.args.iter().enumerate() {
-            if i != position {
-                params.push(self.scalar(arg, steps)?);
-            }
-        }
+        let params = self.scalar_arguments(call, position, steps)?;
         let ranges = self.ranges(matrix, steps)?;
         let keeps_name = name == "last_over_time";
         let mut columns: Columns = Vec::with_capacity(ranges.series.len());
@@ -201,7 +223,8 @@ impl Evaluator<'_> {
             self.keep_column(column, &mut columns)?;
         }
         if matches!(name, "rate" | "increase") {
-            self.check_counter_names(&columns, matrix.span);
+            let names = columns.iter().filter(|c| has_float(c)).map(|c| c.labels.name());
+            self.check_counter_names(names, matrix.span);
         }
         self.budget.give_back(ranges.held);
         drop(ranges);
@@ -212,17 +235,16 @@ impl Evaluator<'_> {
     }
 
     /// Notes each metric that gave a rate of floats but is not named as counters are.
-    fn check_counter_names(&self, columns: &[Column], span: Span) {
-        let mut last = "";
-        for column in columns {
-            let metric = column.labels.name();
+    pub(super) fn check_counter_names<'n>(&self, metrics: impl Iterator<Item = &'n str>, span: Span) {
+        let mut last = None;
+        for metric in metrics {
             // Series of one metric mostly come one after another.
-            if metric == last {
+            if last == Some(metric) {
                 continue;
             }
+            last = Some(metric);
             let counter = ["_total", "_sum", "_count", "_bucket"].iter().any(|s| metric.ends_with(s));
-            if !counter && has_float(column) {
-                last = metric;
+            if !counter && !metric.is_empty() {
                 self.info_note(
                     span,
                     format!(

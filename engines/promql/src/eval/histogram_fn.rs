@@ -1,14 +1,18 @@
 //! Functions of histograms, native and classic.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
 
 use quarterdeck_kernel::Labels;
 
+use super::aggregate::group::{Grouper, Labelled, Mixer, Streamed};
 use super::bucket::{self, ClassicBucket};
 use super::column::{Cell, Column, Columns};
+use super::stream::{Names, Stream};
 use super::{Evaluated, Evaluation, Evaluator, Steps};
 use crate::Span;
-use crate::ast::Call;
+use crate::ast::{Call, Expr};
 use crate::histogram::{self, Histogram};
 
 /// The label with a classic bucket's upper bound.
@@ -20,6 +24,44 @@ struct Family {
     native: Option<usize>,
     classic: Vec<(f64, usize)>,
     drop_name: bool,
+}
+
+impl Family {
+    fn sort(&mut self) {
+        self.classic.sort_by(|a, b| a.0.total_cmp(&b.0));
+    }
+}
+
+/// Histograms and the columns that they are made of.
+struct Histograms {
+    families: Vec<(Labels, Family)>,
+    columns: Columns,
+}
+
+/// Upper bounds of buckets: series share the texts of their bounds, so each is read once.
+#[derive(Default)]
+struct Bounds {
+    place: usize,
+    known: HashMap<usize, (Arc<str>, Option<f64>), BuildHasherDefault<Mixer>>,
+}
+
+impl Bounds {
+    /// The bound of a series, or what it has instead.
+    fn of(&mut self, series: &impl Labelled) -> Result<f64, String> {
+        let is_bound = |label: &(&Arc<str>, &Arc<str>)| &**label.0 == BOUND;
+        let text = match series.label(self.place).filter(is_bound) {
+            Some((_, text)) => text,
+            None => {
+                let found = (0..).map_while(|i| Some((i, series.label(i)?))).find(|(_, l)| is_bound(l));
+                let (place, (_, text)) = found.ok_or_else(String::new)?;
+                self.place = place;
+                text
+            }
+        };
+        let entry = self.known.entry(text.as_ptr().addr());
+        let (_, upper) = entry.or_insert_with(|| (Arc::clone(text), parse_bound(text)));
+        upper.ok_or_else(|| text.to_string())
+    }
 }
 
 #[derive(Default)]
@@ -69,12 +111,12 @@ impl Evaluator<'_> {
     pub(super) fn histogram_quantile(&self, call: &Call, span: Span, steps: Steps) -> Evaluation<Evaluated> {
         let q = self.scalar(&call.args[0], steps)?;
         let arg = &call.args[1];
-        let columns = self.vector(arg, steps)?;
+        let histograms = self.histograms(arg, steps)?;
         let arg_span = arg.span;
         for q in &q {
             self.check_quantile(*q, call.args[0].span);
         }
-        self.per_histogram(&columns, span, arg_span, steps, |i, source, metric| {
+        self.per_histogram(&histograms, span, arg_span, steps, |i, source, metric| {
             let q = q[i];
             match source {
                 Source::Native(h) => {
@@ -110,8 +152,8 @@ impl Evaluator<'_> {
         let lower = self.scalar(&call.args[0], steps)?;
         let upper = self.scalar(&call.args[1], steps)?;
         let arg_span = call.args[2].span;
-        let columns = self.vector(&call.args[2], steps)?;
-        self.per_histogram(&columns, span, arg_span, steps, |i, source, metric| match source {
+        let histograms = self.histograms(&call.args[2], steps)?;
+        self.per_histogram(&histograms, span, arg_span, steps, |i, source, metric| match source {
             Source::Native(h) => {
                 if h.sum.is_nan() {
                     self.info_note(
@@ -130,16 +172,15 @@ impl Evaluator<'_> {
     /// Applies a function to every histogram at every step.
     fn per_histogram(
         &self,
-        columns: &[Column],
+        Histograms { families, columns }: &Histograms,
         span: Span,
         arg_span: Span,
         steps: Steps,
         mut f: impl FnMut(usize, Source<'_>, &str) -> f64,
     ) -> Evaluation<Evaluated> {
-        let families = self.families(columns, arg_span);
         let mut out = Vec::with_capacity(families.len());
         let mut buckets: Vec<ClassicBucket> = vec![];
-        for (labels, family) in &families {
+        for (labels, family) in families {
             self.budget.check()?;
             let metric = labels.name();
             let mut result = Column::empty(labels.clone(), steps.count);
@@ -171,6 +212,64 @@ impl Evaluator<'_> {
         Ok(Evaluated::Vector(self.drop_names(out, span)?))
     }
 
+    /// The histograms that an instant vector is made of.
+    fn histograms(&self, arg: &Expr, steps: Steps) -> Evaluation<Histograms> {
+        if let Some(stream) = self.stream(arg, steps)? {
+            return self.classic_histograms(&stream, arg, steps);
+        }
+        let columns = self.vector(arg, steps)?;
+        Ok(Histograms { families: self.families(&columns, arg.span), columns })
+    }
+
+    /// As [`Self::histograms`], of series as they are read: no bucket has labels made for it alone.
+    fn classic_histograms(
+        &self,
+        stream: &Stream<'_, '_>,
+        arg: &Expr,
+        steps: Steps,
+    ) -> Evaluation<Histograms> {
+        let mut names = Names::new(stream);
+        let mut grouper = Grouper::by(self, &[BOUND], true, names.lost());
+        let mut families: Vec<Family> = vec![];
+        let mut bounds = Bounds::default();
+        let (mut columns, mut others) = (vec![], vec![]);
+        let nobody = Labels::default();
+        stream.each(|n, row| {
+            names.add(n);
+            match bounds.of(&Streamed { stream, n }) {
+                Ok(upper) => {
+                    let family = grouper.group(&Streamed { stream, n });
+                    if family == families.len() {
+                        let drop_name = stream.drops_name() && !names.lost();
+                        families.push(Family { drop_name, ..Family::default() });
+                    }
+                    families[family].classic.push((upper, columns.len()));
+                    self.budget.take(steps.count as u64)?;
+                    columns.push(Column::floats(nobody.clone(), row.to_vec()));
+                }
+                Err(_) => others.push(n),
+            }
+            Ok(())
+        })?;
+        self.note_peak();
+        names.check(arg.unwrapped().span)?;
+        for n in others {
+            let bound = bounds.of(&Streamed { stream, n }).err().unwrap_or_default();
+            self.warn_bound(arg.span, &bound, if names.lost() { "" } else { stream.metric(n) });
+        }
+        families.iter_mut().for_each(Family::sort);
+        Ok(Histograms { families: grouper.groups.into_iter().zip(families).collect(), columns })
+    }
+
+    fn warn_bound(&self, span: Span, bound: &str, metric: &str) {
+        self.warn(
+            span,
+            format!(
+                "bucket label \"le\" is missing or has a malformed value of {bound:?} for metric name {metric:?}"
+            ),
+        );
+    }
+
     fn families(&self, columns: &[Column], span: Span) -> Vec<(Labels, Family)> {
         let mut families = Families::default();
         for (i, column) in columns.iter().enumerate() {
@@ -188,18 +287,12 @@ impl Evaluator<'_> {
                     families.of(column.labels.without(BOUND), column.drop_name).classic.push((upper, i));
                 }
                 None => {
-                    let (bound, metric) = (bound.unwrap_or_default(), column.labels.name());
-                    self.warn(
-                        span,
-                        format!(
-                            "bucket label \"le\" is missing or has a malformed value of {bound:?} for metric name {metric:?}"
-                        ),
-                    );
+                    self.warn_bound(span, bound.unwrap_or_default(), column.labels.name());
                 }
             }
         }
         for (_, family) in &mut families.list {
-            family.classic.sort_by(|a, b| a.0.total_cmp(&b.0));
+            family.sort();
         }
         families.list
     }

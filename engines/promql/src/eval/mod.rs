@@ -15,15 +15,20 @@ mod invariant;
 mod label_fn;
 mod math;
 mod over_time;
+mod parallel;
 mod rank;
 mod rate;
 mod regression;
 mod selector;
 mod sort;
+mod stream;
+#[cfg(test)]
+mod stream_tests;
 mod time_fn;
 mod window;
 
-use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 pub use aggregate::labels_hash;
 pub(crate) use binary::arithmetic;
@@ -81,8 +86,18 @@ struct Evaluator<'a> {
     options: &'a EngineOptions,
     /// What `start()` and `end()` mean.
     bounds: (i64, i64),
-    notes: RefCell<Annotations>,
-    stats: Cell<Stats>,
+    notes: Mutex<Annotations>,
+    counts: Counts,
+    /// Whether series are worked on as they are read; only tests go the general way where that is possible.
+    streams: bool,
+}
+
+/// What has been touched so far, counted by all threads.
+#[derive(Default)]
+struct Counts {
+    series: AtomicU64,
+    samples: AtomicU64,
+    peak: AtomicU64,
 }
 
 /// A query at one moment.
@@ -94,30 +109,7 @@ pub(crate) fn instant(
     options: &EngineOptions,
 ) -> Evaluation<Output> {
     let evaluator = Evaluator::new(storage, budget, options, (t, t));
-    let at = Timestamp::from_millis(t);
-    if expr.value_type() == ValueType::Matrix {
-        let series = evaluator.range_result(expr, t)?;
-        return Ok(evaluator.finish(Value::Matrix(series)));
-    }
-    let value = match evaluator.eval(expr, Steps::one(t))? {
-        Evaluated::Scalar(values) => Value::Scalar { t: at, v: values.first().copied().unwrap_or(f64::NAN) },
-        Evaluated::String(v) => Value::String { t: at, v },
-        Evaluated::Vector(columns) => {
-            let columns = evaluator.remove_names(columns, expr.span)?;
-            let mut samples: Vec<VectorSample> = columns
-                .into_iter()
-                .filter_map(|c| {
-                    let v = c.value(0)?;
-                    Some(VectorSample { labels: c.labels, point: Point { t: at, v } })
-                })
-                .collect();
-            if !sort::keeps_order(expr) {
-                samples.sort_by(|a, b| a.labels.cmp(&b.labels));
-            }
-            Value::Vector(samples)
-        }
-    };
-    Ok(evaluator.finish(value))
+    evaluator.instant(expr, t)
 }
 
 /// A query at every `step` from `start` to `end`.
@@ -131,14 +123,7 @@ pub(crate) fn range(
     let evaluator = Evaluator::new(storage, budget, options, (start, end));
     let count = end.saturating_sub(start) / step + 1;
     let steps = Steps { start, step, count: evaluator.step_count(count)? };
-    let columns = match evaluator.eval(expr, steps)? {
-        Evaluated::Scalar(values) => vec![Column::floats(Labels::default(), values)],
-        Evaluated::Vector(columns) => evaluator.remove_names(columns, expr.span)?,
-        Evaluated::String(_) => vec![],
-    };
-    let mut matrix: Vec<Series> = columns.iter().filter_map(|c| series_of(c, steps)).collect();
-    matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
-    Ok(evaluator.finish(Value::Matrix(matrix)))
+    evaluator.range(expr, steps)
 }
 
 fn series_of(column: &Column, steps: Steps) -> Option<Series> {
@@ -154,8 +139,64 @@ impl<'a> Evaluator<'a> {
         options: &'a EngineOptions,
         bounds: (i64, i64),
     ) -> Self {
-        let (notes, stats) = (RefCell::default(), Cell::default());
-        Self { storage, budget, options, bounds, notes, stats }
+        let (notes, counts) = (Mutex::default(), Counts::default());
+        Self { storage, budget, options, bounds, notes, counts, streams: true }
+    }
+
+    /// The value of a query at one moment.
+    fn instant(self, expr: &Expr, t: i64) -> Evaluation<Output> {
+        let at = Timestamp::from_millis(t);
+        if expr.value_type() == ValueType::Matrix {
+            let series = self.range_result(expr, t)?;
+            return Ok(self.finish(Value::Matrix(series)));
+        }
+        if stream::keeps_name(expr)
+            && let Some(stream) = self.stream(expr, Steps::one(t))?
+        {
+            let samples = stream.vector()?;
+            drop(stream);
+            return Ok(self.finish(Value::Vector(samples)));
+        }
+        let value = match self.eval(expr, Steps::one(t))? {
+            Evaluated::Scalar(values) => {
+                Value::Scalar { t: at, v: values.first().copied().unwrap_or(f64::NAN) }
+            }
+            Evaluated::String(v) => Value::String { t: at, v },
+            Evaluated::Vector(columns) => {
+                let columns = self.remove_names(columns, expr.span)?;
+                let mut samples: Vec<VectorSample> = columns
+                    .into_iter()
+                    .filter_map(|c| {
+                        let v = c.value(0)?;
+                        Some(VectorSample { labels: c.labels, point: Point { t: at, v } })
+                    })
+                    .collect();
+                if !sort::keeps_order(expr) {
+                    samples.sort_by(|a, b| a.labels.cmp(&b.labels));
+                }
+                Value::Vector(samples)
+            }
+        };
+        Ok(self.finish(value))
+    }
+
+    /// The value of a query at every step.
+    fn range(self, expr: &Expr, steps: Steps) -> Evaluation<Output> {
+        if stream::keeps_name(expr)
+            && let Some(stream) = self.stream(expr, steps)?
+        {
+            let matrix = stream.matrix()?;
+            drop(stream);
+            return Ok(self.finish(Value::Matrix(matrix)));
+        }
+        let columns = match self.eval(expr, steps)? {
+            Evaluated::Scalar(values) => vec![Column::floats(Labels::default(), values)],
+            Evaluated::Vector(columns) => self.remove_names(columns, expr.span)?,
+            Evaluated::String(_) => vec![],
+        };
+        let mut matrix: Vec<Series> = columns.iter().filter_map(|c| series_of(c, steps)).collect();
+        matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(self.finish(Value::Matrix(matrix)))
     }
 
     /// A count of steps, if one column of that many cells fits into the budget and into any sane memory.
@@ -170,7 +211,15 @@ impl<'a> Evaluator<'a> {
     }
 
     fn finish(self, value: Value) -> Output {
-        Output { value, annotations: self.notes.into_inner(), stats: self.stats.get() }
+        let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let stats = Stats {
+            series: count(&self.counts.series),
+            samples: count(&self.counts.samples),
+            peak_samples: count(&self.counts.peak),
+            ..Stats::default()
+        };
+        let annotations = self.notes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Output { value, annotations, stats }
     }
 
     /// The value of any expression but a range vector.
@@ -264,10 +313,17 @@ impl<'a> Evaluator<'a> {
     fn take(&self, samples: u64) -> Evaluation<()> {
         self.budget.check()?;
         self.budget.take(samples)?;
-        let mut stats = self.stats.get();
-        stats.peak_samples = stats.peak_samples.max(self.budget.used());
-        self.stats.set(stats);
+        self.note_peak();
         Ok(())
+    }
+
+    fn note_peak(&self) {
+        self.counts.peak.fetch_max(self.budget.used(), Ordering::Relaxed);
+    }
+
+    fn note_read(&self, series: u64, samples: u64) {
+        self.counts.series.fetch_add(series, Ordering::Relaxed);
+        self.counts.samples.fetch_add(samples, Ordering::Relaxed);
     }
 
     /// An empty column whose cells are taken from the budget.
@@ -293,11 +349,11 @@ impl<'a> Evaluator<'a> {
     }
 
     fn warn(&self, span: Span, message: impl AsRef<str>) {
-        self.notes.borrow_mut().warn(span, message);
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).warn(span, message);
     }
 
     fn info_note(&self, span: Span, message: impl AsRef<str>) {
-        self.notes.borrow_mut().info(span, message);
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).info(span, message);
     }
 
     /// Whether the label is part of a series's name.

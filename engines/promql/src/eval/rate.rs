@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use quarterdeck_kernel::Sample;
+
 use super::call::RangeCall;
 use super::window::{Either, Window};
 use super::{Evaluation, histogram_value};
@@ -23,6 +25,80 @@ pub(super) fn delta(call: &RangeCall<'_, '_>, window: Window<'_>) -> Outcome {
     Ok(extrapolated(call, window, false, false))
 }
 
+/// How to get from the samples of a window to its slope.
+#[derive(Clone, Copy)]
+pub(super) struct Slope {
+    counter: bool,
+    per_second: bool,
+}
+
+impl Slope {
+    /// That of a function, if it is of this kind.
+    pub(super) fn of(function: &str) -> Option<Self> {
+        let (counter, per_second) = match function {
+            "rate" => (true, true),
+            "increase" => (true, false),
+            "delta" => (false, false),
+            _ => return None,
+        };
+        Some(Self { counter, per_second })
+    }
+
+    /// The slopes of the windows of `range` milliseconds before each of `ends`, which rise, of a series of floats alone;
+    /// cells of windows with fewer than two samples stay as they are. Whether any was filled.
+    pub(super) fn row(self, samples: &[Sample], ends: &[i64], range: i64, row: &mut [f64]) -> bool {
+        let is_fall = |i: &usize| samples[*i].v < samples[*i - 1].v;
+        let falls: Vec<usize> =
+            if self.counter { (1..samples.len()).filter(is_fall).collect() } else { vec![] };
+        let (mut low, mut high, mut passed, mut any) = (0, 0, 0, false);
+        for (cell, &end) in row.iter_mut().zip(ends) {
+            let start = end.saturating_sub(range);
+            while samples.get(high).is_some_and(|s| s.t.as_millis() <= end) {
+                high += 1;
+            }
+            while low < high && samples[low].t.as_millis() <= start {
+                low += 1;
+            }
+            let &[first, .., last] = &samples[low..high] else { continue };
+            while falls.get(passed).is_some_and(|fall| *fall <= low) {
+                passed += 1;
+            }
+            let inside = falls[passed..].iter().take_while(|fall| **fall < high);
+            *cell = self.value(
+                (first, last),
+                inside.map(|fall| samples[*fall - 1].v),
+                high - low,
+                (start, end),
+                range,
+            );
+            any = true;
+        }
+        any
+    }
+
+    /// The rise between the first and the last sample, extrapolated to the ends of the range. `before_falls` are the
+    /// values from which a counter fell.
+    fn value(
+        self,
+        (first, last): (Sample, Sample),
+        before_falls: impl Iterator<Item = f64>,
+        samples: usize,
+        bounds: (i64, i64),
+        range: i64,
+    ) -> f64 {
+        let mut rise = last.v - first.v;
+        if self.counter {
+            // A counter starts again from zero after a fall.
+            for before in before_falls {
+                rise += before;
+            }
+        }
+        let start = (self.counter && rise > 0.0 && first.v >= 0.0).then(|| first.v / rise);
+        let times = (first.t.as_millis(), last.t.as_millis());
+        rise * factor(bounds, times, samples, start, self.per_second.then_some(range))
+    }
+}
+
 /// The rise between the first and the last sample, extrapolated to the ends of the range where samples come close
 /// enough to them, for a counter no further than to where it would have been zero.
 fn extrapolated(
@@ -35,18 +111,12 @@ fn extrapolated(
         call.warn_mixed();
         return None;
     }
-    let floats = window.floats;
-    if let (Some(first), Some(last), true) = (floats.first(), floats.last(), floats.len() > 1) {
-        let mut rise = last.v - first.v;
-        if counter {
-            // A counter starts again from zero after a fall.
-            for before in window.before_falls() {
-                rise += before;
-            }
-        }
-        let start = (rise > 0.0 && first.v >= 0.0).then(|| first.v / rise).filter(|_| counter);
-        let times = (first.t.as_millis(), last.t.as_millis());
-        return Some(PointValue::Float(rise * factor(call, window, times, floats.len(), start, per_second)));
+    let bounds = (window.start, window.end);
+    if let &[first, .., last] = window.floats {
+        let slope = Slope { counter, per_second };
+        let ends = (first, last);
+        let v = slope.value(ends, window.before_falls(), window.floats.len(), bounds, call.range);
+        return Some(PointValue::Float(v));
     }
     let histograms = window.histograms;
     let (Some(first), Some(last), true) = (histograms.first(), histograms.last(), histograms.len() > 1)
@@ -55,22 +125,22 @@ fn extrapolated(
     };
     let mut rise = histogram_rise(call, histograms, counter)?;
     let times = (first.t.as_millis(), last.t.as_millis());
-    rise.scale(factor(call, window, times, histograms.len(), None, per_second));
+    rise.scale(factor(bounds, times, histograms.len(), None, per_second.then_some(call.range)));
     Some(histogram_value(rise))
 }
 
 /// What to multiply the observed rise with. `start` is the first value as a share of the rise: how far back, in
-/// observed intervals, a counter would have been zero.
+/// observed intervals, a counter would have been zero. `per` is the range in milliseconds if the slope is per second.
+#[inline]
 fn factor(
-    call: &RangeCall<'_, '_>,
-    window: Window<'_>,
+    (from, to): (i64, i64),
     (first, last): (i64, i64),
     samples: usize,
     start: Option<f64>,
-    per_second: bool,
+    per: Option<i64>,
 ) -> f64 {
-    let mut to_start = (first - window.start) as f64 / 1000.0;
-    let mut to_end = (window.end - last) as f64 / 1000.0;
+    let mut to_start = (first - from) as f64 / 1000.0;
+    let mut to_end = (to - last) as f64 / 1000.0;
     let observed = (last - first) as f64 / 1000.0;
     let average = observed / (samples - 1) as f64;
     let threshold = average * 1.1;
@@ -84,7 +154,10 @@ fn factor(
         to_end = average / 2.0;
     }
     let factor = (observed + to_start + to_end) / observed;
-    if per_second { factor / (call.range as f64 / 1000.0) } else { factor }
+    match per {
+        Some(range) => factor / (range as f64 / 1000.0),
+        None => factor,
+    }
 }
 
 fn histogram_rise(call: &RangeCall<'_, '_>, points: &[HistogramSample], counter: bool) -> Option<Histogram> {

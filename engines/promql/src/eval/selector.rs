@@ -31,11 +31,9 @@ impl Evaluator<'_> {
         };
         let histograms = self.storage.select_histograms(matchers, from, to, self.budget)?;
         let fetched = zip(floats, histograms);
-        let mut stats = self.stats.get();
-        stats.series += fetched.len() as u64;
-        stats.samples += fetched.iter().map(|f| (f.samples.len() + f.histograms.len()) as u64).sum::<u64>();
-        stats.peak_samples = stats.peak_samples.max(self.budget.used());
-        self.stats.set(stats);
+        let samples = fetched.iter().map(|f| (f.samples.len() + f.histograms.len()) as u64).sum();
+        self.note_read(fetched.len() as u64, samples);
+        self.note_peak();
         Ok(fetched)
     }
 
@@ -51,11 +49,17 @@ impl Evaluator<'_> {
 
     /// The newest sample of each series at each step.
     pub(super) fn instant_columns(&self, selector: &VectorSelector, steps: Steps) -> Evaluation<Columns> {
+        if let Some(stream) = self.newest_stream(selector, steps, false)? {
+            return stream.columns();
+        }
         self.newest(selector, steps, |v, _| v)
     }
 
     /// The time of the newest sample of each series at each step, in seconds.
     pub(super) fn timestamp_columns(&self, selector: &VectorSelector, steps: Steps) -> Evaluation<Columns> {
+        if let Some(stream) = self.newest_stream(selector, steps, true)? {
+            return stream.columns();
+        }
         self.newest(selector, steps, |_, t| PointValue::Float(t as f64 / 1000.0))
     }
 
@@ -157,12 +161,17 @@ impl Evaluator<'_> {
         }
     }
 
-    fn ends(&self, modifiers: &crate::ast::Modifiers, steps: Steps) -> Vec<i64> {
+    pub(super) fn ends(&self, modifiers: &crate::ast::Modifiers, steps: Steps) -> Vec<i64> {
         (0..steps.count).map(|i| self.reference(modifiers, steps.at(i))).collect()
     }
 
     /// A range vector as the result of a query.
     pub(super) fn range_result(&self, expr: &Expr, t: i64) -> Evaluation<Vec<Series>> {
+        if let ExprKind::Matrix(m) = &expr.unwrapped().kind
+            && let Some(series) = self.range_series(&m.selector, m.range.millis, t)?
+        {
+            return Ok(series);
+        }
         let ranges = self.ranges(expr, Steps::one(t))?;
         let end = ranges.ends[0];
         let mut matrix: Vec<Series> = vec![];

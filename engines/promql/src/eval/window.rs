@@ -67,6 +67,11 @@ impl RangeSeries {
         Self::new(column.labels.clone(), column.drop_name, floats, histograms)
     }
 
+    /// To be called when other floats have been put in place of those there were.
+    pub(super) fn forget_falls(&mut self) {
+        self.falls = OnceCell::new();
+    }
+
     /// The samples after `start` up to and including `end`.
     pub(super) fn window(&self, start: i64, end: i64) -> Window<'_> {
         let mut slider = Slider::default();
