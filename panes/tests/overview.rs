@@ -86,13 +86,14 @@ fn large_screens_are_not_half_empty() {
 fn numbers_of_a_column_stand_under_each_other() {
     let stage = Stage::new(Overview::new(), platform(), (120, 36));
     let screen = stage.screen();
-    let at = |row: &str, number: &str| {
-        let line = screen.lines().find(|line| line.contains(row) && line.contains('●') || line.contains(&format!("{row} "))).expect("a row");
+    // The column in which the whole part of a number ends.
+    let ends = |row: &str, number: &str, whole: usize| {
+        let line = screen.lines().find(|line| line.contains(&format!(" {row} ")) && line.contains('●')).expect("a row");
         let byte = line.find(number).unwrap_or_else(|| panic!("{number} in {line}"));
-        line[..byte].chars().count() + number.find('.').unwrap_or(number.len())
+        line[..byte].chars().count() + whole
     };
-    assert_eq!(at("risk", "9.31"), at("ledger", "8 140"), "{screen}");
-    assert_eq!(at("risk", "12.3 ("), at("ledger", "6  "), "{screen}");
+    assert_eq!(ends("risk", "9.31", 1), ends("ledger", "8 140", 5), "{screen}");
+    assert_eq!(ends("risk", "12.3 (", 2), ends("ledger", "6   (", 1), "{screen}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ fn told(effects: &[Effect<World>]) -> String {
         Effect::Query { slot, .. } => format!("query {slot}"),
         Effect::Cancel(slot) => format!("cancel {slot}"),
         Effect::Go(subject) => format!("go {subject}"),
+        Effect::Open { pane, subject } => format!("open {subject} in {pane}"),
         Effect::Show(pane) => format!("show {pane}"),
         Effect::Back => "back".to_owned(),
         Effect::Scope(scope) => format!("{scope:?}"),
