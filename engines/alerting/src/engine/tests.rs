@@ -21,8 +21,8 @@ use quarterdeck_kernel::{Labels, Timestamp};
 
 use super::{Effects, Engine, Options, Plan, PostReport, SeededIds};
 use crate::model::{
-    Alert, AlertState, Attempt, AttemptAction, AttemptId, Fact, FactKind, Outcome, PostedAlert, Record, RecordKind,
-    SilenceDraft, SilenceId, SilenceKind,
+    Alert, AlertState, Attempt, AttemptAction, AttemptId, Fact, FactKind, Outcome, PostedAlert, Record,
+    RecordKind, SilenceDraft, SilenceId, SilenceKind,
 };
 
 /// The moment that tests count seconds from.
@@ -198,7 +198,10 @@ impl World {
     }
 
     /// Something an operator does.
-    pub(super) fn with_effects<T>(&mut self, act: impl FnOnce(&mut Engine, Timestamp, &mut Effects) -> T) -> T {
+    pub(super) fn with_effects<T>(
+        &mut self,
+        act: impl FnOnce(&mut Engine, Timestamp, &mut Effects) -> T,
+    ) -> T {
         let mut effects = Effects::default();
         let done = act(&mut self.engine, self.now, &mut effects);
         self.act(effects);

@@ -120,12 +120,15 @@ impl Case {
                 let silence = &event["silence"];
                 let matchers = silence["matchers"].as_array().expect("matchers").iter().map(|m| {
                     let op = if m["isRegex"] == true { "=~" } else { "=" };
-                    format!("{}{op}\"{}\"", m["name"].as_str().expect("name"), m["value"].as_str().expect("value"))
+                    format!(
+                        "{}{op}\"{}\"",
+                        m["name"].as_str().expect("name"),
+                        m["value"].as_str().expect("value")
+                    )
                 });
                 let matchers = matchers.collect::<Vec<_>>().join(",");
                 let active = moments(&silence["active"]);
-                self.silence =
-                    Some(self.world.silence(&matchers, SilenceKind::Plain, active[0], active[1]));
+                self.silence = Some(self.world.silence(&matchers, SilenceKind::Plain, active[0], active[1]));
             }
             "delete_silence" => {
                 let id = self.silence.expect("the silence");
@@ -201,7 +204,8 @@ fn judge(name: &str, wants: &[Value], got: &[(usize, f64, Vec<Got>)], tolerance:
         let hook = usize::from(want["collector"] == "co2");
         let between = moments(&want["between"]);
         let within = |t: f64| t >= between[0] - tolerance && t <= between[1] + tolerance;
-        let expected: Vec<PostedAlert> = want["alerts"].as_array().expect("alerts").iter().map(posted).collect();
+        let expected: Vec<PostedAlert> =
+            want["alerts"].as_array().expect("alerts").iter().map(posted).collect();
         if expected.is_empty() {
             if got.iter().any(|(h, t, _)| *h == hook && within(*t)) {
                 problems.push(format!("{name}: something came in {between:?}"));

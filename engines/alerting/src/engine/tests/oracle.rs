@@ -103,7 +103,8 @@ impl Oracle {
             .into_iter()
             .map(|id| {
                 let route = self.plan.routes().get(id);
-                let same = self.plan.routes().iter().take_while(|r| r.id != id).filter(|r| r.key == route.key);
+                let same =
+                    self.plan.routes().iter().take_while(|r| r.id != id).filter(|r| r.key == route.key);
                 let name = route.group_key(&route.group_labels(labels));
                 let name = match same.count() {
                     0 => name,
@@ -296,8 +297,13 @@ impl Oracle {
             }
             let told = (name.to_owned(), room.receiver.clone(), spec.index, says);
             self.expected.push(told.clone());
-            hook.busy =
-                Some(Busy { at: now, firing: firing.clone(), resolved: resolved.clone(), told, resent: false });
+            hook.busy = Some(Busy {
+                at: now,
+                firing: firing.clone(),
+                resolved: resolved.clone(),
+                told,
+                resent: false,
+            });
         }
         self.rooms.insert(name.to_owned(), room);
         self.tidy(name, now);
@@ -332,7 +338,8 @@ impl Oracle {
     pub(super) fn outcome(&mut self, name: &str, receiver: &str, n: usize, delivered: bool, now: Timestamp) {
         let now = now.as_millis();
         let room = self.rooms.get_mut(name).filter(|room| room.receiver == receiver);
-        let Some(hook) = room.and_then(|room| room.hooks.get_mut(n)).filter(|hook| hook.busy.is_some()) else {
+        let Some(hook) = room.and_then(|room| room.hooks.get_mut(n)).filter(|hook| hook.busy.is_some())
+        else {
             let gone = self.gone.get_mut(&(name.to_owned(), receiver.to_owned(), n));
             if let Some((hook, busy)) = gone.and_then(|hook| hook.busy.take().map(|busy| (hook, busy)))
                 && delivered

@@ -1,1 +1,135 @@
-//! x
+//! Dying and coming back.
+
+use super::*;
+
+fn world() -> World {
+    World::new(simple("g", "5s", "10s", "1h"))
+}
+
+#[test]
+fn waits_and_ticks_go_on_at_their_times() {
+    let mut world = world();
+    world.post(vec![alert("g=1,n=1", None, Some(900.0))]);
+    world.restart(2.0);
+    world.go(5.0);
+    assert_eq!(world.take_told(), ["5 g=1,n=1"], "the wait goes on");
+    world.go(7.0);
+    world.post(vec![alert("g=1,n=2", None, Some(900.0))]);
+    world.restart(9.0);
+    world.go(14.0);
+    assert_eq!(world.take_told(), [""; 0], "not before its tick");
+    world.restart(18.0);
+    assert_eq!(world.take_told(), ["18 g=1,n=1 g=1,n=2"], "a tick that was missed is made up for at once");
+    world.restart(19.0);
+    world.go(100.0);
+    assert_eq!(world.take_told(), [""; 0], "nothing is told a second time");
+}
+
+#[test]
+fn an_attempt_without_outcome_is_sent_once_more_under_its_name() {
+    let mut world = world();
+    world.deliver = Deliver::Holds;
+    world.post(vec![alert("g=1", None, Some(900.0))]);
+    world.go(6.0);
+    let first = world.sent[0].1.clone();
+    assert!(!first.possibly_duplicate);
+    world.restart(7.0);
+    assert_eq!(world.take_told().last().map(String::as_str), Some("7 again? g=1"));
+    assert_eq!(world.engine.snapshot(world.now).log.len(), 1, "it is one notification");
+    // It dies again: who knows. The group's next look tells anew, and says that it may be a repetition.
+    world.restart(8.0);
+    assert_eq!(world.take_told(), [""; 0]);
+    world.deliver = Deliver::AtOnce;
+    world.go(15.0);
+    assert_eq!(world.told(), ["15 again? g=1"]);
+    assert_ne!(world.sent[0].1.record.id, first.record.id);
+    world.restart(16.0);
+    world.go(100.0);
+    assert_eq!(world.sent.len(), 1, "a known outcome is final");
+}
+
+#[test]
+fn everything_a_snapshot_shows_survives() {
+    let mut world = world();
+    world.post(vec![
+        alert("g=1,severity=critical,service=orders", Some(-20.0), Some(900.0)),
+        alert("g=2", None, Some(900.0)),
+        alert("g=3", None, Some(900.0)),
+    ]);
+    world.silence("g=2", SilenceKind::Plain, 0.0, 500.0);
+    let (by, note) = (Arc::from("ann"), Arc::from("mine"));
+    world
+        .with_effects(|engine, now, effects| {
+            engine.acknowledge(&[print("g=3")], &by, &note, Some(at(300.0)), now, effects)
+        })
+        .expect("acknowledged");
+    world.go(20.0);
+    let before = world.engine.snapshot(world.now);
+    world.restart(20.0);
+    let after = world.engine.snapshot(world.now);
+    let alerts = |s: &crate::model::Snapshot| {
+        let mut all: Vec<Alert> = s.alerts.iter().map(|a| Alert::clone(a)).collect();
+        all.sort_by_key(|a| a.fingerprint);
+        all
+    };
+    assert_eq!(alerts(&before), alerts(&after));
+    assert_eq!(before.silences, after.silences);
+    assert_eq!(before.log, after.log);
+    assert_eq!(before.stats.totals.fired, after.stats.totals.fired);
+    assert_eq!(before.stats.rules, after.stats.rules);
+    let groups = |s: &crate::model::Snapshot| {
+        let mut all: Vec<_> = s
+            .groups
+            .iter()
+            .map(|g| (g.identity.clone(), g.next_flush, g.fired, g.integrations.clone()))
+            .collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all.iter_mut().flat_map(|g| &mut g.3).for_each(|i| i.last_reason = None);
+        all
+    };
+    assert_eq!(groups(&before), groups(&after));
+    world.take_told();
+    world.go(299.0);
+    assert_eq!(world.take_told(), [""; 0], "nothing acknowledged pages again");
+    world.go(300.0);
+    assert_eq!(world.told(), ["300 g=3"]);
+    assert!(world.facts.iter().all(|f| f.at <= world.now));
+}
+
+#[test]
+fn an_end_that_could_not_be_told_is_told_after_a_restart() {
+    let mut world = world();
+    world.fire("g=1");
+    world.go(6.0);
+    world.end("g=1");
+    world.restart(12.0);
+    world.go(15.0);
+    assert_eq!(world.told(), ["5 g=1", "15 g=1!"]);
+    world.restart(30.0);
+    world.go(60.0);
+    assert_eq!(world.told().len(), 2);
+    assert!(world.store.keys().all(|(kind, _)| *kind != RecordKind::Group), "the group is gone");
+}
+
+#[test]
+fn one_that_ended_while_nobody_looked_is_resolved_at_its_end() {
+    let mut world = world();
+    world.post(vec![alert("g=1", None, Some(20.0))]);
+    world.go(6.0);
+    world.restart(90.0);
+    assert_eq!(world.get("g=1").state_at(at(20.0)), Some(AlertState::Resolved));
+    assert_eq!(world.told(), ["5 g=1", "90 g=1!"]);
+}
+
+#[test]
+fn another_configuration_after_a_restart() {
+    let mut world = world();
+    world.post(vec![alert("g=1,n=1", None, Some(900.0))]);
+    world.go(6.0);
+    world.plan = simple("n", "5s", "10s", "1h");
+    world.restart(7.0);
+    world.go(60.0);
+    assert_eq!(world.told(), ["5 g=1,n=1", "12 g=1,n=1"]);
+    let groups = world.store.keys().filter(|(kind, _)| *kind == RecordKind::Group).count();
+    assert_eq!(groups, 1);
+}

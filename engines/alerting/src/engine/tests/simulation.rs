@@ -24,7 +24,8 @@ fn plans() -> Vec<Arc<Plan>> {
         ))
     };
     let child = "  - receiver: s\n    matchers: [team=x]\n    group_by: [b]\n    group_wait: 3s\n    group_interval: 7s\n    continue: true\n";
-    let other = "  - receiver: r\n    matchers: [team=x]\n    group_by: [b]\n  - receiver: s\n    matchers: [b=2]\n";
+    let other =
+        "  - receiver: r\n    matchers: [team=x]\n    group_by: [b]\n  - receiver: s\n    matchers: [b=2]\n";
     vec![
         yaml(child, 10, "a"),
         yaml(child, 15, "a"),
@@ -112,7 +113,11 @@ impl Run {
             let (when, attempt) = self.world.sent[self.seen].clone();
             self.seen += 1;
             let id = attempt.record.id;
-            assert!(!self.settled.contains(&id), "seed {}: told again although its outcome is known", self.seed);
+            assert!(
+                !self.settled.contains(&id),
+                "seed {}: told again although its outcome is known",
+                self.seed
+            );
             let times = self.handed.entry(id).or_default();
             *times += 1;
             assert!(*times <= 2, "seed {}: handed over {times} times", self.seed);
