@@ -210,9 +210,11 @@ impl Desk {
                 let refused = report.refused.into_iter().map(|(place, e)| (place, e.to_string())).collect();
                 Ok(Answer::Posted { accepted: report.accepted, refused })
             }
-            Request::SetSilence(silence) => {
-                self.engine.set_silence(draft(silence), now, effects).map(Answer::Silence).map_err(silence_refused)
-            }
+            Request::SetSilence(silence) => self
+                .engine
+                .set_silence(draft(silence), now, effects)
+                .map(Answer::Silence)
+                .map_err(silence_refused),
             Request::ExpireSilence(id) => self
                 .engine
                 .expire_silence(id, by, now, effects)
@@ -225,7 +227,8 @@ impl Desk {
                 for key in self.settled_groups(&alerts) {
                     let note = Some(note.to_string()).filter(|n| !n.is_empty());
                     // Where nothing is escalated, nothing has to be stopped.
-                    let _ = self.try_input(Input::Acknowledge { key, hold, note, by: actor.clone() }, now, step);
+                    let _ =
+                        self.try_input(Input::Acknowledge { key, hold, note, by: actor.clone() }, now, step);
                 }
                 let held = match hold {
                     Some(hold) => format!(" for {}", quarterdeck_kernel::time::format_duration(hold)),
@@ -234,7 +237,9 @@ impl Desk {
                 Ok(Answer::Done(format!("{} acknowledged{held}", self.naming(&alerts))))
             }
             Request::Unacknowledge { alerts, note } => {
-                self.engine.unacknowledge(&alerts, by, &text(note), now, effects).map_err(operator_refused)?;
+                self.engine
+                    .unacknowledge(&alerts, by, &text(note), now, effects)
+                    .map_err(operator_refused)?;
                 for key in self.groups_of(&alerts) {
                     let _ = self.try_input(Input::Unacknowledge { key, by: actor.clone() }, now, step);
                 }
@@ -253,7 +258,10 @@ impl Desk {
                 if let Some(to) = whom.filter(|to| self.knows(to)) {
                     for key in self.groups_of(&alerts) {
                         let acknowledged = self.escalations.open().get(key.as_str()).is_some_and(|e| {
-                            matches!(e.position.state, quarterdeck_oncall::escalation::State::Acknowledged { .. })
+                            matches!(
+                                e.position.state,
+                                quarterdeck_oncall::escalation::State::Acknowledged { .. }
+                            )
                         });
                         let (to, by) = (to.clone(), actor.clone());
                         let note = note.as_ref().map(ToString::to_string);

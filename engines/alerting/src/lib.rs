@@ -6,8 +6,11 @@
 //! notification is written down before it is sent, and one whose outcome is known is never sent again.
 
 pub mod api;
+pub mod config;
+pub mod deliver;
 pub mod desk;
 pub mod engine;
+pub mod feed;
 pub mod model;
 pub mod request;
 pub mod store;
@@ -15,6 +18,8 @@ pub mod task;
 pub mod told;
 pub mod whatchanged;
 
+pub use config::{AlertingConfig, Ready};
+pub use deliver::Dispatch;
 pub use desk::{Desk, Done, Job, PageJob};
 pub use engine::{Effects, Engine, Options, Plan};
 pub use model::{Alert, AlertState, Group, Record, Silence, Snapshot};

@@ -136,10 +136,20 @@ fn entry(fact: &Fact, by: &Actor) -> Option<NewEntry> {
         }
         FactKind::Assigned { alert, .. } => {
             let owner = alert.owner().unwrap_or("nobody");
-            about(alert, ChangeKind::Acknowledgement, by.clone(), format!("{} – assigned to {owner}", title(alert)))
+            about(
+                alert,
+                ChangeKind::Acknowledgement,
+                by.clone(),
+                format!("{} – assigned to {owner}", title(alert)),
+            )
         }
         FactKind::SilenceSet { silence } => {
-            let summary = format!("silence {} of {}: {}", short(&silence.id.to_string()), silence.matchers, silence.comment);
+            let summary = format!(
+                "silence {} of {}: {}",
+                short(&silence.id.to_string()),
+                silence.matchers,
+                silence.comment
+            );
             NewEntry::new(ChangeKind::Acknowledgement, by.clone(), summary)
         }
         FactKind::SilenceExpired { silence, .. } => {
@@ -155,7 +165,9 @@ fn entry(fact: &Fact, by: &Actor) -> Option<NewEntry> {
                 Outcome::Unknown => "has no known outcome; it may have arrived".to_owned(),
             };
             let summary = format!("notification to {} {why}", attempt.destination());
-            NewEntry::new(ChangeKind::Alert, system(), summary).phase(Phase::Failed).severity(Severity::Warning)
+            NewEntry::new(ChangeKind::Alert, system(), summary)
+                .phase(Phase::Failed)
+                .severity(Severity::Warning)
         }
         FactKind::Reloaded { kept, made, dropped } if *dropped > 0 || *made > 0 => {
             let summary = format!(

@@ -53,13 +53,14 @@ impl Asked {
                     truth()?;
                 }
                 "filter" => {
-                    asked.filter.push(Matcher::parse(&value).map_err(|e| format!("bad matcher format: {e}"))?);
+                    asked
+                        .filter
+                        .push(Matcher::parse(&value).map_err(|e| format!("bad matcher format: {e}"))?);
                 }
                 "receiver" => {
                     let anchored = format!("^(?:{value})$");
                     let built = regex::RegexBuilder::new(&anchored).size_limit(1 << 20).build();
-                    asked.receiver =
-                        Some(built.map_err(|e| format!("failed to parse receiver param: {e}"))?);
+                    asked.receiver = Some(built.map_err(|e| format!("failed to parse receiver param: {e}"))?);
                 }
                 _ => {}
             }
@@ -79,7 +80,8 @@ impl Asked {
             let found = value(&matcher.name);
             match matcher.op {
                 MatchOp::NotEqual | MatchOp::NotRegex => {
-                    matcher.value.is_empty() && found.is_some() || matcher.matches_value(found.unwrap_or_default())
+                    matcher.value.is_empty() && found.is_some()
+                        || matcher.matches_value(found.unwrap_or_default())
                 }
                 MatchOp::Equal | MatchOp::Regex => match found {
                     Some(found) => matcher.matches_value(found),

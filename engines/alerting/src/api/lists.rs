@@ -176,11 +176,19 @@ fn shown(snapshot: &Snapshot, asked: &Asked, now: Timestamp) -> Vec<Shown> {
                 .map(|alert| Arc::clone(alert))
                 .collect();
             alerts.sort_unstable_by_key(|alert| alert.fingerprint);
-            (!alerts.is_empty()).then(|| Shown { group: Arc::clone(group), alerts, muted_by: muted_by(group) })
+            (!alerts.is_empty()).then(|| Shown {
+                group: Arc::clone(group),
+                alerts,
+                muted_by: muted_by(group),
+            })
         })
         .collect();
     groups.sort_by(|a, b| {
-        a.group.labels.pairs().cmp(b.group.labels.pairs()).then_with(|| a.group.receiver.cmp(&b.group.receiver))
+        a.group
+            .labels
+            .pairs()
+            .cmp(b.group.labels.pairs())
+            .then_with(|| a.group.receiver.cmp(&b.group.receiver))
     });
     groups
 }

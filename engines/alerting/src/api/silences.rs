@@ -62,7 +62,9 @@ pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> R
         })
         .filter(|silence| {
             // Of two matchers on one label the last one counts.
-            asked.passes(|name| silence.matchers.iter().rev().find(|m| m.name == name).map(|m| m.value.as_str()))
+            asked.passes(|name| {
+                silence.matchers.iter().rev().find(|m| m.name == name).map(|m| m.value.as_str())
+            })
         })
         .collect();
     // Active ones first, those that end soonest; then those to come, soonest first; then those that ended, latest first.

@@ -53,10 +53,7 @@ impl Inbox<'_> {
     pub async fn waiting(self) -> Result<Vec<Asked>, StoreError> {
         let rows = self
             .0
-            .rows(
-                "SELECT id, request FROM alerting_inbox WHERE answer IS NULL ORDER BY place LIMIT 500",
-                &[],
-            )
+            .rows("SELECT id, request FROM alerting_inbox WHERE answer IS NULL ORDER BY place LIMIT 500", &[])
             .await?;
         rows.iter().map(|row| Ok(Asked { id: row.text("id")?, request: row.text("request")? })).collect()
     }

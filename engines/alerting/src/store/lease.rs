@@ -63,7 +63,10 @@ impl Lease {
         let mut tx = db.begin().await?;
         tx.lock("alerting lease").await?;
         let row = tx
-            .row("SELECT holder, address, fence, until_ms FROM alerting_lease WHERE name = $1", &values![NAME])
+            .row(
+                "SELECT holder, address, fence, until_ms FROM alerting_lease WHERE name = $1",
+                &values![NAME],
+            )
             .await?;
         let fence = match row {
             Some(row) => {

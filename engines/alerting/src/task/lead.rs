@@ -198,7 +198,9 @@ impl Runner {
                             leading.dirty = true;
                             answer
                         }
-                        Err(error) => Err(Refused::Bad(format!("another console's request cannot be read: {error}"))),
+                        Err(error) => {
+                            Err(Refused::Bad(format!("another console's request cannot be read: {error}")))
+                        }
                     };
                     leading.waiting.answer(Asker::There(asked.id), answer);
                 }

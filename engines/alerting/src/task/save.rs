@@ -127,7 +127,10 @@ impl Waiting {
                 self.entries.clear();
                 self.unsaved = None;
                 if self.dropped > 0 {
-                    tracing::warn!(dropped = self.dropped, "timeline entries were dropped while the store failed");
+                    tracing::warn!(
+                        dropped = self.dropped,
+                        "timeline entries were dropped while the store failed"
+                    );
                     self.dropped = 0;
                 }
                 for (asker, answer) in self.askers.drain(..) {

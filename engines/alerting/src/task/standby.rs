@@ -114,12 +114,7 @@ impl Runner {
         desk
     }
 
-    fn forward(
-        &self,
-        ask: Ask,
-        asker: oneshot::Sender<Result<Answer, Refused>>,
-        forwarded: &Arc<Semaphore>,
-    ) {
+    fn forward(&self, ask: Ask, asker: oneshot::Sender<Result<Answer, Refused>>, forwarded: &Arc<Semaphore>) {
         let Ok(permit) = Arc::clone(forwarded).try_acquire_owned() else {
             let _ = asker.send(Err(Refused::Busy));
             return;
