@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::file::{self, RuleFile};
-use crate::glob;
+use quarterdeck_templates::glob;
 
 /// How often groups are evaluated that do not say it themselves, where nothing else says it.
 pub const INTERVAL: Duration = Duration::from_secs(60);

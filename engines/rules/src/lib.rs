@@ -10,7 +10,6 @@ pub mod api;
 pub mod config;
 pub mod engine;
 pub mod file;
-mod glob;
 pub mod model;
 pub mod task;
 pub mod template;

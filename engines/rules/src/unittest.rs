@@ -11,8 +11,8 @@ use std::path::Path;
 use quarterdeck_kernel::Diagnostic;
 
 use crate::file::RuleFile;
-use crate::glob;
 use crate::yaml;
+use quarterdeck_templates::glob;
 
 /// What came of the tests of one file.
 #[derive(Clone, Debug, Default)]

@@ -14,6 +14,7 @@ mod error;
 mod escape;
 mod exec;
 mod functions;
+pub mod glob;
 mod html;
 mod json;
 mod lex;

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 const MAX_FILES: usize = 10_000;
 
 /// Whether a path has a wildcard.
-pub(crate) fn is_pattern(path: &str) -> bool {
+pub fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '['])
 }
 
 /// The files that match, sorted.
-pub(crate) fn expand(pattern: &Path) -> Vec<PathBuf> {
+pub fn expand(pattern: &Path) -> Vec<PathBuf> {
     let Some(name) = pattern.file_name().and_then(|n| n.to_str()) else { return Vec::new() };
     let Some(regex) = as_regex(name) else { return Vec::new() };
     let folder = pattern.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

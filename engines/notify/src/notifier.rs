@@ -1,0 +1,169 @@
+//! The handle: hands attempts to the workers of their destinations.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quarterdeck_kernel::{Clock, Timestamp};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::config::Settings;
+use crate::deliver::Shared;
+use crate::guard::Guard;
+use crate::model::{Attempt, Report, Ring};
+use crate::worker::{self, Figures, SharedFigures, figures};
+
+/// Sounds the bell of whoever looks at the console.
+pub type Bell = Arc<dyn Fn(Ring) + Send + Sync>;
+
+/// Why an attempt was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// As many as may wait for the destination wait already.
+    #[error("{waiting} notifications wait for {destination} already")]
+    Full {
+        /// The destination.
+        destination: Arc<str>,
+        /// How many wait for it.
+        waiting: usize,
+    },
+}
+
+/// How a destination does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DestinationStatus {
+    /// Its name.
+    pub destination: Arc<str>,
+    /// Attempts that have no outcome yet, those under way included.
+    pub waiting: usize,
+    /// Attempts that are under way.
+    pub running: usize,
+    /// Attempts that were delivered, since the console started.
+    pub delivered: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Tries that failed.
+    pub failed_tries: u64,
+    /// Attempts that were refused because too many waited.
+    pub refused: u64,
+    /// When the last one was delivered.
+    pub last_delivered: Option<Timestamp>,
+    /// When and why the last try failed, if none has succeeded since.
+    pub last_failure: Option<(Timestamp, String)>,
+}
+
+struct Worker {
+    queue: mpsc::UnboundedSender<Attempt>,
+    figures: SharedFigures,
+    task: JoinHandle<()>,
+}
+
+/// Delivers attempts. When it is dropped, deliveries under way are cut off: their outcome stays unknown.
+pub struct Notifier {
+    shared: Arc<Shared>,
+    reports: mpsc::UnboundedSender<Report>,
+    workers: Mutex<HashMap<Arc<str>, Worker>>,
+    /// Of destinations that are gone; they finish what they have.
+    leaving: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Notifier {
+    /// A notifier and what it reports: one [`Report`] for each attempt that it takes. Unread reports are as many as
+    /// attempts without a known outcome, which queues bound.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        bell: Option<Bell>,
+    ) -> (Self, mpsc::UnboundedReceiver<Report>) {
+        let guard = Guard::new(&settings.allow_hosts);
+        let (reports, receiver) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared { settings, guard, clock, bell });
+        let notifier = Self { shared, reports, workers: Mutex::default(), leaving: Mutex::default() };
+        (notifier, receiver)
+    }
+
+    /// Takes an attempt. Must be called within a Tokio runtime; never waits.
+    ///
+    /// # Errors
+    /// When too many wait for its destination.
+    pub fn send(&self, attempt: Attempt) -> Result<(), Refused> {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let destination = Arc::clone(&attempt.destination);
+        let worker = workers.entry(Arc::clone(&destination)).or_insert_with(|| self.start());
+        let most = self.shared.settings.queue;
+        let full = figures(&worker.figures, |f| {
+            if f.waiting >= most {
+                f.refused += 1;
+                return Some(f.waiting);
+            }
+            f.waiting += 1;
+            None
+        });
+        if let Some(waiting) = full {
+            return Err(Refused::Full { destination, waiting });
+        }
+        if let Err(mpsc::error::SendError(attempt)) = worker.queue.send(attempt) {
+            // The worker is gone, which only a panic explains: another takes its place.
+            *worker = self.start();
+            figures(&worker.figures, |f| f.waiting = 1);
+            let _ = worker.queue.send(attempt);
+        }
+        Ok(())
+    }
+
+    fn start(&self) -> Worker {
+        let (queue, receiver) = mpsc::unbounded_channel();
+        let known = SharedFigures::default();
+        let (shared, reports) = (Arc::clone(&self.shared), self.reports.clone());
+        let task = tokio::spawn(worker::run(receiver, shared, Arc::clone(&known), reports));
+        Worker { queue, figures: known, task }
+    }
+
+    /// Lets go of destinations that the configuration no longer has; what waits for them is still delivered.
+    pub fn retain(&self, keep: impl Fn(&str) -> bool) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<Arc<str>> = workers.keys().filter(|name| !keep(name)).cloned().collect();
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        leaving.retain(|task| !task.is_finished());
+        for name in gone {
+            if let Some(worker) = workers.remove(&name) {
+                leaving.push(worker.task);
+            }
+        }
+    }
+
+    /// How all destinations do, sorted by name.
+    #[must_use]
+    pub fn destinations(&self) -> Vec<DestinationStatus> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<DestinationStatus> = workers
+            .iter()
+            .map(|(name, worker)| status(name, figures(&worker.figures, |f| f.clone())))
+            .collect();
+        all.sort_by(|a, b| a.destination.cmp(&b.destination));
+        all
+    }
+}
+
+fn status(name: &Arc<str>, figures: Figures) -> DestinationStatus {
+    DestinationStatus {
+        destination: Arc::clone(name),
+        waiting: figures.waiting,
+        running: figures.running,
+        delivered: figures.delivered,
+        failed: figures.failed,
+        failed_tries: figures.retries,
+        refused: figures.refused,
+        last_delivered: figures.last_delivered,
+        last_failure: figures.last_failure,
+    }
+}
+
+impl Drop for Notifier {
+    fn drop(&mut self) {
+        let workers = self.workers.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let leaving = self.leaving.get_mut().unwrap_or_else(PoisonError::into_inner);
+        workers.drain().map(|(_, worker)| worker.task).chain(leaving.drain(..)).for_each(|task| task.abort());
+    }
+}

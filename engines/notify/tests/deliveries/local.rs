@@ -1,0 +1,113 @@
+//! Channels of this machine: command, log file, bell.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use quarterdeck_notify::{Channel, Command, LogFile};
+
+use crate::support::*;
+
+fn script(dir: &Path, text: &str) -> PathBuf {
+    let path = dir.join("notify.sh");
+    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn command(program: PathBuf) -> Command {
+    Command {
+        program,
+        arguments: vec!["{{ .CommonLabels.instance }}".to_owned(), "two words; $(id)".to_owned()],
+        environment: BTreeMap::from([("TEAM".to_owned(), "{{ .Receiver }}".to_owned())]),
+        send_resolved: true,
+        timeout_seconds: 5,
+    }
+}
+
+fn to(command: Command) -> Channel {
+    Channel::Command(Arc::new(command))
+}
+
+#[tokio::test]
+async fn a_command_gets_arguments_environment_and_json() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let text = format!(
+        "{{ printf '%s|' \"$@\" \"$TEAM\" \"$QUARTERDECK_STATUS\" \"$QUARTERDECK_SUBJECT\"; cat; }} > {}",
+        out.display()
+    );
+    let mut console = Console::new();
+    delivered(&console.deliver(firing(to(command(script(dir.path(), &text))))).await);
+    let said = std::fs::read_to_string(out).unwrap();
+    let (words, json) = said.rsplit_once('|').unwrap();
+    assert_eq!(words, "a:1|two words; $(id)|team|firing|[FIRING:1] Down (a:1 critical)");
+    let json: serde_json::Value = serde_json::from_str(json).unwrap();
+    assert_eq!(json["version"], "4");
+}
+
+#[tokio::test]
+async fn exit_codes_and_time_decide() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut console = Console::new();
+    let count = dir.path().join("count");
+    let text = format!("echo x >> {0}; [ $(wc -l < {0}) -ge 3 ] || exit 75", count.display());
+    assert_eq!(delivered(&console.deliver(firing(to(command(script(dir.path(), &text))))).await), 3);
+
+    // What it says is told, in part; that it says a lot does not matter.
+    let text = "echo no such pager >&2; head -c 10000000 /dev/zero >&2; exit 3";
+    let (reason, permanent) = failed(&console.deliver(firing(to(command(script(dir.path(), text))))).await);
+    assert!(permanent && reason.contains("no such pager") && reason.contains('3'), "{reason}");
+    assert!(reason.len() < 2000);
+
+    let (reason, permanent) = failed(&console.deliver(firing(to(command(dir.path().join("nothing"))))).await);
+    assert!(permanent && reason.contains("cannot start"), "{reason}");
+
+    // One that hangs is ended with all that it started.
+    let alive = dir.path().join("alive");
+    let text = format!("( sleep 3; touch {} ) & sleep 100", alive.display());
+    let mut slow = command(script(dir.path(), &text));
+    slow.timeout_seconds = 1;
+    let mut attempt = firing(to(slow));
+    attempt.deadline = tokio::time::Instant::now() + Duration::from_millis(1010);
+    let begun = Instant::now();
+    let (reason, permanent) = failed(&console.deliver(attempt).await);
+    assert!(!permanent && begun.elapsed() < Duration::from_secs(4), "{reason}");
+    tokio::time::sleep(Duration::from_millis(3500)).await;
+    assert!(!alive.exists());
+}
+
+#[tokio::test]
+async fn the_log_file_gets_a_line_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let file = LogFile { path: path.clone(), max_bytes: 1 << 20, keep: 1, send_resolved: true };
+    let channel = Channel::LogFile(Arc::new(file));
+    let mut console = Console::new();
+    let mut again = firing(channel.clone());
+    again.possibly_duplicate = true;
+    let id = again.id;
+    delivered(&console.deliver(firing(channel.clone())).await);
+    delivered(&console.deliver(again).await);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["at"], "2024-05-06T09:00:00Z");
+    assert_eq!(
+        (&lines[1]["attempt"], &lines[1]["possiblyDuplicate"]),
+        (&id.to_string().into(), &true.into())
+    );
+    assert_eq!(lines[1]["groupKey"], "{}:{alertname=\"Down\"}");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn the_bell_rings() {
+    let mut console = Console::new();
+    delivered(&console.deliver(firing(Channel::Bell)).await);
+    let rings = console.rings.lock().unwrap();
+    assert_eq!((&*rings[0].title, rings[0].firing), ("[FIRING:1] Down (a:1 critical)", true));
+}
