@@ -31,6 +31,8 @@ pub struct Parts {
     pub services: Part<quarterdeck_services::Snapshot>,
     /// Rules and alerts.
     pub rules: Part<quarterdeck_rules::Snapshot>,
+    /// Alerts, silences, notifications, on-call.
+    pub alerting: Part<quarterdeck_alerting::View>,
     /// The timeline.
     pub timeline: Part<Timeline>,
     /// The console itself.
@@ -81,6 +83,7 @@ impl Default for Parts {
             streams: Part::new(&changed),
             services: Part::new(&changed),
             rules: Part::new(&changed),
+            alerting: Part::new(&changed),
             timeline: Part::new(&changed),
             console: Part::new(&changed),
             changed,
@@ -106,6 +109,7 @@ impl Parts {
             targets: self.targets.get(),
             streams: self.streams.get(),
             rules: self.rules.get(),
+            alerting: self.alerting.get(),
             headline: leading.of(&services, &timeline, now),
             services,
             timeline,

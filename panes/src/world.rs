@@ -40,6 +40,8 @@ pub struct World {
     pub services: Arc<quarterdeck_services::Snapshot>,
     /// Rules and their alerts.
     pub rules: Arc<quarterdeck_rules::Snapshot>,
+    /// Alerts, silences, notifications, on-call.
+    pub alerting: Arc<quarterdeck_alerting::View>,
     /// What happened.
     pub timeline: Arc<Timeline>,
     /// The one sentence that leads when something is wrong.

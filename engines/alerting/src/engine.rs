@@ -49,7 +49,7 @@ use timers::Timer;
 pub use explain::{Explanation, IntegrationExplanation, RouteExplanation, Verdict};
 pub use figures::Figures;
 pub use ids::{IdSource, RandomIds, SeededIds};
-pub use operator::OperatorError;
+pub use operator::{MAX_NOTE, OperatorError};
 pub use plan::{DEFAULT_RESOLVE_TIMEOUT, DeadManSwitch, IntegrationPlan, Options, Plan, ReceiverPlan};
 pub use post::{AlertError, PostReport};
 
@@ -99,6 +99,8 @@ struct GroupPriv {
     leaving: Vec<(u32, Timestamp)>,
     /// The moment for which its next look is set in the timers.
     timer: Option<Timestamp>,
+    /// The moment of a look out of turn, because an acknowledgement ran out.
+    page: Option<Timestamp>,
     /// Alerts that its escalation knows, sorted.
     escalated: Vec<u64>,
     dirty: bool,
@@ -106,6 +108,12 @@ struct GroupPriv {
 
 /// Names an entry of the notification log whose group is gone: group, receiver, integration, index.
 type LogKey = (Arc<str>, Arc<str>, Arc<str>, u32);
+
+/// Routes that take an alert, and the names of their receivers.
+type RouteSet = (Arc<[u32]>, Arc<[Arc<str>]>);
+
+/// Why an alert gets another state, and who or what is behind it.
+type Ground = (Cause, Option<Arc<Detail>>);
 
 /// Changes since the last effects.
 #[derive(Debug, Default)]
@@ -131,7 +139,7 @@ pub struct Engine {
     started: Timestamp,
 
     interner: Interner,
-    route_sets: HashMap<Vec<u32>, (Arc<[u32]>, Arc<[Arc<str>]>)>,
+    route_sets: HashMap<Vec<u32>, RouteSet>,
     alerts: Slab<Alert>,
     privates: Vec<AlertPriv>,
     by_print: HashMap<Fingerprint, u32>,
@@ -159,7 +167,7 @@ pub struct Engine {
     maybe_done: BTreeSet<u32>,
 
     /// Alerts to be given their state, with the reason where it is not that something hides them.
-    fresh: Vec<(u32, Option<(Cause, Option<Arc<Detail>>)>)>,
+    fresh: Vec<(u32, Option<Ground>)>,
 
     /// When each dead-man's switch was last heard of.
     beats: Vec<Timestamp>,

@@ -5,6 +5,7 @@
 //! dead-man's switches, histories, explanations. It promises: what was told as saved is never lost, whatever dies; a
 //! notification is written down before it is sent, and one whose outcome is known is never sent again.
 
+pub mod actions;
 pub mod api;
 pub mod config;
 pub mod deliver;

@@ -27,8 +27,14 @@ pub enum SubjectKind {
     Pane,
     /// The configuration.
     Config,
-    /// An alert.
+    /// An alert, by its fingerprint.
     Alert,
+    /// A silence, by its id.
+    Silence,
+    /// A notification, by its id.
+    Notification,
+    /// An on-call schedule, by its name.
+    Schedule,
     /// A deployment.
     Deployment,
     /// A feature flag.
@@ -41,7 +47,7 @@ pub enum SubjectKind {
 
 impl SubjectKind {
     /// Every kind, in the order shown to people.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Service,
         Self::Transaction,
         Self::Target,
@@ -52,6 +58,9 @@ impl SubjectKind {
         Self::Pane,
         Self::Config,
         Self::Alert,
+        Self::Silence,
+        Self::Notification,
+        Self::Schedule,
         Self::Deployment,
         Self::Flag,
         Self::Route,
@@ -72,6 +81,9 @@ impl SubjectKind {
             Self::Pane => "pane",
             Self::Config => "config",
             Self::Alert => "alert",
+            Self::Silence => "silence",
+            Self::Notification => "notification",
+            Self::Schedule => "schedule",
             Self::Deployment => "deployment",
             Self::Flag => "flag",
             Self::Route => "route",

@@ -220,6 +220,7 @@ pub(crate) fn world(services: Snapshot) -> World {
         metrics: Arc::default(),
         targets: Arc::default(),
         rules: Arc::default(),
+        alerting: Arc::default(),
         streams: Arc::default(),
         services: Arc::new(services),
         timeline: Arc::new(Timeline { entries: [deployment()].into(), total: 1, ..Timeline::default() }),

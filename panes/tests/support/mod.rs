@@ -54,6 +54,7 @@ pub(crate) fn empty_world() -> World {
         metrics: Arc::default(),
         targets: Arc::default(),
         rules: Arc::default(),
+        alerting: Arc::default(),
         streams: Arc::default(),
         services: Arc::default(),
         timeline: Arc::default(),

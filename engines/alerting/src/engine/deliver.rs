@@ -16,6 +16,7 @@ const NAMED: usize = 1000;
 impl Engine {
     /// Takes what became of an attempt, after how many tries. One that is not under way (any more) is ignored: the
     /// first outcome counts.
+    #[allow(clippy::needless_pass_by_value, reason = "whoever tells an outcome is done with it")]
     pub fn outcome(
         &mut self,
         id: AttemptId,
@@ -25,14 +26,14 @@ impl Engine {
         effects: &mut Effects,
     ) {
         self.begin(now);
-        self.close(id, outcome, tries, now);
+        self.close(id, &outcome, tries, now);
         self.finish(now, effects);
     }
 
-    pub(super) fn close(&mut self, id: AttemptId, outcome: Outcome, tries: u32, now: Timestamp) {
+    pub(super) fn close(&mut self, id: AttemptId, outcome: &Outcome, tries: u32, now: Timestamp) {
         let Some(record) = self.in_flight.remove(&id) else { return };
         let totals = self.figures.totals_mut();
-        match &outcome {
+        match outcome {
             Outcome::Delivered => totals.sent += 1,
             Outcome::Failed(_) => totals.failed += 1,
             Outcome::Unknown => totals.unknown += 1,
@@ -47,7 +48,7 @@ impl Engine {
                 record.index,
             );
             self.strays.remove(&key);
-            if outcome == Outcome::Delivered && record.action == AttemptAction::Notify {
+            if *outcome == Outcome::Delivered && record.action == AttemptAction::Notify {
                 self.remember_orphan(&record, now);
             }
             return;
@@ -55,7 +56,7 @@ impl Engine {
         let Some(state) = self.integration(slot, place) else { return };
         state.in_flight = None;
         let missed = std::mem::take(&mut state.missed);
-        match (&outcome, record.action) {
+        match (outcome, record.action) {
             (Outcome::Delivered, AttemptAction::Notify) => {
                 let (firing, resolved) = (Arc::clone(&record.firing), Arc::clone(&record.resolved));
                 self.log_told(slot, place, firing, resolved, now);

@@ -118,7 +118,10 @@ impl Engine {
     pub(super) fn look(&mut self, slot: u32, at: Timestamp, now: Timestamp) {
         let Some(group) = self.groups.get(slot) else { return };
         let tick = self.group_privates[slot as usize].timer == Some(at) && group.next_flush <= now;
+        let group = Arc::clone(group);
         if tick {
+            // It does what a page at the same moment would.
+            self.group_privates[slot as usize].page = None;
             let interval = self.plan.route(group.route).group_interval;
             let first = !group.flushed;
             let due = group.next_flush;
@@ -137,22 +140,9 @@ impl Engine {
             }
             self.dirty.any = true;
             self.evaluate(slot, None, None, now);
-        } else if group.flushed
-            && group.next_flush > now
-            && group.last_flush != Some(now)
-            && self.asked_out_of_turn(slot, at)
-        {
-            // A tick at the same moment does the same.
+        } else if self.group_privates[slot as usize].page.take() == Some(at) && group.flushed {
             self.evaluate(slot, None, None, now);
         }
-    }
-
-    /// Whether a timer that is not the group's next tick was set on purpose: because an acknowledgement ran out.
-    fn asked_out_of_turn(&self, slot: u32, at: Timestamp) -> bool {
-        let Some(group) = self.groups.get(slot) else { return false };
-        group.alerts.iter().filter_map(|fingerprint| self.alert(*fingerprint)).any(|alert| {
-            alert.operator.as_ref().is_some_and(|o| o.repage_since == Some(at)) && alert.state.is_open()
-        })
     }
 
     /// Drops the alerts that left, and the group with the last of them.

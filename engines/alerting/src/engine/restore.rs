@@ -208,7 +208,7 @@ impl Engine {
                 // The group's own next look tells anew.
                 state.missed = false;
             }
-            self.close(record.id, Outcome::Unknown, 0, now);
+            self.close(record.id, &Outcome::Unknown, 0, now);
             return;
         }
         let mut again = AttemptRecord::clone(&record);

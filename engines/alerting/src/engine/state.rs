@@ -93,7 +93,7 @@ impl Engine {
     }
 
     /// Gives an alert the state that it should have.
-    fn refresh(&mut self, slot: u32, now: Timestamp, reason: Option<(Cause, Option<Arc<Detail>>)>) {
+    fn refresh(&mut self, slot: u32, now: Timestamp, reason: Option<super::Ground>) {
         let Some(alert) = self.alerts.get(slot) else { return };
         let old = alert.state;
         let reopened = matches!(reason, Some((Cause::Posted | Cause::Refired, _)));

@@ -72,7 +72,7 @@ impl Engine {
             Timer::Switch(switch) => self.check_switch(switch as usize, now),
             Timer::Attempt(id) => {
                 if self.in_flight.contains_key(&id) {
-                    self.close(id, Outcome::Unknown, 0, now);
+                    self.close(id, &Outcome::Unknown, 0, now);
                 }
             }
             Timer::Sweep => {
@@ -119,7 +119,9 @@ impl Engine {
         self.fresh.push((slot, Some((Cause::AcknowledgementExpired, Some(detail.into())))));
         // Its groups page now, not at their next tick; the ticks stay where they are.
         for group in self.privates[slot as usize].groups.clone() {
-            if self.groups.get(group).is_some_and(|g| g.flushed) {
+            if self.groups.get(group).is_some_and(|g| g.flushed)
+                && self.group_privates[group as usize].page.replace(now) != Some(now)
+            {
                 self.schedule(now, Timer::Group(group));
             }
         }

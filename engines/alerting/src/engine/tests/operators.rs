@@ -69,7 +69,7 @@ fn taken_back_it_repeats_again() {
     world.go(2.0);
     acknowledge(&mut world, "g=1", None).expect("acknowledged");
     let (by, note) = (Arc::from("bob"), Arc::from(""));
-    let mut back = |world: &mut World| {
+    let back = |world: &mut World| {
         world.with_effects(|engine, now, effects| {
             engine.unacknowledge(&[print("g=1")], &by, &note, now, effects)
         })

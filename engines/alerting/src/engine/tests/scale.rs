@@ -34,7 +34,7 @@ fn busy_plan() -> Arc<Plan> {
     let rules: String = (0..50)
         .map(|n| {
             format!(
-                "- source_matchers: [alertname=Alert{n}, severity=critical]\n  target_matchers: [alertname=Alert{}, severity=warning]\n  equal: [dc, rack]\n",
+                "- source_matchers: [alertname=Alert{n}, severity=critical]\n  target_matchers: [alertname=Alert{}, severity=warning]\n  equal: [dc]\n",
                 n + 50
             )
         })
@@ -109,7 +109,7 @@ fn a_hundred_thousand_alerts_with_fifty_silences_and_fifty_inhibition_rules() {
     assert!(worst < 100.0, "{worst}");
     let mut effects = Effects::default();
     time("the first look at all groups", 500.0, || engine.tick(at(40.0), &mut effects));
-    assert!(effects.attempts.len() > 400, "{}", effects.attempts.len());
+    assert!(effects.attempts.len() >= 200, "{}", effects.attempts.len());
     let mut effects = Effects::default();
     let ends = |mut posted: PostedAlert| {
         posted.ends_at = Some(at(50.0));

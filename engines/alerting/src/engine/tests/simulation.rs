@@ -134,7 +134,7 @@ impl Run {
 
     /// Both do what is due now, and outcomes come in until there is none left for this second.
     fn settle(&mut self) {
-        self.world.with_effects(|engine, now, effects| engine.tick(now, effects));
+        self.world.with_effects(Engine::tick);
         let now = self.world.now;
         self.oracle.step(now);
         loop {
