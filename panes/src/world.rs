@@ -460,8 +460,9 @@ impl quarterdeck_ui::pane::World for World {
             SubjectKind::Engine | SubjectKind::Config => "self",
             SubjectKind::Entry => "timeline",
             SubjectKind::Pane => crate::PANES.into_iter().find(|id| *id == subject.id).unwrap_or("overview"),
-            SubjectKind::Alert
-            | SubjectKind::Deployment
+            SubjectKind::Alert => "alerts",
+            SubjectKind::Silence | SubjectKind::Notification | SubjectKind::Schedule => "oncall",
+            SubjectKind::Deployment
             | SubjectKind::Flag
             | SubjectKind::Route
             | SubjectKind::Experiment => "overview",
