@@ -186,7 +186,15 @@ impl Schedule {
         Self { name: Arc::from(name), description: config.description.clone(), zone, layers }
     }
 
-    fn segment(&self, at: Timestamp, overrides: &[Override]) -> Segment {
+    /// This schedule's overrides that touch a range, in the order in which they were made.
+    fn own<'a>(&self, overrides: &'a [Override], from: Timestamp, to: Timestamp) -> Vec<&'a Override> {
+        let touches = |o: &&Override| *o.schedule == *self.name && from < o.until && o.from <= to;
+        let mut own: Vec<&Override> = overrides.iter().filter(touches).collect();
+        own.sort_by(|a, b| (a.made, &a.id).cmp(&(b.made, &b.id)));
+        own
+    }
+
+    fn segment(&self, at: Timestamp, own: &[&Override]) -> Segment {
         let (mut person, mut source, mut until) = (None, Source::Gap, None);
         for (index, layer) in self.layers.iter().enumerate() {
             let (turn, stays) = layer.at(&self.zone, at);
@@ -196,8 +204,6 @@ impl Schedule {
                 source = Source::Layer { layer: index, turn };
             }
         }
-        let mut own: Vec<&Override> = overrides.iter().filter(|o| *o.schedule == *self.name).collect();
-        own.sort_by(|a, b| (a.made, &a.id).cmp(&(b.made, &b.id)));
         for change in own {
             if at < change.from {
                 until = earliest([until, Some(change.from)]);
@@ -219,7 +225,8 @@ impl Schedule {
     /// Who is on call at an instant; of `overrides` those of this schedule count.
     #[must_use]
     pub fn person_at(&self, at: Timestamp, overrides: &[Override]) -> Option<Arc<str>> {
-        self.segment(zone::clamped(at), overrides).person
+        let at = zone::clamped(at);
+        self.segment(at, &self.own(overrides, at, at)).person
     }
 
     /// The shifts of a range, gaps included: they follow each other without gap or overlap from `from` to `to`. The
@@ -228,10 +235,11 @@ impl Schedule {
     pub fn shifts(&self, from: Timestamp, to: Timestamp, overrides: &[Override]) -> Vec<Shift> {
         let from = zone::clamped(from);
         let to = zone::clamped(to).min(from + MAX_RANGE);
+        let own = self.own(overrides, from, to);
         let mut shifts: Vec<Shift> = Vec::new();
         let mut at = from;
         while at < to {
-            let segment = self.segment(at, overrides);
+            let segment = self.segment(at, &own);
             let until = segment.until.map_or(to, |u| u.min(to));
             match shifts.last_mut() {
                 Some(last) if last.person == segment.person && last.source.same(&segment.source) => {
@@ -254,8 +262,9 @@ impl Schedule {
         let mut now = self.shift_at(at, overrides);
         let (mut next, mut ends, mut cursor) = (None, false, now.until);
         let horizon = at + HORIZON;
+        let own = self.own(overrides, at, horizon);
         while cursor < horizon {
-            let segment = self.segment(cursor, overrides);
+            let segment = self.segment(cursor, &own);
             let until = segment.until.map_or(horizon, |u| u.min(horizon));
             if !ends && segment.person == now.person {
                 now.until = until;
@@ -275,7 +284,7 @@ impl Schedule {
 
     /// The shift around an instant: from where its turn or override began.
     fn shift_at(&self, at: Timestamp, overrides: &[Override]) -> Shift {
-        let segment = self.segment(at, overrides);
+        let segment = self.segment(at, &self.own(overrides, at, at + HORIZON));
         let back = match &segment.source {
             Source::Layer { turn, .. } => turn.from.max(at - LOOK),
             Source::Override { id } => {

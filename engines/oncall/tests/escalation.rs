@@ -1,5 +1,7 @@
 //! Who is paged when: steps, acknowledgement, assignment, hand-over, failure, reload.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Who is on call: layers, restrictions, overrides, gaps, daylight saving, in words.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+
 mod support;
 
 use jiff::civil::date;
@@ -278,7 +280,7 @@ fn by_hand(
             let found = if gap {
                 let mut jump = early;
                 while zone.to_offset(jump) == zone.to_offset(early) {
-                    jump = jump + jiff::SignedDuration::from_mins(1);
+                    jump += jiff::SignedDuration::from_mins(1);
                 }
                 jump
             } else {

@@ -1,6 +1,8 @@
 //! Random lives of escalations in simulated time: restored anywhere, the future is the same; nothing is early, nothing
 //! that is acknowledged or resolved pages, and nothing is forgotten.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -46,7 +46,7 @@ impl Escalations {
             }
             Input::EscalateNow { key, by } => self.escalate_now(&key, &by, now),
             Input::Resolve { key, by } => self.resolve(&key, &by, now),
-            Input::Delivered { page, channel, result } => Ok(self.delivered(&page, channel, result, now)),
+            Input::Delivered { page, channel, result } => Ok(self.delivered(&page, &channel, result, now)),
             Input::Override(change) => self.make_override(change, now),
             Input::EndOverride { id, by } => self.end_override(&id, by, now),
             Input::Reload(roster) => {
@@ -243,7 +243,7 @@ impl Escalations {
     fn delivered(
         &mut self,
         page: &super::PageId,
-        channel: String,
+        channel: &str,
         result: Result<(), String>,
         now: Timestamp,
     ) -> Effects {
@@ -262,7 +262,7 @@ impl Escalations {
         let failed = result.as_ref().err().cloned();
         let outcome = Self::outcome(result, now);
         let (key, number) = (page.key.clone(), page.number);
-        self.commit(Record::Delivered { key, number, channel: channel.clone(), outcome }, &mut effects);
+        self.commit(Record::Delivered { key, number, channel: channel.to_owned(), outcome }, &mut effects);
         let by = Actor::system("on-call");
         if let Some(why) = failed {
             let why: String = why.chars().take(200).collect();
