@@ -46,6 +46,7 @@ pub(crate) async fn deliver(
     let seed = shared.settings.seed ^ (attempt.id.as_u128() as u64);
     let mut backoff = Backoff::new(shared.settings.first_pause, seed);
     let mut tries = 0;
+    let mut said: Option<Failure> = None;
     loop {
         tries += 1;
         let limit = Instant::now() + shared.settings.try_timeout;
@@ -55,7 +56,9 @@ pub(crate) async fn deliver(
             Ok(Ok(Done::Delivered(receipt))) => return (Outcome::Delivered { receipt }, tries),
             Ok(Ok(Done::Nothing)) => return (Outcome::Nothing, tries),
             Ok(Err(failure)) => failure,
-            Err(_) => Failure::later("the receiver did not answer in time"),
+            // The deadline cut it short: what the receiver said before tells more.
+            Err(_) if Instant::now() >= attempt.deadline && said.is_some() => said.unwrap_or_else(late),
+            Err(_) => late(),
         };
         failed(&failure.reason);
         if !failure.again {
@@ -67,8 +70,13 @@ pub(crate) async fn deliver(
             let reason = format!("given up, tried {times}: {}", failure.reason);
             return (Outcome::Failed { reason: reason.into(), permanent: false }, tries);
         }
+        said = Some(failure);
         tokio::time::sleep(pause).await;
     }
+}
+
+fn late() -> Failure {
+    Failure::later("the receiver did not answer in time")
 }
 
 async fn once(attempt: &Attempt, shared: &Arc<Shared>, client: &Arc<Client>) -> Result<Done, Failure> {

@@ -101,7 +101,7 @@ pub(crate) fn url(text: &str, whole: bool) -> String {
         let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(*byte))
+                out.push(char::from(*byte));
             }
             b'!' | b'#' | b'$' | b'&' | b'*' | b'+' | b',' | b'/' | b':' | b';' | b'=' | b'?' | b'@'
             | b'[' | b']'

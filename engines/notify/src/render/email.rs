@@ -50,32 +50,32 @@ pub(super) fn prepare(
     let has = |name: &str| settings.headers.keys().any(|known| known.eq_ignore_ascii_case(name));
     for (name, template) in &settings.headers {
         let value = texts.text(&format!("headers.{name}"), template)?;
-        add(&mut mail, name, value)?;
+        add(&mut mail, name, &value)?;
     }
     for (name, value) in [("From", &from_text), ("To", &to_text)] {
         if !has(name) {
-            add(&mut mail, name, value.clone())?;
+            add(&mut mail, name, value)?;
         }
     }
     if !has("Subject") {
-        add(&mut mail, "Subject", texts.text("the subject", SUBJECT)?)?;
+        add(&mut mail, "Subject", &texts.text("the subject", SUBJECT)?)?;
     }
     if !has("Message-Id") {
-        add(&mut mail, "Message-Id", format!("<{id}@{}>", domain(&from)))?;
+        add(&mut mail, "Message-Id", &format!("<{id}@{}>", domain(&from)))?;
     }
     if !has("Date") {
         let date = now.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
-        add(&mut mail, "Date", date)?;
+        add(&mut mail, "Date", &date)?;
     }
     if let Some(by) = &settings.threading {
         let thread = thread(&notification.group_key, by, now);
-        add(&mut mail, "References", thread.clone())?;
-        add(&mut mail, "In-Reply-To", thread)?;
+        add(&mut mail, "References", &thread)?;
+        add(&mut mail, "In-Reply-To", &thread)?;
     }
     if attempt.possibly_duplicate {
-        add(&mut mail, "X-Quarterdeck-Possibly-Duplicate", "true".to_owned())?;
+        add(&mut mail, "X-Quarterdeck-Possibly-Duplicate", "true")?;
     }
-    add(&mut mail, "MIME-Version", "1.0".to_owned())?;
+    add(&mut mail, "MIME-Version", "1.0")?;
 
     // The form that is preferred stands last.
     if !settings.text.is_empty() || settings.html.is_empty() {
@@ -101,7 +101,7 @@ fn domain(address: &str) -> &str {
     address.rsplit_once('@').map_or("localhost", |(_, domain)| domain)
 }
 
-fn add(mail: &mut MultiPart, name: &str, value: String) -> Result<(), Failure> {
+fn add(mail: &mut MultiPart, name: &str, value: &str) -> Result<(), Failure> {
     let header = HeaderName::new_from_ascii(name.to_owned())
         .map_err(|_| Failure::never(format!("headers: {name:?} is not the name of a header")))?;
     // A line break would begin another header.

@@ -1,5 +1,7 @@
 //! Deliveries over real sockets, to receivers that behave well, badly, and not at all.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+
 mod hostile;
 mod http;
 mod local;
