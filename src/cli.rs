@@ -20,7 +20,7 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-/// Told at the end of `--help`; `src/exit.rs` is where they are given.
+/// Told at the end of `--help`; `src/exit.rs` is where the codes are given, `src/run.rs` where signals are taken.
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -30,6 +30,11 @@ Exit codes:
   4  refused: not available now, read-only, or not confirmed (act)
   5  no console answers (act, screenshot, open, query without --config)
   6  the data directory is in use, not writable, or from a newer version
+
+Signals:
+  SIGTERM, SIGINT, SIGQUIT  end it in order, within 25 s; a second one ends it at once
+  SIGHUP                    without a screen (serve, demo --headless): reads the configuration again;
+                            with a screen: the terminal has hung up, it ends in order
 ";
 
 /// Settings that all commands share.
@@ -47,6 +52,12 @@ pub struct Global {
     /// A Prometheus configuration file, taken as it is
     #[arg(long, global = true, value_name = "FILE")]
     pub prometheus_config: Option<PathBuf>,
+    /// An Alertmanager configuration file, taken as it is
+    #[arg(long, global = true, value_name = "FILE")]
+    pub alertmanager_config: Option<PathBuf>,
+    /// Start every alert group anew at a reload, as Alertmanager does
+    #[arg(long, global = true)]
+    pub reload_resets_timers: bool,
     /// Environment: picks the overlay of the configuration and is shown at the top
     #[arg(long, global = true, value_name = "NAME", env = "QUARTERDECK_ENVIRONMENT")]
     pub environment: Option<String>,
@@ -58,7 +69,7 @@ pub struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the engines without a screen, until a signal
+    /// Run the engines without a screen, until a signal; SIGHUP reads the configuration again
     Serve,
     /// Start a simulated trading platform and look at it
     Demo(Demo),

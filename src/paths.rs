@@ -62,6 +62,9 @@ pub struct Beacon {
     pub data_dir: PathBuf,
     /// The token that calls which change something need.
     pub token: String,
+    /// The listener's own certificate (DER), when it is encrypted: commands trust it and no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Vec<u8>>,
 }
 
 /// A beacon of this process; the file goes when it is dropped.
@@ -127,6 +130,7 @@ impl Beacon {
                 pid: 0,
                 data_dir: PathBuf::new(),
                 token: std::env::var("QUARTERDECK_TOKEN").unwrap_or_default(),
+                certificate: None,
             }));
         }
         let candidates: Vec<Self> = match (&global.data_dir, global.listen) {
@@ -172,6 +176,7 @@ mod tests {
             pid,
             data_dir: PathBuf::from("/d").join(pid.to_string()),
             token: "t".to_owned(),
+            certificate: None,
         }
     }
 

@@ -24,8 +24,11 @@ use crate::system::{Setup, Stage, System};
 /// When it cannot start, in words.
 pub fn console(global: &Global, at: Option<Subject>) -> Result<(), Failure> {
     let paths = Paths::new(global, "")?;
-    let setup = setup(global, paths)?;
-    runtime()?.block_on(with_screen(setup, at, None))
+    let keeper = keeper(true)?;
+    let setup = Setup { keeper: Some(Arc::clone(&keeper)), ..setup(global, paths)? };
+    let result = runtime()?.block_on(with_screen(setup, at, None));
+    keeper.finish();
+    result
 }
 
 /// Runs the engines without a screen until a signal.
@@ -45,9 +48,7 @@ pub fn serve(global: &Global) -> Result<(), Failure> {
 pub fn demo(global: &Global, demo: &Demo) -> Result<(), Failure> {
     let mut paths = Paths::new(global, "demo")?;
     // The keeper is there before anything that it might have to end.
-    let keeper =
-        Keeper::start().map_err(|e| Failure::Failed(format!("the keeper cannot be started: {e}")))?;
-    let keeper = Arc::new(keeper);
+    let keeper = keeper(!demo.headless)?;
     let options =
         PlatformOptions { seed: demo.seed, ..PlatformOptions::new(paths.data_dir.join("platform")) };
     let platform = Platform::prepare(&options).map_err(|e| Failure::Data(e.to_string()))?;
@@ -59,7 +60,7 @@ pub fn demo(global: &Global, demo: &Demo) -> Result<(), Failure> {
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let children = Arc::new(Children::start(Arc::clone(&keeper), platform, &setup.paths.data_dir)?);
-        let setup = Setup { demo: Some(Arc::clone(&children)), ..setup };
+        let setup = Setup { demo: Some(Arc::clone(&children)), keeper: Some(Arc::clone(&keeper)), ..setup };
         let result = if demo.headless {
             headless(setup, Some(&children)).await
         } else {
@@ -70,6 +71,12 @@ pub fn demo(global: &Global, demo: &Demo) -> Result<(), Failure> {
     });
     keeper.finish();
     result
+}
+
+/// Starts who cleans up when this process dies.
+fn keeper(screen: bool) -> Result<Arc<Keeper>, Failure> {
+    let keeper = Keeper::start(screen);
+    keeper.map(Arc::new).map_err(|e| Failure::Failed(format!("the keeper cannot be started: {e}")))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -93,7 +100,7 @@ fn setup(global: &Global, paths: Paths) -> Result<Setup, Failure> {
             paths.data_dir.display()
         ))
     })?;
-    Ok(Setup { paths, loaded, actor, demo: None, level, clock: Arc::new(SystemClock) })
+    Ok(Setup { paths, loaded, actor, demo: None, keeper: None, level, clock: Arc::new(SystemClock) })
 }
 
 /// The screen is there at once; the engines start behind it.

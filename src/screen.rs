@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use crate::config::{Loaded, UiConfig};
 use crate::exit::Failure;
 use crate::host::Host;
+use crate::keeper::{Keeper, Modes};
 use crate::system::{Setup, Stage};
 
 /// Things that a screen is told wait here; when it is full, who tells waits.
@@ -100,6 +101,36 @@ impl Frames {
 struct Timed {
     terminal: Terminal,
     begun: Instant,
+    hold: Hold,
+}
+
+/// Tells the keeper of the terminal, so that it is given back even when this process is killed.
+struct Hold {
+    keeper: Option<Arc<Keeper>>,
+    before: Option<Modes>,
+}
+
+impl Hold {
+    /// The terminal is about to be taken over.
+    fn taken(&self) {
+        if let (Some(keeper), Some(before)) = (&self.keeper, self.before) {
+            keeper.terminal(Some(before));
+        }
+    }
+
+    /// The terminal has been given back.
+    fn returned(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.terminal(None);
+        }
+    }
+}
+
+/// Behind the terminal in [`Timed`]: that is dropped, and given back, before, also when something panics.
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.returned();
+    }
 }
 
 impl Screen for Timed {
@@ -143,8 +174,16 @@ impl Screen for Timed {
         self.terminal.mouse(on);
     }
 
+    fn has_shell(&self) -> bool {
+        self.terminal.has_shell()
+    }
+
     fn suspend(&mut self) -> Result<(), Self::Error> {
-        self.terminal.suspend()
+        // While this process is stopped the terminal is another's.
+        self.hold.returned();
+        let again = self.terminal.suspend();
+        self.hold.taken();
+        again
     }
 
     fn resume(&mut self) -> Result<(), Self::Error> {
@@ -194,8 +233,10 @@ pub async fn show(
     for effect in effects {
         host.run(effect);
     }
+    let hold = Hold { keeper: setup.keeper.clone(), before: Modes::of(std::io::stdout()).ok() };
+    hold.taken();
     let entered = Terminal::enter(shell.mouse()).map_err(|e| Failure::Failed(e.to_string()))?;
-    let mut terminal = Timed { terminal: entered, begun: Instant::now() };
+    let mut terminal = Timed { terminal: entered, begun: Instant::now(), hold };
     let signals = signals().map_err(|e| Failure::Failed(format!("signals cannot be caught: {e}")))?;
     let session = Session {
         shell: &mut shell,

@@ -21,11 +21,13 @@ use crate::demo::Children;
 use crate::exit::Failure;
 use crate::host::{Backstage, Worlds};
 use crate::http::{self, guard::Guard, listener::Listener};
+use crate::keeper::Keeper;
 use crate::lifecycle::{State, Supervisor};
 use crate::live::Live;
 use crate::logs::LevelSwitch;
 use crate::paths::{Beacon, Lit, Paths};
 use crate::reload::Reloader;
+use crate::vigil::{Sign, Vigil};
 use crate::worlds::{self, Parts};
 
 /// Everything must have ended within this time after it was told to.
@@ -44,6 +46,8 @@ pub struct Setup {
     pub actor: Actor,
     /// The demo's platform, if this is the demo.
     pub demo: Option<Arc<Children>>,
+    /// Who cleans up when this process dies; a console without a screen and without children needs nobody.
+    pub keeper: Option<Arc<Keeper>>,
     /// The own log.
     pub level: LevelSwitch,
     /// The time.
@@ -81,6 +85,7 @@ pub struct System {
     serving: tokio::task::JoinHandle<()>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     beacon: Option<Lit>,
+    vigil: Arc<Vigil>,
     /// Held to the very end: the next console may start only when everything is closed.
     _data: DataDir,
     /// The base address of the listener.
@@ -93,14 +98,33 @@ impl Stage {
         let supervisor = Supervisor::new(Arc::clone(&setup.clock));
         let parts = Arc::new(Parts::default());
         let (scrape, streams, services) = (Live::new("scrape"), Live::new("streams"), Live::new("services"));
-        let rules = Live::new("rules");
-        let reloader =
-            Arc::new(Reloader::new(setup, scrape.clone(), streams.clone(), services.clone(), rules.clone()));
+        let (rules, alerting) = (Live::new("rules"), Live::new("alerting"));
+        let deliverer = crate::alerting::Deliverer::default();
+        let reloader = Arc::new(Reloader::new(
+            setup,
+            scrape.clone(),
+            streams.clone(),
+            services.clone(),
+            rules.clone(),
+            alerting.clone(),
+            Arc::clone(&deliverer),
+        ));
         let reload: Arc<dyn actions::Reload> = Arc::clone(&reloader) as _;
         let store = Live::new("metrics");
         let level = setup.level.clone();
         let demo = setup.demo.clone();
-        let handles = actions::Handles { scrape, streams, services, rules, store, level, reload, demo };
+        let handles = actions::Handles {
+            scrape,
+            streams,
+            services,
+            rules,
+            alerting,
+            deliverer,
+            store,
+            level,
+            reload,
+            demo,
+        };
         let asked = Arc::new(Asked::new(setup.demo.is_some()));
         parts.console.set(Arc::new(Pulse::new(setup).console(&supervisor.life(), &setup.loaded)));
         let world =
@@ -133,7 +157,7 @@ impl System {
             Some(url) => Location::Postgres(url),
             None => Location::Sqlite(data.join("quarterdeck.db")),
         };
-        let migrations = [timeline::MIGRATIONS, actions::MIGRATIONS];
+        let migrations = [timeline::MIGRATIONS, actions::MIGRATIONS, quarterdeck_alerting::MIGRATIONS];
         let opened = Db::open(&location, &migrations, now).await.map_err(|e| store_failure(&e))?;
         let db = opened.db;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -159,6 +183,8 @@ impl System {
             loaded: stage.reloader.watch(),
             store: store.clone(),
             db: db.clone(),
+            timeline: timeline.clone(),
+            address: listener.url(),
             clock: Arc::clone(&setup.clock),
             stop: stop.clone(),
         };
@@ -191,6 +217,12 @@ impl System {
                 let parts = Arc::clone(&stage.parts);
                 Arc::new(move || parts.rules.get())
             },
+            alerting: Arc::new(crate::alerting::Served {
+                handle: stage.handles.alerting.clone(),
+                loaded: stage.reloader.watch(),
+                started: now,
+                clock: Arc::clone(&setup.clock),
+            }),
             prometheus: http::prometheus::Sources {
                 parts: Arc::clone(&stage.parts),
                 loaded: stage.reloader.watch(),
@@ -201,10 +233,10 @@ impl System {
         });
         let url = listener.url();
         let serving = tokio::spawn(Arc::clone(&listener).serve(router, stop.child_token()));
-        let beacon = light(&setup.paths, &url, data.path(), &token);
+        let beacon = light(&setup.paths, &listener, data.path(), &token);
 
         let pulse = Pulse::new(&setup).at(&url, &location, requests);
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(follow_timeline(timeline.clone(), Arc::clone(&stage.parts))),
             tokio::spawn(pulse.beat(
                 Arc::clone(&stage.parts),
@@ -227,9 +259,14 @@ impl System {
             )),
         ];
 
+        if let Some(before) = Sign::left(data.path()) {
+            timeline.append(before.entry()).await.map_err(|e| Failure::Data(e.to_string()))?;
+        }
         let summary = format!("console started ({}, {url})", config.environment);
         let entry = NewEntry::new(ChangeKind::Lifecycle, setup.actor.clone(), summary);
         timeline.append(entry).await.map_err(|e| Failure::Data(e.to_string()))?;
+        let vigil = Vigil::begin(data.path(), Arc::clone(&setup.clock));
+        tasks.push(tokio::spawn(Arc::clone(&vigil).keep(stop.clone())));
         for damage in &store.stats().damage {
             let summary = format!("metrics: {} is damaged: {}", damage.file, damage.what);
             let entry = NewEntry::new(ChangeKind::Lifecycle, Actor::system("metrics"), summary)
@@ -250,6 +287,7 @@ impl System {
             serving,
             tasks,
             beacon,
+            vigil,
             _data: data,
             url,
         })
@@ -291,6 +329,7 @@ impl System {
         if let Err(error) = self.timeline.append(entry).await {
             tracing::error!(%error, "the timeline could not tell of the end");
         }
+        self.vigil.end();
         for task in &self.tasks {
             task.abort();
         }
@@ -306,10 +345,11 @@ impl System {
 }
 
 /// Leaves the address and token for commands to find; a console that cannot is still of use.
-fn light(paths: &Paths, url: &str, data_dir: &Path, token: &Secret) -> Option<Lit> {
+fn light(paths: &Paths, listener: &Listener, data_dir: &Path, token: &Secret) -> Option<Lit> {
     let data_dir = data_dir.canonicalize().unwrap_or_else(|_| data_dir.to_path_buf());
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
-    let beacon = Beacon { url: url.to_owned(), pid, data_dir, token: token.expose().to_owned() };
+    let certificate = listener.certificate.as_ref().map(|c| c.to_vec());
+    let beacon = Beacon { url: listener.url(), pid, data_dir, token: token.expose().to_owned(), certificate };
     match beacon.light(&paths.runtime_dir) {
         Ok(lit) => Some(lit),
         Err(error) => {

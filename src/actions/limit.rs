@@ -8,6 +8,7 @@ use quarterdeck_journal::{Execute, Failure, How, Outcome, Registry, Value};
 use quarterdeck_kernel::{ChangeKind, Invocation, Reason, Subject};
 use quarterdeck_services::{Handle, LimitChange};
 
+use super::absent;
 use crate::live::Live;
 
 /// Limits by key, as the services engine names them.
@@ -41,15 +42,19 @@ pub async fn load(db: &Db) -> Result<Vec<(String, String)>, StoreError> {
 impl Execute for Limit {
     fn available(&self, subject: Option<&Subject>) -> Result<(), Reason> {
         match subject {
-            Some(subject) if self.0.get()?.snapshot().service(&subject.id).is_none() => {
-                Err(Reason(format!("there is no service {}", subject.id)))
+            Some(subject) => {
+                let snapshot = self.0.get()?.snapshot();
+                match snapshot.service(&subject.id) {
+                    Some(_) => Ok(()),
+                    None => Err(absent("service", &subject.id, snapshot.services.iter().map(|s| &*s.name))),
+                }
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
     fn preview(&self, invocation: &Invocation) -> Vec<String> {
-        self.plan(invocation).map(|change| vec![change.message]).unwrap_or_default()
+        vec![self.plan(invocation).map_or_else(|r| format!("It would be refused: {}", r.0), |c| c.preview)]
     }
 
     fn kind(&self) -> ChangeKind {

@@ -1,5 +1,6 @@
 //! The functions behind actions whose engines hand out a handle, and the console's own actions.
 
+mod alerts;
 mod console;
 mod limit;
 mod metrics;
@@ -11,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use quarterdeck_journal::dispatch::RegisterError;
 use quarterdeck_journal::store::{Migrations, Step};
 use quarterdeck_journal::{Dispatcher, Registry, Timeline};
+use quarterdeck_kernel::suggest::nearest;
 use quarterdeck_kernel::{ActionSpec, Invocation, Reason, Subject};
 use quarterdeck_panes::world::Actions;
 
@@ -39,12 +41,22 @@ pub struct Handles {
     pub store: Live<quarterdeck_metrics::Store>,
     /// Rules.
     pub rules: Live<quarterdeck_rules::Handle>,
+    /// Alerts.
+    pub alerting: Live<quarterdeck_alerting::Handle>,
+    /// Who delivers notifications.
+    pub deliverer: crate::alerting::Deliverer,
     /// The own log.
     pub level: LevelSwitch,
     /// Reads the configuration again.
     pub reload: Arc<dyn Reload>,
     /// The demo's platform, if this is the demo.
     pub demo: Option<Arc<Children>>,
+}
+
+/// Why nothing can be done about what is not there; names what was meant, if something there is near.
+fn absent<'a>(kind: &str, found: &str, there: impl IntoIterator<Item = &'a str>) -> Reason {
+    let meant = nearest(found, there).map(|near| format!("; did you mean {near}?"));
+    Reason(format!("there is no {kind} {found}{}", meant.unwrap_or_default()))
 }
 
 /// Every action of every engine.
@@ -58,6 +70,7 @@ pub fn registry(handles: &Handles, timeline: &Timeline) -> Result<Registry, Regi
     streams::register(&mut registry, &handles.streams)?;
     metrics::register(&mut registry, &handles.store)?;
     limit::register(&mut registry, &handles.services)?;
+    alerts::register(&mut registry, &handles.alerting)?;
     console::register(&mut registry, &handles.level, &handles.reload)?;
     if let Some(children) = &handles.demo {
         for spec in demo::specs() {
@@ -76,6 +89,7 @@ pub fn specs(demo: bool) -> Vec<ActionSpec> {
         quarterdeck_scrape::actions(),
         quarterdeck_streams::actions(),
         quarterdeck_services::actions(),
+        quarterdeck_alerting::actions::actions(),
         console::specs().to_vec(),
     ];
     let mut all = engines.concat();
@@ -156,6 +170,8 @@ mod tests {
             streams: Live::new("streams"),
             services: Live::new("services"),
             rules: Live::new("rules"),
+            alerting: Live::new("alerting"),
+            deliverer: Default::default(),
             store: Live::new("metrics"),
             level: LevelSwitch::default(),
             reload: Arc::new(Never),

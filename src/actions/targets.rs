@@ -7,6 +7,7 @@ use quarterdeck_journal::{Execute, Failure, How, Registry};
 use quarterdeck_kernel::{Invocation, Reason, Subject};
 use quarterdeck_scrape::model::split_subject;
 
+use super::absent;
 use crate::live::Live;
 
 struct Retry(Live<quarterdeck_scrape::Handle>);
@@ -26,7 +27,9 @@ impl Execute for Retry {
         let snapshot = self.0.get()?.snapshot().borrow().clone();
         match subject {
             Some(subject) if snapshot.by_subject(subject).is_none() => {
-                Err(Reason(format!("there is no target {}", subject.id)))
+                let there: Vec<String> =
+                    snapshot.targets.iter().map(|t| t.subject().id.to_string()).collect();
+                Err(absent("target", &subject.id, there.iter().map(String::as_str)))
             }
             _ => Ok(()),
         }

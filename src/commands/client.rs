@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::pinned;
 use crate::cli::{Global, Server};
 use crate::exit::Failure;
 use crate::paths::{Beacon, Paths};
@@ -37,11 +38,13 @@ impl Client {
     pub fn find(global: &Global, server: &Server) -> Result<Self, Failure> {
         let paths = Paths::new(global, "")?;
         let beacon = Beacon::find(&paths, global, server.server.as_deref())?;
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(std::time::Duration::from_secs(120))
-            .build()
-            .map_err(|e| Failure::Failed(format!("no HTTP client: {e}")))?;
+        let failed = |e: &dyn std::fmt::Display| Failure::Failed(format!("no HTTP client: {e}"));
+        let mut http = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(120));
+        if let Some(certificate) = &beacon.certificate {
+            http =
+                http.tls_backend_preconfigured(pinned::config(certificate.clone()).map_err(|e| failed(&e))?);
+        }
+        let http = http.build().map_err(|e| failed(&e))?;
         Ok(Self { beacon, http })
     }
 

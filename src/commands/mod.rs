@@ -7,6 +7,7 @@ pub mod config;
 pub mod docs;
 pub mod export;
 pub mod import;
+mod pinned;
 pub mod query;
 pub mod screenshot;
 pub mod test;

@@ -9,9 +9,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::guard::{ListenConfig, TlsConfig};
@@ -28,6 +32,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub struct Listener {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
+    /// The certificate that clients are shown, when connections are encrypted.
+    pub certificate: Option<CertificateDer<'static>>,
     /// The address that it is really bound to.
     pub address: SocketAddr,
 }
@@ -45,7 +51,7 @@ impl Listener {
                  and token = {{ file = … }} or {{ env = … }}; or listen on 127.0.0.1"
             )));
         }
-        let tls = config.tls.as_ref().map(acceptor).transpose()?;
+        let (tls, certificate) = config.tls.as_ref().map(acceptor).transpose()?.unzip();
         let tcp = TcpListener::bind(address).await.map_err(|error| {
             let hint = match error.kind() {
                 std::io::ErrorKind::AddrInUse => {
@@ -57,7 +63,7 @@ impl Listener {
         })?;
         let address =
             tcp.local_addr().map_err(|e| Failure::Failed(format!("cannot listen on {address}: {e}")))?;
-        Ok(Self { tcp, tls, address })
+        Ok(Self { tcp, tls, certificate, address })
     }
 
     /// The base URL of the listener.
@@ -97,18 +103,13 @@ impl Listener {
                             builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
                         watcher.watch(connection.into_owned()).await
                     }
-                    Some(tls) => match tokio::time::timeout(HEADER_TIMEOUT, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => {
-                            let connection =
-                                builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-                            watcher.watch(connection.into_owned()).await
-                        }
-                        Ok(Err(error)) => {
-                            tracing::debug!(%error, "a TLS handshake failed");
-                            return;
-                        }
-                        Err(_) => return,
-                    },
+                    Some(tls) => {
+                        let encrypted = tokio::time::timeout(HEADER_TIMEOUT, encrypted(&tls, stream)).await;
+                        let Ok(Some(stream)) = encrypted else { return };
+                        let connection =
+                            builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                        watcher.watch(connection.into_owned()).await
+                    }
                 };
                 if let Err(error) = ended {
                     tracing::debug!(error = %error, "a connection ended badly");
@@ -118,6 +119,35 @@ impl Listener {
         drop(self);
         if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
             tracing::warn!("some requests were cut off at the end");
+        }
+    }
+}
+
+/// What a client that speaks plain HTTP to an encrypted listener is answered.
+const PLAIN: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\
+                       Content-Length: 53\r\n\r\nThis address is encrypted: write https:// for http://\n";
+
+/// The connection, encrypted. None when the client cannot or does not want to be served so; one that speaks plain HTTP is
+/// told.
+async fn encrypted(tls: &TlsAcceptor, mut stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    let mut first = [0];
+    // A TLS record begins with its type, 22 here; an HTTP request with a letter.
+    if stream.peek(&mut first).await.is_ok_and(|n| n == 1) && first[0].is_ascii_alphabetic() {
+        tracing::debug!("a client spoke plain HTTP to the encrypted listener");
+        // Whether the answer arrives is the client's concern. What it has sent is read, because closing a connection with
+        // unread bytes would take the answer back.
+        let _ = stream.write_all(PLAIN).await;
+        let _ = stream.shutdown().await;
+        let mut rest = stream.take(1 << 16);
+        let _ = tokio::io::copy(&mut rest, &mut tokio::io::sink()).await;
+        return None;
+    }
+    match tls.accept(stream).await {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
         }
     }
 }
@@ -132,20 +162,20 @@ async fn accept(
     Ok((stream, place))
 }
 
-fn acceptor(config: &TlsConfig) -> Result<TlsAcceptor, Failure> {
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+/// What encrypts connections, and the certificate that it shows.
+fn acceptor(config: &TlsConfig) -> Result<(TlsAcceptor, CertificateDer<'static>), Failure> {
     let fail = |file: &std::path::Path, why: &dyn std::fmt::Display| {
         Failure::Failed(format!("[listen.tls] {}: {why}", file.display()))
     };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&config.cert)
         .and_then(Iterator::collect)
         .map_err(|e| fail(&config.cert, &e))?;
+    let own = chain.first().ok_or_else(|| fail(&config.cert, &"there is no certificate in it"))?.clone();
     let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|e| fail(&config.key, &e))?;
     let mut server = rustls::ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|e| fail(&config.cert, &e))?;
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(server)))
+    Ok((TlsAcceptor::from(Arc::new(server)), own))
 }

@@ -145,18 +145,26 @@ fn give_back() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;
     }
-    let mut out = io::stdout();
-    let _ = execute!(
+    let _ = leave(&mut io::stdout());
+    let _ = term::disable_raw_mode();
+}
+
+/// Tells a terminal to be as it was before a screen was on it: alternate screen, cursor, mouse, paste, title. Its modes are
+/// another matter.
+///
+/// # Errors
+/// When it cannot be written to.
+pub fn leave(out: &mut impl Write) -> io::Result<()> {
+    execute!(
         out,
         EndSynchronizedUpdate,
         DisableMouseCapture,
         DisableBracketedPaste,
         LeaveAlternateScreen,
         cursor::Show
-    );
-    let _ = out.write_all(b"\x1b[23;0t");
-    let _ = out.flush();
-    let _ = term::disable_raw_mode();
+    )?;
+    out.write_all(b"\x1b[23;0t")?;
+    out.flush()
 }
 
 impl Drop for Terminal {

@@ -1,5 +1,6 @@
 //! What an operator can do with a feed.
 
+use quarterdeck_kernel::suggest::nearest;
 use quarterdeck_kernel::{ActionSpec, Danger, Reason, SubjectKind};
 
 use crate::model::{FeedState, Snapshot};
@@ -54,7 +55,9 @@ pub fn actions() -> Vec<ActionSpec> {
 /// Why it does not, in words for the operator.
 pub fn available(snapshot: &Snapshot, action: &str, feed: &str) -> Result<(), Reason> {
     let Some(view) = snapshot.feed(feed) else {
-        return Err(Reason(format!("there is no feed {feed:?}")));
+        let near = nearest(feed, snapshot.feeds.iter().map(|f| &*f.name));
+        let meant = near.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+        return Err(Reason(format!("there is no feed {feed:?}{meant}")));
     };
     match (action, view.state) {
         (RESUME, FeedState::Paused) => Ok(()),

@@ -2,7 +2,7 @@
 //!
 //! Hundreds of packets a second from each of many feeds would wake the process for each of them. A busy feed is
 //! therefore read once per [`BEAT`], everything that has come together. A message can then be seen up to a beat after it
-//! came; feeds below some hundred messages a second are read as each message comes.
+//! came; feeds below about a hundred messages a second are read as each message comes.
 
 use std::time::Duration;
 

@@ -59,7 +59,7 @@ impl fmt::Display for Cell {
 pub struct Row {
     /// Counts the feed's rows from 1: its identity in tables.
     pub id: u64,
-    /// When it was read from the connection. A feed of more than some hundred messages a second is read in beats: this can
+    /// When it was read from the connection. A feed of more than about a hundred messages a second is read in beats: this can
     /// then be up to ten milliseconds after the message came, never before.
     pub received: Timestamp,
     /// When it says that it was sent.
