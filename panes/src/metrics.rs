@@ -160,23 +160,6 @@ impl Metrics {
             .into_iter()
             .collect()
     }
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 }
 
 impl Pane<World> for Metrics {

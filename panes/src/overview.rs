@@ -160,7 +160,7 @@ impl Pane<World> for Overview {
         if let Some(x) = layout.divider {
             // The rule goes on through the divider's column.
             rule::rule(cx.look, buffer, Rect { x, y: layout.firing.y, width: 1, height: 1 }, "", "");
-            rule::divider(cx.look, buffer, x, layout.firing.y + 1, area.bottom());
+            rule::join(cx.look, buffer, x, layout.firing.y + 1, area.bottom());
         }
         vec![Hit { area: layout.services, target: "services".to_owned() }]
     }

@@ -178,17 +178,6 @@ impl Services {
         let view = if self.view == View::Within && !leveled { View::Latency } else { self.view };
         OneLayout::new(area, view, head_height(cx, area, service), count)
     }
-
-
-
-
-
-
-
-
-
-
-
 }
 
 impl Pane<World> for Services {

@@ -258,7 +258,8 @@ fn draw_detail(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, target:
             };
             let told = plain(error);
             let wrapped = |text: &str| text::wrap(text, usize::from(width));
-            lines.extend(wrapped(&format!("{failed}: {told}")).into_iter().map(|line| (line, Role::Critical)));
+            lines
+                .extend(wrapped(&format!("{failed}: {told}")).into_iter().map(|line| (line, Role::Critical)));
             if told != **error {
                 lines.extend(wrapped(error).into_iter().map(|line| (line, Role::Muted)));
             }
@@ -275,10 +276,7 @@ fn draw_detail(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, target:
                 format::grouped(target.post_relabel as u64),
                 format::grouped(target.added as u64),
                 bytes(target.bytes as f64),
-                target.duration.map_or_else(
-                    || "·".to_owned(),
-                    |d| Unit::Millis.full(d.as_secs_f64() * 1e3)
-                ),
+                target.duration.map_or_else(|| "·".to_owned(), |d| Unit::Millis.full(d.as_secs_f64() * 1e3)),
             );
             lines.push((figures, Role::Text));
         }
@@ -322,7 +320,8 @@ impl<'a> TargetRows<'a> {
         let (duration, size) = Default::default();
         let mut rows = Self { targets, now: world.now, duration, size };
         let column = |id: &str| COLUMNS.iter().position(|c| c.id == id).unwrap_or(0);
-        let aligned = |id: &str| format::Aligned::of((0..rows.len().min(FITTED)).map(|row| rows.text(row, column(id))));
+        let aligned =
+            |id: &str| format::Aligned::of((0..rows.len().min(FITTED)).map(|row| rows.text(row, column(id))));
         (rows.duration, rows.size) = (aligned("duration"), aligned("size"));
         rows
     }

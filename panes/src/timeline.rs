@@ -274,7 +274,11 @@ impl Pane<World> for Timeline {
         rule::rule(cx.look, buffer, layout.title, &title, &counts);
         if rows.is_empty() && self.about.is_some() {
             let what = "Nothing has changed that could have touched it.";
-            Empty { what, next: "to see everything that happened", key: "Esc" }.draw(cx.look, buffer, layout.list);
+            Empty { what, next: "to see everything that happened", key: "Esc" }.draw(
+                cx.look,
+                buffer,
+                layout.list,
+            );
         } else if rows.is_empty() {
             let next = "Press n to write a note; every action, reload and restart appears here by itself.";
             Empty { what: "Nothing has happened yet.", next, key: "n" }.draw(cx.look, buffer, layout.list);
@@ -300,9 +304,8 @@ impl Pane<World> for Timeline {
     fn hints(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
         let mut hints = vec!["timeline.open", "timeline.filter", "timeline.cursor", "timeline.columns"];
         let rows = self.rows(cx);
-        let undoable = |e: &Arc<Entry>| {
-            e.undo.is_some() && e.undone_by.is_none() && rows.present.moved_by(e).is_none()
-        };
+        let undoable =
+            |e: &Arc<Entry>| e.undo.is_some() && e.undone_by.is_none() && rows.present.moved_by(e).is_none();
         if self.selected(&rows).is_some_and(undoable) {
             hints.insert(1, "shell.undo");
         }
@@ -378,8 +381,13 @@ fn draw_detail(
     let undo = match (&entry.undone_by, &entry.undo) {
         (Some(by), _) => Some((format!("{} undone by {by}", look.glyph(Glyph::Undo)), Role::Muted)),
         (None, Some(_)) if moved.is_some() => {
-            let by = moved.map(|m| format!("{}: {}", look.when(m.at, cx.world.now), m.summary)).unwrap_or_default();
-            Some((format!("{} changed since, so it cannot be undone · {by}", look.glyph(Glyph::Undo)), Role::Muted))
+            let by = moved
+                .map(|m| format!("{}: {}", look.when(m.at, cx.world.now), m.summary))
+                .unwrap_or_default();
+            Some((
+                format!("{} changed since, so it cannot be undone · {by}", look.glyph(Glyph::Undo)),
+                Role::Muted,
+            ))
         }
         (None, Some(undo)) => {
             // What will happen, as the confirmation tells it; else what would be asked for.

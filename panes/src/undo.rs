@@ -24,7 +24,9 @@ impl<'a> Present<'a> {
         let mut present = Self::default();
         for (entry, undo) in changes.clone() {
             let names = present.values.entry(undo.action.as_str()).or_default();
-            let Some(done) = entry.invocation.as_ref().filter(|done| done.action == undo.action) else { continue };
+            let Some(done) = entry.invocation.as_ref().filter(|done| done.action == undo.action) else {
+                continue;
+            };
             let changed = undo.args.iter().filter(|(name, value)| done.args.get(*name) != Some(*value));
             names.extend(changed.map(|(name, _)| name.as_str()));
         }
@@ -101,8 +103,11 @@ mod tests {
 
     #[test]
     fn only_the_newest_change_of_a_thing_can_be_undone() {
-        let entries =
-            [change(4, "errors", "default", "1"), change(3, "latency", "50ms", "60ms"), change(2, "latency", "default", "50ms")];
+        let entries = [
+            change(4, "errors", "default", "1"),
+            change(3, "latency", "50ms", "60ms"),
+            change(2, "latency", "default", "50ms"),
+        ];
         assert_eq!(moved(&entries), [None, None, Some(3)]);
         assert_eq!(in_the_way(&entries, &entries[2].id).map(|e| e.id.seq), Some(3));
         assert_eq!(in_the_way(&entries, &entries[0].id).map(|e| e.id.seq), None);
@@ -110,8 +115,11 @@ mod tests {
 
     #[test]
     fn what_was_put_back_can_be_undone_again() {
-        let entries =
-            [change(4, "latency", "60ms", "50ms"), change(3, "latency", "50ms", "60ms"), change(2, "latency", "default", "50ms")];
+        let entries = [
+            change(4, "latency", "60ms", "50ms"),
+            change(3, "latency", "50ms", "60ms"),
+            change(2, "latency", "default", "50ms"),
+        ];
         assert_eq!(moved(&entries), [None, Some(4), None]);
     }
 

@@ -423,7 +423,9 @@ impl quarterdeck_ui::pane::World for World {
         let entry = subject.filter(|s| action == "timeline.undo" && s.kind == SubjectKind::Entry);
         let id = entry.and_then(|s| s.id.parse().ok());
         match id.and_then(|id| crate::undo::in_the_way(&self.timeline.entries, &id)) {
-            Some(newer) => Err(Reason(format!("it was changed since, by {}: {}", newer.actor.user, newer.summary))),
+            Some(newer) => {
+                Err(Reason(format!("it was changed since, by {}: {}", newer.actor.user, newer.summary)))
+            }
             None => Ok(()),
         }
     }
@@ -462,10 +464,9 @@ impl quarterdeck_ui::pane::World for World {
             SubjectKind::Pane => crate::PANES.into_iter().find(|id| *id == subject.id).unwrap_or("overview"),
             SubjectKind::Alert => "alerts",
             SubjectKind::Silence | SubjectKind::Notification | SubjectKind::Schedule => "oncall",
-            SubjectKind::Deployment
-            | SubjectKind::Flag
-            | SubjectKind::Route
-            | SubjectKind::Experiment => "overview",
+            SubjectKind::Deployment | SubjectKind::Flag | SubjectKind::Route | SubjectKind::Experiment => {
+                "overview"
+            }
         }
     }
 

@@ -45,10 +45,7 @@ fn the_dialog_says_which_limit_and_what_it_is_now() {
         Some("errors of orders is 0.03 %; it has no limit.")
     );
     let threshold = set(&[("limit", "threshold"), ("transaction", "POST /orders")]);
-    assert_eq!(
-        world.title(&threshold).as_deref(),
-        Some("Set the time limit of POST /orders (orders)")
-    );
+    assert_eq!(world.title(&threshold).as_deref(), Some("Set the time limit of POST /orders (orders)"));
     assert_eq!(
         world.situation(&threshold, "value").as_deref(),
         Some("p99 of POST /orders is not known; it has no time limit.")

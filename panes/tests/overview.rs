@@ -88,7 +88,10 @@ fn numbers_of_a_column_stand_under_each_other() {
     let screen = stage.screen();
     // The column in which the whole part of a number ends.
     let ends = |row: &str, number: &str, whole: usize| {
-        let line = screen.lines().find(|line| line.contains(&format!(" {row} ")) && line.contains('●')).expect("a row");
+        let line = screen
+            .lines()
+            .find(|line| line.contains(&format!(" {row} ")) && line.contains('●'))
+            .expect("a row");
         let byte = line.find(number).unwrap_or_else(|| panic!("{number} in {line}"));
         line[..byte].chars().count() + whole
     };

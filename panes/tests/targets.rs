@@ -40,7 +40,11 @@ fn stage(size: (u16, u16)) -> Stage {
     let why = "kubernetes_sd_configs is not supported by this version: the job is loaded, but nothing is scraped; \
                use http_sd_configs or file_sd_configs";
     let job = JobStatus { name: "pods".into(), unavailable: vec![why.to_owned()], ..JobStatus::default() };
-    let targets = [target("orders", 300, 12_400, 2_140), target("risk", 1_700, 980, 840), target("broker", 125_000, 3_200, 12_300)];
+    let targets = [
+        target("orders", 300, 12_400, 2_140),
+        target("risk", 1_700, 980, 840),
+        target("broker", 125_000, 3_200, 12_300),
+    ];
     let mut world = empty_world();
     world.targets = Arc::new(Snapshot { targets: targets.into(), jobs: [job].into(), ..Snapshot::default() });
     Stage::new(Targets::new(), world, size)

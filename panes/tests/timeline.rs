@@ -42,7 +42,11 @@ fn limit(seq: u64, seconds: i64, from: &str, to: &str) -> Arc<Entry> {
     let mut undo = set(from);
     undo.expects = Some(to.to_owned());
     let summary = format!("orders: p99 latency limit is now {to} (was {from})");
-    Arc::new(Entry { invocation: Some(set(to)), undo: Some(undo), ..entry(seq, seconds, Some("orders"), &summary) })
+    Arc::new(Entry {
+        invocation: Some(set(to)),
+        undo: Some(undo),
+        ..entry(seq, seconds, Some("orders"), &summary)
+    })
 }
 
 /// Orders, which needs risk, has been degraded for two minutes; its limit was set twice.
@@ -131,7 +135,10 @@ fn undo_is_refused_with_what_stands_in_the_way_and_headed_by_what_it_undoes() {
     let subject = |seq: u64| Subject::new(quarterdeck_kernel::SubjectKind::Entry, format!("deck/{seq}"));
     assert_eq!(world.available("timeline.undo", Some(&subject(6))), Ok(()));
     let why = world.available("timeline.undo", Some(&subject(1))).unwrap_err().0;
-    assert!(why.starts_with("it was changed since, by ops-1: orders: p99 latency limit is now 60ms"), "{why}");
+    assert!(
+        why.starts_with("it was changed since, by ops-1: orders: p99 latency limit is now 60ms"),
+        "{why}"
+    );
     let undo = Invocation::new("timeline.undo", Actor::default()).on(subject(6));
     let title = world.title(&undo);
     assert_eq!(title.as_deref(), Some("Undo: orders: p99 latency limit is now 60ms (was 50ms)"));

@@ -301,7 +301,11 @@ fn resources() -> Vec<(&'static str, Convention)> {
                     ),
                 ],
                 &[
-                    ("cpu", "cores", "sum by ($by) (rate(node_cpu_seconds_total{mode!~\"idle|iowait\"}[$window]))"),
+                    (
+                        "cpu",
+                        "cores",
+                        "sum by ($by) (rate(node_cpu_seconds_total{mode!~\"idle|iowait\"}[$window]))",
+                    ),
                     (
                         "memory",
                         "bytes",

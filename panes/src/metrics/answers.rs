@@ -168,7 +168,8 @@ impl Metrics {
                 self.examples = Some(examples(&names));
                 self.asked_examples = !names.is_empty();
                 if std::mem::take(&mut self.eager) && self.blank() {
-                    let chosen = self.examples.as_ref().and_then(|e| e.get(self.example)).map(|e| e.query.clone());
+                    let chosen =
+                        self.examples.as_ref().and_then(|e| e.get(self.example)).map(|e| e.query.clone());
                     return chosen.map(|query| self.run(&query, cx)).unwrap_or_default();
                 }
             }

@@ -149,7 +149,8 @@ fn apart(all: &[Line]) -> (String, Vec<String>) {
     // What varies most tells most: it comes first. A sample of the series is enough to know.
     let every = all.len() / SAMPLED + 1;
     let values = |name: &str| {
-        let seen: BTreeSet<Option<&str>> = all.iter().step_by(every).map(|line| line.labels.get(name)).collect();
+        let seen: BTreeSet<Option<&str>> =
+            all.iter().step_by(every).map(|line| line.labels.get(name)).collect();
         seen.len()
     };
     let mut names: Vec<&str> = names.into_iter().collect();

@@ -4,9 +4,9 @@ use quarterdeck_kernel::time::parse_duration;
 use quarterdeck_ui::{Context, Effect, Key, KeyCode};
 use quarterdeck_widgets::prompt::Edit;
 
+use super::Metrics;
 use super::commands::service_selector;
 use super::editor::{Editor, Typed};
-use super::Metrics;
 use crate::World;
 
 impl Metrics {

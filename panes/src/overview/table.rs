@@ -54,22 +54,22 @@ const NARROW_COLUMNS: [Column; COUNT] = [
     Column::number("rate", "RATE /s", 8),
     Column::number("errors", "ERR %", 6),
     Column::number("p99", "P99 ms (lim)", 14),
-    Column::number("saturation", "SAT %", 6).priority(1),
+    Column::number("saturation", "SAT %", 6).priority(2),
     Column::number("up", "UP", 5).priority(5),
     Column::fixed("owner", "OWNER", 10).priority(6),
-    Column::flex("changing", "CHANGING", 12).priority(2),
+    Column::flex("changing", "CHANGING", 12).priority(1),
 ];
 
 const WIDE_COLUMNS: [Column; COUNT] = [
     Column::flex("service", "SERVICE", 12).weight(3).at_most(26),
     Column::fixed("health", "HEALTH", 11),
-    Column::fixed("rate", " RATE /s", 18),
-    Column::fixed("errors", "ERRORS %", 17),
-    Column::fixed("p99", "P99 ms (limit)", 26),
-    Column::number("saturation", "SAT %", 6).priority(1),
+    Column::fixed("rate", " RATE /s", 17),
+    Column::fixed("errors", "ERRORS %", 16),
+    Column::fixed("p99", "P99 ms (limit)", 24),
+    Column::number("saturation", "SAT %", 6).priority(2),
     Column::number("up", "UP", 5).priority(5),
     Column::fixed("owner", "OWNER", 10).priority(6),
-    Column::flex("changing", "CHANGING", 14).weight(3).priority(2),
+    Column::flex("changing", "CHANGING", 14).weight(3).priority(1),
 ];
 
 const WIDEST_COLUMNS: [Column; COUNT] = [
@@ -78,10 +78,10 @@ const WIDEST_COLUMNS: [Column; COUNT] = [
     Column::fixed("rate", " RATE /s", 24),
     Column::fixed("errors", "ERRORS %", 22),
     Column::fixed("p99", "P99 ms (limit)", 32),
-    Column::fixed("saturation", " SAT %", 20).priority(1),
+    Column::fixed("saturation", " SAT %", 20).priority(2),
     Column::number("up", "UP", 5).priority(5),
     Column::fixed("owner", "OWNER", 10).priority(6),
-    Column::flex("changing", "CHANGING", 20).weight(3).priority(2),
+    Column::flex("changing", "CHANGING", 20).weight(3).priority(1),
 ];
 
 /// The services in scope, worst first.

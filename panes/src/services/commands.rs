@@ -73,9 +73,7 @@ impl Services {
                 self.explaining = Some(0);
                 Some(Vec::new())
             }
-            "changed" => {
-                one(Effect::Open { pane: "timeline", subject: service.subject() })
-            }
+            "changed" => one(Effect::Open { pane: "timeline", subject: service.subject() }),
             "limit" => {
                 // Of a transaction that is looked at alone, the time limit is meant; beside the others, which limit is asked.
                 let mut args = BTreeMap::new();

@@ -158,11 +158,7 @@ fn draw_busiest(look: &Look, buffer: &mut Buffer, area: Rect, service: &ServiceV
     rule::rule(look, buffer, area, "busiest transactions", &dropped);
     let room = area.width.saturating_sub(2);
     for (t, y) in service.transactions.iter().zip(area.y + 1..area.bottom()) {
-        let figures = format!(
-            "{} /s  {} ms",
-            figure(t.rate),
-            figure(t.p99)
-        );
+        let figures = format!("{} /s  {} ms", figure(t.rate), figure(t.p99));
         let role = if t.broken_since.is_some() { Role::Warning } else { Role::Text };
         let taken = text::put_right(buffer, area.x + 1, y, room, &figures, look.style(Role::Muted));
         text::put(buffer, area.x + 1, y, room.saturating_sub(taken + 2), &t.name, look.style(role));

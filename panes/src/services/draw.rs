@@ -33,7 +33,7 @@ impl Services {
             rule::rule(cx.look, buffer, layout.detail, "", "");
         }
         if let Some(x) = layout.divider {
-            facts::join(cx.look, buffer, x, area.y + 1, area.bottom());
+            rule::join(cx.look, buffer, x, area.y + 1, area.bottom());
         }
         vec![Hit { area: layout.list, target: "services".to_owned() }]
     }
@@ -159,10 +159,10 @@ impl Services {
             }
         }
         if let Some((x, top, bottom)) = layout.chart_divider {
-            facts::join(look, buffer, x, top, bottom);
+            rule::join(look, buffer, x, top, bottom);
         }
         if let Some(x) = layout.divider {
-            facts::join(look, buffer, x, layout.transactions.y + 1, layout.transactions.bottom());
+            rule::join(look, buffer, x, layout.transactions.y + 1, layout.transactions.bottom());
         }
     }
 }

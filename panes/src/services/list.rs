@@ -45,7 +45,9 @@ impl<'a> ServiceRows<'a> {
         let p99 = Range::from_zero(services.iter().flat_map(|s| s.signals.p99.history.iter().copied()));
         let mut rows = Self { services, p99, aligned: [format::Aligned::default(); COLUMNS.len()] };
         rows.aligned = std::array::from_fn(|column| match COLUMNS[column].align {
-            Align::Right => format::Aligned::of((0..rows.len().min(FITTED)).map(|row| rows.text(row, column))),
+            Align::Right => {
+                format::Aligned::of((0..rows.len().min(FITTED)).map(|row| rows.text(row, column)))
+            }
             Align::Left => format::Aligned::default(),
         });
         rows

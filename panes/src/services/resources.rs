@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 
 use super::asked::Question;
 use super::layout::below;
-use super::{charts, detail, facts};
+use super::{charts, detail};
 use crate::World;
 use crate::world::{Complaint, Evaluated, Query};
 
@@ -56,7 +56,10 @@ static HOST: [Tile; 4] = [
         unit: Unit::Percent,
         limited: true,
         lines: &[
-            line("used", "100 - 100 * sum($X(node_memory_MemAvailable_bytes)) / sum($X(node_memory_MemTotal_bytes))"),
+            line(
+                "used",
+                "100 - 100 * sum($X(node_memory_MemAvailable_bytes)) / sum($X(node_memory_MemTotal_bytes))",
+            ),
             line(
                 "swap",
                 "100 - 100 * sum($X(node_memory_SwapFree_bytes)) / (sum($X(node_memory_SwapTotal_bytes)) > 0)",
@@ -216,9 +219,16 @@ pub(super) fn draw(
         }
         let lines = first_line..first_line + tile.lines.len();
         first_line = lines.end;
-        hits.extend(draw_tile(cx, buffer, place, service, tile, used.map(|u| u.map(|u| u.0.get(lines.clone())))));
+        hits.extend(draw_tile(
+            cx,
+            buffer,
+            place,
+            service,
+            tile,
+            used.map(|u| u.map(|u| u.0.get(lines.clone()))),
+        ));
         if column == 1 {
-            facts::join(cx.look, buffer, x - 1, y + 1, y + height);
+            rule::join(cx.look, buffer, x - 1, y + 1, y + height);
         }
     }
     if rest.height > 1 {
@@ -267,7 +277,8 @@ fn draw_tile(
         say(buffer, "No samples in this time.", Role::Muted);
         return None;
     }
-    let series: Vec<Series<'_>> = known.iter().map(|(line, samples)| Series::new(line.name, samples)).collect();
+    let series: Vec<Series<'_>> =
+        known.iter().map(|(line, samples)| Series::new(line.name, samples)).collect();
     let limit = service.signals.saturation.limit.filter(|_| tile.limited);
     let threshold = limit.map(|value| Threshold {
         value,

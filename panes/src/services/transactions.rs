@@ -40,9 +40,12 @@ impl<'a> TransactionRows<'a> {
             Range::from_zero(transactions.iter().flat_map(|t| history(t).iter().copied()))
         };
         let (rate, p99) = (range(|t| &t.rate_history), range(|t| &t.p99_history));
-        let mut rows = Self { transactions, narrowed, rate, p99, aligned: [format::Aligned::default(); COLUMNS.len()] };
+        let mut rows =
+            Self { transactions, narrowed, rate, p99, aligned: [format::Aligned::default(); COLUMNS.len()] };
         rows.aligned = std::array::from_fn(|column| match COLUMNS[column].align {
-            Align::Right => format::Aligned::of((0..rows.len().min(FITTED)).map(|row| rows.text(row, column))),
+            Align::Right => {
+                format::Aligned::of((0..rows.len().min(FITTED)).map(|row| rows.text(row, column)))
+            }
             Align::Left => format::Aligned::default(),
         });
         rows

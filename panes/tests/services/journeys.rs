@@ -140,7 +140,8 @@ fn a_limit_is_set_on_what_is_selected() {
         ("services.limit".to_owned(), orders.clone(), BTreeMap::new())
     );
     desk.open();
-    let args = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let args =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     assert_eq!(
         dispatched(desk.command("limit")),
         ("services.limit".to_owned(), orders.clone(), args(&[("transaction", "POST /orders")])),
@@ -283,11 +284,8 @@ fn a_service_that_goes_is_said_to_be_gone() {
 
 #[test]
 fn a_host_has_a_page_of_its_own() {
-    let resource = |name: &str, unit: &str, value: f64, percent: Option<f64>| quarterdeck_services::Resource {
-        name: name.into(),
-        unit: unit.into(),
-        value,
-        percent,
+    let resource = |name: &str, unit: &str, value: f64, percent: Option<f64>| {
+        quarterdeck_services::Resource { name: name.into(), unit: unit.into(), value, percent }
     };
     let host = quarterdeck_services::ServiceView {
         name: "host".into(),
@@ -317,7 +315,12 @@ fn a_host_has_a_page_of_its_own() {
             points: points(value),
         };
         let results = (0..exprs.len())
-            .map(|n| Ok(quarterdeck_panes::world::Evaluated { series: vec![series(10.0 + n as f64)], ..Default::default() }))
+            .map(|n| {
+                Ok(quarterdeck_panes::world::Evaluated {
+                    series: vec![series(10.0 + n as f64)],
+                    ..Default::default()
+                })
+            })
             .collect();
         desk.event(Event::Answer { slot: "resources", answer: Ok(Answer::Range(results)) });
         let screen = desk.screen();

@@ -87,7 +87,9 @@ impl<W: World> Shell<W> {
         if let Some(arg) = draft.missing().cloned() {
             let chosen = self.world.choices(&draft.invocation, arg.name);
             let (completions, notes) = match chosen {
-                Some(choices) => (choices.iter().map(|(c, _)| c.clone()).collect(), choices.into_iter().collect()),
+                Some(choices) => {
+                    (choices.iter().map(|(c, _)| c.clone()).collect(), choices.into_iter().collect())
+                }
                 None => (self.completions(&draft, &arg), BTreeMap::new()),
             };
             let (title, situation) = (self.title(&draft), self.world.situation(&draft.invocation, arg.name));

@@ -71,3 +71,27 @@ pub fn columns(area: Rect, left: u16) -> (Rect, u16, Rect) {
         Rect { x: area.right().saturating_sub(rest), width: rest, ..area },
     )
 }
+
+/// Draws `│` down a column and joins it with every rule that it meets.
+pub fn join(look: &Look, buffer: &mut Buffer, x: u16, top: u16, bottom: u16) {
+    let style = look.style(Role::Rule);
+    for y in top..bottom {
+        let line = |x: u16| buffer.cell((x, y)).is_some_and(|cell| cell.symbol() == "─");
+        let sign = match (x > 0 && line(x - 1), line(x + 1)) {
+            (true, true) => "┼",
+            (true, false) => "┤",
+            (false, true) => "├",
+            (false, false) => "│",
+        };
+        text::cell(buffer, x, y, sign, style);
+    }
+    for (y, sign) in [(top.checked_sub(1), "┬"), (Some(bottom), "┴")] {
+        let Some(y) = y else { continue };
+        let found = buffer.cell((x, y)).map(|cell| cell.symbol().to_owned());
+        match found.as_deref() {
+            Some("─") => text::cell(buffer, x, y, sign, style),
+            Some("┬" | "┴") => text::cell(buffer, x, y, "┼", style),
+            _ => {}
+        }
+    }
+}

@@ -139,9 +139,15 @@ fn percentiles_are_told_from_their_limit() {
         let colour = |role, matrix| theme.ink(role).fg.and_then(Colour::rgb).map(|rgb| lab(rgb, matrix));
         for (name, matrix) in &DEFICIENCIES {
             for role in lines {
-                let (Some(a), Some(b)) = (colour(role, matrix), colour(Role::Warning, matrix)) else { continue };
+                let (Some(a), Some(b)) = (colour(role, matrix), colour(Role::Warning, matrix)) else {
+                    continue;
+                };
                 let apart: f64 = (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>().sqrt();
-                assert!(apart >= 12.0, "{} ({name}): {role:?} and the limit are {apart:.1} apart", theme.name);
+                assert!(
+                    apart >= 12.0,
+                    "{} ({name}): {role:?} and the limit are {apart:.1} apart",
+                    theme.name
+                );
             }
         }
     }

@@ -12,6 +12,8 @@ pub(super) struct ValueAxis {
     pub(super) low: f64,
     pub(super) high: f64,
     pub(super) log: bool,
+    /// Distance of ticks; zero where they are to be found.
+    step: f64,
 }
 
 impl ValueAxis {
@@ -27,7 +29,7 @@ impl ValueAxis {
         if log {
             let low = decade_floor(low.max(f64::MIN_POSITIVE));
             let high = decade_ceil(high).max(low * 2.0);
-            return Self { low, high, log };
+            return Self { low, high, log, step: 0.0 };
         }
         if from_zero {
             low = low.min(0.0);
@@ -43,9 +45,9 @@ impl ValueAxis {
             let (floor, ceil) = ((low / step).floor() * step, (high / step).ceil() * step);
             // A line that touches the top edge is hard to see.
             let ceil = if ceil - high < step * 0.02 && high > 0.0 { ceil + step * 0.12 } else { ceil };
-            return Self { low: floor.min(low), high: ceil.max(high), log };
+            return Self { low: floor.min(low), high: ceil.max(high), log, step };
         }
-        Self { low, high, log }
+        Self { low, high, log, step: 0.0 }
     }
 
     /// Where a value stands, 0 at the bottom and 1 at the top; NaN for what cannot be shown.
@@ -64,10 +66,13 @@ impl ValueAxis {
         if self.log {
             return log_ticks(self.low, self.high, rows);
         }
-        value_ticks(self.low / divisor, self.high / divisor, tick_count(rows))
-            .into_iter()
-            .map(|v| v * divisor)
-            .collect()
+        let (low, high) = (self.low / divisor, self.high / divisor);
+        // The ends were chosen for this distance; found anew for what is a little longer, it might be twice as far.
+        let ticks = match self.step / divisor {
+            step if step > 0.0 => multiples(low, high, step),
+            _ => value_ticks(low, high, tick_count(rows)),
+        };
+        ticks.into_iter().map(|v| v * divisor).collect()
     }
 }
 
@@ -98,7 +103,10 @@ fn nice_step(length: f64, count: usize) -> f64 {
 /// Round numbers between two values, about `count` of them.
 #[must_use]
 pub fn value_ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
-    let step = nice_step(high - low, count);
+    multiples(low, high, nice_step(high - low, count))
+}
+
+fn multiples(low: f64, high: f64, step: f64) -> Vec<f64> {
     if step <= 0.0 || !low.is_finite() || !high.is_finite() {
         return Vec::new();
     }
@@ -216,6 +224,13 @@ mod tests {
         assert_eq!(value_ticks(3.0, 3.0, 5), []);
         assert_eq!(value_ticks(f64::NAN, 3.0, 5), []);
         assert_eq!(log_ticks(0.01, 100.0, 15), [0.01, 0.1, 1.0, 10.0, 100.0]);
+    }
+
+    #[test]
+    fn a_low_chart_has_more_than_its_zero() {
+        let axis = ValueAxis::new((0.0, 2466.0), false, true, 1.0, 5);
+        assert_eq!(axis.ticks(1.0, 5), [0.0, 2500.0]);
+        assert!(axis.high > 2500.0, "a line that touches the top edge is hard to see");
     }
 
     #[test]

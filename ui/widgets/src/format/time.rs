@@ -161,7 +161,10 @@ mod tests {
             assert_eq!(span(millis), wanted);
         }
         assert_eq!(span(-7000), "−7 s");
-        assert_eq!((age(-5), age(999), age(125_000)), ("0 s".to_owned(), "0 s".to_owned(), "2 m 05 s".to_owned()));
+        assert_eq!(
+            (age(-5), age(999), age(125_000)),
+            ("0 s".to_owned(), "0 s".to_owned(), "2 m 05 s".to_owned())
+        );
         assert_eq!(countdown(192_000), "3:12");
         assert_eq!(countdown(-5), "0:00");
         assert_eq!(countdown(3_723_000), "1:02:03");
