@@ -86,7 +86,7 @@ impl Run {
             told: Vec::new(),
             healed: false,
             counts: [0; 4],
-            talks: std::env::var_os("QUARTERDECK_SEED").is_some(),
+            talks: std::env::var("QUARTERDECK_SEED").is_ok_and(|text| !text.contains("..")),
         }
     }
 
@@ -303,11 +303,13 @@ impl Run {
 fn random_runs_tell_what_the_oracle_says() {
     let plans = plans();
     let long = std::env::var_os("QUARTERDECK_LONG").is_some();
-    let only = std::env::var("QUARTERDECK_SEED").ok().and_then(|s| s.parse::<u64>().ok());
-    let seeds = match only {
-        Some(seed) => seed..seed + 1,
-        None => 0..if long { 10_000 } else { 300 },
-    };
+    // One seed as `7`, some as `300..600`.
+    let only = std::env::var("QUARTERDECK_SEED").ok().and_then(|text| {
+        let (from, to) = text.split_once("..").unwrap_or((&text, ""));
+        let from = from.parse::<u64>().ok()?;
+        Some(from..if to.is_empty() { from + 1 } else { to.parse().ok()? })
+    });
+    let seeds = only.clone().unwrap_or(0..if long { 10_000 } else { 300 });
     let mut sums = [0; 4];
     for seed in seeds {
         for (sum, n) in sums.iter_mut().zip(Run::new(seed, &plans).run()) {
