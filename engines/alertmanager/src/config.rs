@@ -84,24 +84,36 @@ impl Config {
     /// # Errors
     /// Every mistake with file, line and column.
     pub fn parse(text: &str, name: &str, base: &Path) -> Result<Self, Vec<Diagnostic>> {
-        let file: raw::File = place::parse(text, name).map_err(|mistake| vec![mistake])?;
-        let mut check = Check::new(name, base);
-        let read = read(&mut check, &file, name);
-        let mut mistakes = check.mistakes;
-        match read {
-            Some(config) if mistakes.is_empty() => Ok(Self { notes: check.notes, ..config }),
-            _ => {
-                mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
-                mistakes.dedup();
-                Err(mistakes)
-            }
-        }
+        // Routes nest, and each level takes stack: more than a thread may have left.
+        let room = std::thread::Builder::new().name("alertmanager.yml".to_owned()).stack_size(STACK);
+        std::thread::scope(|scope| match room.spawn_scoped(scope, || parse(text, name, base)) {
+            Ok(reading) => reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(error) => Err(vec![Diagnostic::new(format!("no thread to read {name}: {error}"))]),
+        })
     }
 
     /// The receiver of a name.
     #[must_use]
     pub fn receiver(&self, name: &str) -> Option<&Arc<Receiver>> {
         self.receivers.iter().find(|receiver| &*receiver.name == name)
+    }
+}
+
+/// The stack for reading a file, in bytes; what is not used takes no memory.
+const STACK: usize = 64 << 20;
+
+fn parse(text: &str, name: &str, base: &Path) -> Result<Config, Vec<Diagnostic>> {
+    let file: raw::File = place::parse(text, name).map_err(|mistake| vec![mistake])?;
+    let mut check = Check::new(name, base);
+    let read = read(&mut check, &file, name);
+    let mut mistakes = check.mistakes;
+    match read {
+        Some(config) if mistakes.is_empty() => Ok(Config { notes: check.notes, ..config }),
+        _ => {
+            mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+            mistakes.dedup();
+            Err(mistakes)
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Alertmanager's own tables and files: what it reads, how it routes, which files it refuses and why.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests that panics is a test that fails")]
+
 use std::path::{Path, PathBuf};
 
 use quarterdeck_alertmanager::config::Config;
@@ -347,8 +349,8 @@ const OTHER: [&str; 5] =
     ["cli__config__testdata__", "cluster__testdata__", "examples__ha__tls__", "notify__email__", "api__"];
 
 /// Files that must be refused, with Alertmanager's reason.
-const REFUSED: [(&str, &str); 27] = [
-    ("cli__testdata__conf.bad.yml", "found"),
+const REFUSED: [(&str, &str); 28] = [
+    ("cli__testdata__conf.bad.yml", "found no mapping"),
     (
         "config__testdata__conf.mattermost-both-webhook-url-and-file.yml",
         "at most one of mattermost_webhook_url & mattermost_webhook_url_file must be configured",
@@ -424,6 +426,10 @@ const REFUSED: [(&str, &str); 27] = [
         "at most one of telegram_bot_token & telegram_bot_token_file must be configured",
     ),
     (
+        "config__testdata__conf.telegram-valid-receiver-both-bot-token-and-file.yml",
+        "at most one of telegram_bot_token & telegram_bot_token_file must be configured",
+    ),
+    (
         "config__testdata__conf.telegram-no-bot-token.yml",
         "missing bot_token or bot_token_file on telegram_config",
     ),
@@ -441,7 +447,7 @@ const REFUSED: [(&str, &str); 27] = [
         "no global Wechat Api Secret set either inline or in a file",
     ),
     // A file of amtool's tests that is read as a configuration too.
-    ("cli__config__testdata__amtool.bad.yml", "found"),
+    ("cli__config__testdata__amtool.bad.yml", "found no mapping"),
 ];
 
 #[test]

@@ -10,7 +10,7 @@ use super::raw::{Address, Hidden, Placed};
 use super::receiver::SecretSource;
 
 /// What stands for a secret in a configuration that was shown; it is taken for an address wherever one is a secret.
-const SHOWN: &str = "<secret>";
+pub(super) const SHOWN: &str = "<secret>";
 
 /// Reads a URL as Alertmanager does: HTTP or HTTPS, with a host.
 pub(super) fn parse_url(text: &str) -> Result<Url, String> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_saphyr::Location;
 use url::Url;
 
+use super::address::SHOWN;
 use super::http::{self, HttpClient, Tls};
 use super::place::{Check, filled, place, text, value};
 use super::raw;
@@ -59,7 +60,7 @@ pub(super) fn read(check: &mut Check<'_>, raw: &raw::Global) -> Global {
     let slack_app_url = address(check, &raw.slack_app_url, "https://slack.com/api/chat.postMessage");
     // A token given to the webhook's place is how bots were set up before there was a setting for it.
     if let (Some(url), Some(_)) = (&slack_api_url, &slack_app_token) {
-        let same = matches!(url, SecretSource::Inline(url) if url.expose() == slack_app_url.as_str());
+        let same = matches!(url, SecretSource::Inline(url) if [slack_app_url.as_str(), SHOWN].contains(&url.expose()));
         if !same {
             let place =
                 place(&raw.slack_api_url).or(filled(&raw.slack_api_url_file)).unwrap_or(Location::UNKNOWN);

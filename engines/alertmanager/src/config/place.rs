@@ -42,7 +42,14 @@ fn diagnostic(error: &Error, source: &str) -> Diagnostic {
             Diagnostic::new(format!("found {unexpected}")).advise(format!("write {wanted}"))
         }
         Error::Message { msg, .. } => Diagnostic::new(first_line(msg)),
-        other => Diagnostic::new(first_line(&DefaultMessageFormatter.format_message(other))),
+        other => match first_line(&DefaultMessageFormatter.format_message(other)).as_str() {
+            "expected mapping start" => Diagnostic::new("found no mapping")
+                .advise("write settings with their names, as in name: value"),
+            "expected sequence start" => {
+                Diagnostic::new("found no list").advise("write entries, each behind a dash")
+            }
+            message => Diagnostic::new(message),
+        },
     };
     match error.location() {
         Some(location) => at(told, source, location),
