@@ -170,7 +170,8 @@ impl<'a> Evaluator<'a> {
                 series += u64::from(!samples.is_empty());
                 read += samples.len() as u64;
                 let fresh = samples.iter().filter(|s| !is_stale(s.v));
-                let points: Vec<Point> = fresh.map(|s| Point { t: s.t, v: PointValue::Float(s.v) }).collect();
+                let mut points: Vec<Point> = Vec::with_capacity(samples.len());
+                points.extend(fresh.map(|s| Point { t: s.t, v: PointValue::Float(s.v) }));
                 if !points.is_empty() {
                     self.budget.take(points.len() as u64)?;
                     out.push((n, points));
