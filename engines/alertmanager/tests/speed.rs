@@ -11,7 +11,7 @@ const RULES: usize = 50;
 
 fn alerts(count: usize) -> Vec<Labels> {
     let alert = |n: usize| {
-        let severity = if n % 10 == 0 { "critical" } else { "warning" };
+        let severity = if n.is_multiple_of(10) { "critical" } else { "warning" };
         Labels::from_pairs([
             ("alertname", format!("Alert{}", n % RULES)),
             ("instance", format!("host-{}:9100", n / RULES)),
