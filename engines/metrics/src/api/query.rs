@@ -10,7 +10,7 @@ use quarterdeck_promql::{Budget, Engine, EngineOptions, Output, QueryError, Valu
 
 use super::error::ApiError;
 use super::params::Params;
-use super::render::{self, comma, float, labels, render, success, time};
+use super::render::{self, comma, float, labels, success, time};
 use super::{Api, latency};
 
 /// The most points of one series in an answer, as in Prometheus.
@@ -92,10 +92,9 @@ async fn answer(
             warnings.push("results truncated due to limit".to_owned());
         }
         let stats = asked.stats.then(|| stats(&output));
-        Ok((render(&output.value, stats.as_deref()), warnings, infos))
+        Ok(render::answer(&output.value, stats.as_deref(), &warnings, &infos))
     });
-    let (data, warnings, infos) = rendered.await?;
-    Ok(success(&data, &warnings, &infos))
+    Ok(render::json(rendered.await?))
 }
 
 fn truncate(value: &mut Value, limit: usize) -> bool {
