@@ -13,6 +13,7 @@ use quarterdeck_promql::{Engine, EngineOptions};
 const TARGETS: usize = 20;
 const PER_TARGET: usize = 5000;
 const STEP: i64 = 5000;
+const START: i64 = 1_700_000_000_000;
 
 /// Resident memory of this process in bytes, 0 where the system does not tell.
 fn resident() -> usize {
@@ -43,55 +44,112 @@ fn value(i: usize, step: i64, rng: &mut u64) -> f64 {
     }
 }
 
-fn run(steps: i64, folder: &std::path::Path) {
+fn megabytes(bytes: usize) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+fn disk(folder: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| {
+            let about = entry.metadata().unwrap();
+            if about.is_dir() { disk(&entry.path()) } else { about.len() }
+        })
+        .sum()
+}
+
+/// Takes samples as a console does, with its upkeep, and is then killed.
+fn fill(steps: i64, folder: &std::path::Path) {
     let before = resident();
-    let store = Store::open(
-        folder,
-        MetricsConfig { segment_span: std::time::Duration::from_secs(1 << 30), ..MetricsConfig::default() },
-    )
-    .unwrap();
+    let store = Store::open(folder, MetricsConfig::default()).unwrap();
     let started = Instant::now();
     let ids: Vec<Vec<SeriesId>> = (0..TARGETS)
         .map(|target| (0..PER_TARGET).map(|i| store.resolve(&labels(target, i)).unwrap()).collect())
         .collect();
     let count = TARGETS * PER_TARGET;
     println!("{count} series made in {:?}", started.elapsed());
+    let per_series = |held: usize| held.saturating_sub(before + count * 8) / count;
+    println!("memory with no sample: {} bytes per series", per_series(resident()));
     let mut rng = 1u64;
-    let mut spent = std::time::Duration::ZERO;
+    let (mut spent, mut upkeep) = (std::time::Duration::ZERO, std::time::Duration::ZERO);
+    let (mut highest, mut merges, mut seals) = (0, 0, 0);
+    let mut batch: Vec<Incoming> = Vec::with_capacity(PER_TARGET);
     for step in 0..steps {
         for (target, ids) in ids.iter().enumerate() {
-            let t = Timestamp::from_millis(1_700_000_000_000 + step * STEP + target as i64 * 17);
-            let batch: Vec<Incoming> = ids
-                .iter()
-                .enumerate()
-                .map(|(i, id)| Incoming { series: *id, t, v: value(i, step, &mut rng) })
-                .collect();
+            let t = Timestamp::from_millis(START + step * STEP + target as i64 * 17);
+            batch.clear();
+            let values = ids.iter().enumerate().map(|(i, id)| (id, value(i, step, &mut rng)));
+            batch.extend(values.map(|(id, v)| Incoming { series: *id, t, v }));
             let started = Instant::now();
             assert_eq!(store.append(&batch).unwrap().taken, PER_TARGET);
             spent += started.elapsed();
         }
+        if step % 2 == 1 {
+            let started = Instant::now();
+            let done = store.maintain(Timestamp::from_millis(START + step * STEP));
+            assert_eq!(done.failed, None);
+            seals += usize::from(done.sealed.is_some());
+            merges += usize::from(done.merged.is_some());
+            upkeep += started.elapsed();
+        }
+        highest = highest.max(resident());
     }
     let samples = count as f64 * steps as f64;
     println!("{samples} samples taken in {spent:?}: {:.0} per second", samples / spent.as_secs_f64());
-    let held = resident().saturating_sub(before) - count * 8;
-    println!("memory: {} bytes per series ({} MB) at {steps} samples each", held / count, held >> 20);
-    queries(&store, "in memory", steps);
-    promql(&store, "in memory", steps);
-    drop(store);
+    println!("upkeep: {upkeep:?} for {seals} seals and {merges} merges");
+    let held = resident();
+    println!(
+        "memory: {} bytes per series ({}), {} at most, at {steps} samples each",
+        per_series(held),
+        megabytes(held),
+        per_series(highest)
+    );
+    let stats = store.stats();
+    println!("in memory: {} samples, {} bytes of samples", stats.head_samples, stats.head_bytes);
+    queries(&store, "running", steps);
+    promql(&store, "running", steps);
+    promql(&store, "running", steps);
+    let held = resident();
+    println!("memory after queries: {} bytes per series ({})", per_series(held), megabytes(held));
+    // As a kill does it: nothing is dropped, nothing sealed.
+    std::process::exit(0);
+}
 
+/// Starts on what a killed process left.
+fn restart(steps: i64, folder: &std::path::Path) {
     let started = Instant::now();
     let store = Store::open(folder, MetricsConfig::default()).unwrap();
-    println!("start with everything in the log: {:?}", started.elapsed());
-    let started = Instant::now();
-    store.seal().unwrap();
+    let opened = started.elapsed();
+    let end = Timestamp::from_millis(START + steps * STEP);
+    let engine = Engine::new(EngineOptions::default());
+    engine.instant("count({job=\"bench\"})", &store, end, &engine.budget()).unwrap();
+    let answered = started.elapsed();
     let stats = store.stats();
     println!(
-        "sealed in {:?}: {:.2} bytes per sample on disk",
-        started.elapsed(),
-        stats.segment_bytes as f64 / stats.sealed_samples as f64
+        "start after a kill: {opened:?}, first query answered after {answered:?}, {} samples in the log, {} sealed",
+        stats.head_samples, stats.sealed_samples
+    );
+    let held = resident();
+    println!("memory after the start: {} bytes per series ({})", held / stats.series, megabytes(held));
+    let started = Instant::now();
+    store.seal().unwrap();
+    println!("sealed the rest in {:?}", started.elapsed());
+    let stats = store.stats();
+    println!(
+        "disk: {:.2} bytes per sample in {} segments, {:.2} with all files",
+        stats.segment_bytes as f64 / stats.sealed_samples as f64,
+        stats.segments,
+        disk(folder) as f64 / stats.sealed_samples as f64
     );
     queries(&store, "sealed", steps);
     promql(&store, "sealed", steps);
+    promql(&store, "sealed", steps);
+    let held = resident();
+    println!(
+        "memory with all sealed, after queries: {} bytes per series ({})",
+        held / stats.series,
+        megabytes(held)
+    );
     drop(store);
     let started = Instant::now();
     let store = Store::open(folder, MetricsConfig::default()).unwrap();
@@ -99,7 +157,7 @@ fn run(steps: i64, folder: &std::path::Path) {
 }
 
 fn queries(store: &Store, what: &str, steps: i64) {
-    let end = 1_700_000_000_000 + steps * STEP;
+    let end = START + steps * STEP;
     for (name, matcher, back) in [
         ("all series, 5 min", Matcher::equal("job", "bench"), 300_000),
         ("all series, everything", Matcher::equal("job", "bench"), i64::MAX / 2),
@@ -120,7 +178,7 @@ fn queries(store: &Store, what: &str, steps: i64) {
 /// The queries of the side-by-side run.
 fn promql(store: &Store, what: &str, steps: i64) {
     let engine = Engine::new(EngineOptions::default());
-    let end = Timestamp::from_millis(1_700_000_000_000 + steps * STEP);
+    let end = Timestamp::from_millis(START + steps * STEP);
     let started = Instant::now();
     let all = engine.instant("count({job=\"bench\"})", store, end, &engine.budget()).unwrap();
     println!("promql {what}, count over all series: {:?}, {} samples", started.elapsed(), all.stats.samples);
@@ -135,16 +193,20 @@ fn promql(store: &Store, what: &str, steps: i64) {
     );
 }
 
-/// Each size runs in a process of its own: memory that an earlier run gave back would hide what a later one takes.
+/// Each part runs in a process of its own: memory that an earlier one gave back would hide what a later one takes.
 fn main() {
-    if let Some(steps) = std::env::args().nth(1).and_then(|word| word.parse().ok()) {
-        let folder = tempfile::tempdir().unwrap();
-        return run(steps, folder.path());
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [part, steps, folder] = &words[..] {
+        let (steps, folder) = (steps.parse().unwrap(), std::path::Path::new(folder));
+        return if part == "fill" { fill(steps, folder) } else { restart(steps, folder) };
     }
     for steps in ["37", "480"] {
         println!("--- {steps} samples per series");
-        let status =
-            std::process::Command::new(std::env::current_exe().unwrap()).arg(steps).status().unwrap();
-        assert!(status.success(), "{status}");
+        let folder = tempfile::tempdir().unwrap();
+        for part in ["fill", "restart"] {
+            let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+            let status = command.args([part, steps]).arg(folder.path()).status().unwrap();
+            assert!(status.success(), "{status}");
+        }
     }
 }

@@ -124,7 +124,10 @@ pub fn import(
     taker.seal(&mut done);
     match taker.failed.take() {
         Some(error) => Err(error.into()),
-        None => Ok(done),
+        None => {
+            store.compact().map_err(|error| IngestError::Storage(error.to_string()))?;
+            Ok(done)
+        }
     }
 }
 

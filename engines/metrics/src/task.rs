@@ -80,6 +80,9 @@ impl Engine {
                 if let Some(segment) = &done.sealed {
                     tracing::info!(segment, "metrics sealed");
                 }
+                if let Some(segment) = &done.merged {
+                    tracing::info!(segment, "segments of metrics merged");
+                }
                 if let Some(why) = &done.failed {
                     tracing::error!(why, "upkeep of the metrics store failed; it will be tried again");
                 }

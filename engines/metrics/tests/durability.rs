@@ -12,28 +12,6 @@ use quarterdeck_kernel::Matcher;
 use quarterdeck_metrics::{Ingest, IngestError, Metadata, MetricType, MetricsConfig, OpenError, Store};
 use support::*;
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-fn files_in(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
 #[test]
 fn a_killed_store_comes_back_with_everything_that_was_taken() {
     let folder = tempfile::tempdir().unwrap();
@@ -85,6 +63,51 @@ fn a_log_cut_anywhere_keeps_every_whole_batch_before_the_cut() {
         let again = Store::open(copy_of.path(), config()).unwrap();
         assert_eq!(values(&again, "m").len(), expected + 1, "cut at {cut}, second start");
         assert_eq!(again.stats().damage, [], "cut at {cut}: told once");
+    }
+}
+
+#[test]
+fn a_long_log_is_read_in_pieces_and_cut_where_it_was_torn() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), config()).unwrap();
+    let id = series(&store, "m");
+    let log = folder.path().join("log/0000000001.log");
+    let mut ends = Vec::new();
+    // Records of very different lengths, one of them longer than what is read at once.
+    for (i, count) in [4000, 3, 60_000, 1, 150_000, 20_000, 2].into_iter().enumerate() {
+        let from = i as i64 * 1_000_000;
+        put(&store, id, &(0..count).map(|n| (from + n, n as f64)).collect::<Vec<_>>()).unwrap();
+        ends.push((fs::metadata(&log).unwrap().len() as usize, count));
+    }
+    drop(store);
+    let whole = fs::read(&log).unwrap();
+    assert!(whole.len() > 2 << 20, "{} bytes", whole.len());
+    let mut rng = Rng(3);
+    for round in 0..24 {
+        let at = rng.below(whole.len() as u64) as usize;
+        let copy_of = tempfile::tempdir().unwrap();
+        fs::create_dir_all(copy_of.path().join("log")).unwrap();
+        let mut bytes = whole.clone();
+        match round % 3 {
+            0 => bytes.truncate(at),
+            // Blocks that were never written.
+            1 => bytes[at..].fill(0),
+            _ => bytes[at] ^= 0x40,
+        }
+        fs::write(copy_of.path().join("log/0000000001.log"), &bytes).unwrap();
+        let store = Store::open(copy_of.path(), config()).unwrap();
+        let held = values(&store, "m").len() as i64;
+        let before: i64 = ends.iter().filter(|(end, _)| *end <= at).map(|(_, count)| *count).sum();
+        // A batch of more than 65,536 samples is several records.
+        assert!(held >= before && held < before + 150_001, "round {round}, at {at}: {held} of {before}");
+        assert_eq!(held - before, (held - before) / 65_536 * 65_536, "round {round}, at {at}: whole records");
+        assert_eq!(store.stats().damage.len(), 1, "round {round}, at {at}");
+        let aside = files_in(&copy_of.path().join("log")).iter().any(|name| name.contains("damaged"));
+        assert!(!aside || round % 3 != 0, "round {round}, at {at}: a torn end is cut off");
+        drop(store);
+        let again = Store::open(copy_of.path(), config()).unwrap();
+        assert_eq!(values(&again, "m").len() as i64, held, "round {round}, at {at}: second start");
+        assert_eq!(again.stats().damage, [], "round {round}, at {at}: told once");
     }
 }
 
@@ -226,7 +249,7 @@ fn data_of_a_newer_version_are_left_alone() {
     sealed_store(folder.path());
     let catalogue = folder.path().join("catalogue");
     let mut bytes = fs::read(&catalogue).unwrap();
-    bytes[6] = b'2';
+    bytes[6] = b'3';
     fs::write(&catalogue, &bytes).unwrap();
     let error = Store::open(folder.path(), config()).unwrap_err();
     assert!(matches!(error, OpenError::Newer { .. }), "{error}");
@@ -240,9 +263,9 @@ fn a_kill_between_segment_and_catalogue_shows_nothing_twice() {
     let id = series(&store, "m");
     put(&store, id, &[(1000, 1.0), (2000, 2.0)]).unwrap();
     let killed = tempfile::tempdir().unwrap();
-    copy(&folder.path().join("log"), &killed.path().join("log"));
+    copy_folder(&folder.path().join("log"), &killed.path().join("log"));
     store.seal().unwrap();
-    copy(&folder.path().join("segments"), &killed.path().join("segments"));
+    copy_folder(&folder.path().join("segments"), &killed.path().join("segments"));
     let store = Store::open(killed.path(), config()).unwrap();
     assert_eq!(values(&store, "m"), [(1000, 1.0), (2000, 2.0)]);
 }

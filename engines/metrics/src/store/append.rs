@@ -60,13 +60,13 @@ fn check_labels(labels: &Labels) -> Result<(), IngestError> {
 
 impl Shared {
     fn resolve(&self, labels: &Labels) -> Result<SeriesId, IngestError> {
-        if let Some(series) = self.index.read().find(labels) {
+        if let Some(series) = self.index.read().find(labels.iter()) {
             return Ok(SeriesId(series.id));
         }
         check_labels(labels)?;
         let mut writer = self.writer.lock();
         let mut index = self.index.write();
-        if let Some(series) = index.find(labels) {
+        if let Some(series) = index.find(labels.iter()) {
             return Ok(SeriesId(series.id));
         }
         let limit = self.config.max_series;
@@ -75,10 +75,10 @@ impl Shared {
             self.changed();
             return Err(writer.refusal.tell(&index, limit));
         }
-        let series = index.add(labels, self.now().unwrap_or(i64::MIN));
+        let series = index.add(labels.iter(), self.now().unwrap_or(i64::MIN));
         drop(index);
         if let Some(log) = &mut writer.log {
-            frame_series(&mut log.pending, series.id, &series.labels);
+            frame_series(&mut log.pending, series.id, series.labels.iter());
             if log.pending.len() > MAX_PENDING {
                 let keep = log.pending.len();
                 // The records stay pending if this fails, and go out with the samples that need them, or not at all.
@@ -105,7 +105,7 @@ impl Shared {
                     self.counters.unknown_series.fetch_add(1, Relaxed);
                 }
                 Some(_) if self.is_too_new(t) => report.too_new += 1,
-                Some(series) if self.is_too_old(series.data.lock().newest, t) => report.too_old += 1,
+                Some(series) if self.is_too_old(series.data.lock().newest(), t) => report.too_old += 1,
                 Some(series) => lawful.push((series, t, sample.v.to_bits())),
             }
         }

@@ -5,30 +5,33 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-use quarterdeck_kernel::Labels;
-
-use super::codec::{Reader, put_text, put_varint};
+use super::codec::{Reader, put_varint, put_zigzag};
 use super::files::{Files, read_all, replace};
-use super::index::Index;
+use super::index::{Index, Loader};
 use super::log::{get_metadata, put_metadata};
+use super::segment::{NameReader, NameWriter, inflate};
 use super::series::Newest;
 use crate::ingest::Metadata;
 
 pub(super) const NAME: &str = "catalogue";
 const FAMILY: &[u8; 5] = b"QDCAT";
-const VERSION: &[u8; 3] = b"01\n";
+const VERSION: &[u8; 3] = b"02\n";
+
+/// A series without a sample.
+const BORN: u8 = 0;
+/// The newest value is a whole number, which follows.
+const WHOLE: u8 = 1;
+/// The bits of the newest value follow.
+const BITS: u8 = 2;
 
 /// What the catalogue holds.
 #[derive(Debug, Default)]
 pub(super) struct Catalogue {
     /// The first log file that is not sealed yet.
     pub(super) log_floor: u64,
-    /// High half of the next series id.
-    pub(super) next: u32,
     /// Number of the next segment.
     pub(super) next_segment: u64,
-    pub(super) series: Vec<(u64, Labels, Newest)>,
+    pub(super) index: Index,
     pub(super) metadata: BTreeMap<Arc<str>, Metadata>,
 }
 
@@ -47,7 +50,7 @@ pub(super) enum CatalogueError {
 
 /// The catalogue as bytes, ready to be written when no lock is held.
 pub(super) struct Encoded {
-    parts: [Vec<u8>; 3],
+    parts: [Vec<u8>; 2],
 }
 
 impl Encoded {
@@ -55,8 +58,8 @@ impl Encoded {
     pub(super) fn replace(&self, files: &dyn Files, folder: &Path) -> io::Result<()> {
         let mut hash = crc32fast::Hasher::new();
         self.parts.iter().for_each(|part| hash.update(part));
-        let [head, texts, body] = &self.parts;
-        replace(files, folder, NAME, &[FAMILY, VERSION, head, texts, body, &hash.finalize().to_le_bytes()])
+        let [head, body] = &self.parts;
+        replace(files, folder, NAME, &[FAMILY, VERSION, head, body, &hash.finalize().to_le_bytes()])
     }
 }
 
@@ -66,28 +69,31 @@ pub(super) fn encode(
     metadata: &BTreeMap<Arc<str>, Metadata>,
     log_floor: u64,
     next_segment: u64,
-) -> Encoded {
-    let mut symbols: HashMap<Arc<str>, u64> = HashMap::new();
-    let mut texts = Vec::new();
-    let mut body = Vec::with_capacity(index.len() * 48);
-    put_varint(&mut body, index.len() as u64);
+) -> io::Result<Encoded> {
+    let mut names = NameWriter::default();
+    let mut before = 0i64;
     for series in index.iter() {
-        body.extend_from_slice(&series.id.to_le_bytes());
-        let (tag, t, bits) = match series.data.lock().newest {
-            Newest::Born(t) => (0, t, 0),
-            Newest::At(t, bits) => (1, t, bits),
+        let out = names.add(series.id, &series.labels);
+        let newest = series.data.lock().newest();
+        let (Newest::Born(t) | Newest::At(t, _)) = newest;
+        let whole = |bits: u64| {
+            let value = f64::from_bits(bits);
+            let number = value as i64;
+            // Beyond this size the bits themselves are as short.
+            ((number as f64).to_bits() == bits && number.unsigned_abs() < 1 << 53).then_some(number)
         };
-        body.push(tag);
-        body.extend_from_slice(&t.to_le_bytes());
-        body.extend_from_slice(&bits.to_le_bytes());
-        put_varint(&mut body, series.labels.len() as u64);
-        for text in series.labels.pairs().iter().flat_map(|(name, value)| [name, value]) {
-            let next = symbols.len() as u64;
-            let symbol = *symbols.entry(Arc::clone(text)).or_insert_with(|| {
-                put_text(&mut texts, text);
-                next
-            });
-            put_varint(&mut body, symbol);
+        out.push(match newest {
+            Newest::Born(_) => BORN,
+            Newest::At(_, bits) if whole(bits).is_some() => WHOLE,
+            Newest::At(..) => BITS,
+        });
+        put_zigzag(out, t.wrapping_sub(before));
+        before = t;
+        if let Newest::At(_, bits) = newest {
+            match whole(bits) {
+                Some(number) => put_zigzag(out, number),
+                None => out.extend_from_slice(&bits.to_le_bytes()),
+            }
         }
     }
     let mut head = Vec::new();
@@ -98,8 +104,7 @@ pub(super) fn encode(
     for (metric, about) in metadata {
         put_metadata(&mut head, metric, about);
     }
-    put_varint(&mut head, symbols.len() as u64);
-    Encoded { parts: [head, texts, body] }
+    Ok(Encoded { parts: [head, names.finish()?] })
 }
 
 /// Reads the catalogue.
@@ -123,34 +128,32 @@ pub(super) fn read(files: &dyn Files, folder: &Path) -> Result<Catalogue, Catalo
 
 fn decode(body: &[u8]) -> Option<Catalogue> {
     let mut reader = Reader::new(body);
-    let mut catalogue = Catalogue {
-        log_floor: reader.varint()?,
-        next: u32::try_from(reader.varint()?).ok()?,
-        next_segment: reader.varint()?,
-        ..Catalogue::default()
-    };
+    let log_floor = reader.varint()?;
+    let next = u32::try_from(reader.varint()?).ok()?;
+    let next_segment = reader.varint()?;
+    let mut metadata = BTreeMap::new();
     for _ in 0..reader.count()? {
-        let (metric, metadata) = get_metadata(&mut reader)?;
-        catalogue.metadata.insert(metric.into(), metadata);
+        let (metric, about) = get_metadata(&mut reader)?;
+        metadata.insert(metric.into(), about);
     }
-    let count = reader.count()?;
-    let mut symbols: Vec<Arc<str>> = Vec::with_capacity(count);
-    for _ in 0..count {
-        symbols.push(reader.text()?.into());
+    let names = inflate(reader.rest())?;
+    let (pairs, mut names) = NameReader::new(&names)?;
+    let mut loader = Loader::new(pairs, names.left());
+    let mut before = 0i64;
+    while names.left() > 0 {
+        let (id, places, more) = names.next()?;
+        let tag = more.u8()?;
+        let t = before.wrapping_add(more.zigzag()?);
+        before = t;
+        let newest = match tag {
+            BORN => Newest::Born(t),
+            WHOLE => Newest::At(t, (more.zigzag()? as f64).to_bits()),
+            BITS => Newest::At(t, more.u64()?),
+            _ => return None,
+        };
+        loader.add(id, places, newest)?;
     }
-    let count = reader.count()?;
-    catalogue.series.reserve(count);
-    let symbol = |reader: &mut Reader<'_>| symbols.get(usize::try_from(reader.varint()?).ok()?).cloned();
-    for _ in 0..count {
-        let id = reader.u64()?;
-        let (tag, t, bits) = (reader.u8()?, reader.i64()?, reader.u64()?);
-        let newest = if tag == 0 { Newest::Born(t) } else { Newest::At(t, bits) };
-        let labels = reader.count()?;
-        let mut pairs = Vec::with_capacity(labels);
-        for _ in 0..labels {
-            pairs.push((symbol(&mut reader)?, symbol(&mut reader)?));
-        }
-        catalogue.series.push((id, Labels::from_pairs(pairs), newest));
-    }
-    reader.is_empty().then_some(catalogue)
+    let mut index = loader.finish();
+    index.raise_next(next);
+    Some(Catalogue { log_floor, next_segment, index, metadata })
 }

@@ -35,6 +35,11 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// What is left.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// How many bytes are left: no list that follows can have more items.
     pub(super) const fn left(&self) -> usize {
         self.rest.len()

@@ -65,14 +65,14 @@ impl Store {
     pub fn exemplars(&self, matchers: &[Matcher], from: Timestamp, to: Timestamp) -> Vec<SeriesExemplars> {
         let mut found: Vec<SeriesExemplars> = Vec::new();
         for (series, exemplar) in &self.0.exemplars.lock().held {
-            let matches = |m: &Matcher| m.matches(series.labels.get(&m.name).unwrap_or_default());
+            let matches = |m: &Matcher| m.matches(series.labels.value(&m.name));
             if !(from..=to).contains(&exemplar.t) || !matchers.iter().all(matches) {
                 continue;
             }
-            match found.iter_mut().find(|held| held.labels == series.labels) {
+            match found.iter_mut().find(|held| series.labels.is(held.labels.iter())) {
                 Some(held) => held.exemplars.push(exemplar.clone()),
                 None => found.push(SeriesExemplars {
-                    labels: series.labels.clone(),
+                    labels: series.labels.to_labels(),
                     exemplars: vec![exemplar.clone()],
                 }),
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quarterdeck_kernel::{Labels, Matcher, Sample, Timestamp};
 use quarterdeck_promql::storage::{Budget, StorageError};
 
-use super::order::compare;
+use super::labels::compare;
 use super::series::Series;
 use super::{Shared, Store};
 
@@ -41,7 +41,7 @@ impl Store {
             let count: usize = read.iter().map(Vec::len).sum();
             for series in batch {
                 let Ok(at) = by_id.binary_search_by_key(&series.id, |held| held.id) else { continue };
-                if !read[at].is_empty() && !take(&series.labels, &read[at]) {
+                if !read[at].is_empty() && !take(&series.labels.to_labels(), &read[at]) {
                     return Ok(());
                 }
             }
@@ -64,7 +64,7 @@ impl Shared {
             selectors.iter().flat_map(|matchers| index.matching(matchers)).collect();
         drop(index);
         all.sort_unstable_by(|a, b| {
-            a.labels.name().cmp(b.labels.name()).then_with(|| compare(&a.labels, &b.labels))
+            a.labels.metric().cmp(b.labels.metric()).then_with(|| compare(&a.labels, &b.labels))
         });
         all.dedup_by_key(|series| series.id);
         all

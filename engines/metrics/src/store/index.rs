@@ -1,14 +1,96 @@
 //! Which series there are, found by their labels.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hash, Hasher};
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
+use quarterdeck_kernel::Matcher;
 use quarterdeck_kernel::labels::METRIC_NAME;
-use quarterdeck_kernel::{Labels, Matcher};
 
+use super::labels::{LabelSet, Pair};
 use super::series::{Newest, Series};
+
+/// A pair, found by its value among those of one name.
+#[derive(Debug)]
+struct ByValue(Arc<Pair>);
+
+impl Borrow<str> for ByValue {
+    fn borrow(&self) -> &str {
+        &self.0.value
+    }
+}
+
+impl Hash for ByValue {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.value.hash(state);
+    }
+}
+
+impl PartialEq for ByValue {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.value == other.0.value
+    }
+}
+
+impl Eq for ByValue {}
+
+/// Slots in rising order. Most values of some labels have one series alone: that one needs no allocation.
+#[derive(Debug)]
+enum Slots {
+    One(u32),
+    Many(Vec<u32>),
+}
+
+impl Slots {
+    fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::One(slot) => std::slice::from_ref(slot),
+            Self::Many(list) => list,
+        }
+    }
+
+    fn add(&mut self, slot: u32) {
+        match self {
+            Self::One(only) => *self = Self::Many(vec![slot.min(*only), slot.max(*only)]),
+            Self::Many(list) => {
+                if list.len() == list.capacity() {
+                    // Doubling would leave a quarter of all lists empty.
+                    list.reserve_exact((list.len() / 4).max(4));
+                }
+                match list.last() {
+                    Some(last) if *last > slot => {
+                        let at = list.partition_point(|held| *held < slot);
+                        list.insert(at, slot);
+                    }
+                    _ => list.push(slot),
+                }
+            }
+        }
+    }
+
+    /// Takes a slot out; says whether none is left.
+    fn remove(&mut self, slot: u32) -> bool {
+        match self {
+            Self::One(only) => *only == slot,
+            Self::Many(list) => {
+                if let Ok(at) = list.binary_search(&slot) {
+                    list.remove(at);
+                }
+                if list.len() < list.capacity() / 2 {
+                    list.shrink_to_fit();
+                }
+                list.is_empty()
+            }
+        }
+    }
+}
+
+/// Labels as texts, sorted by name.
+pub(super) trait Text<'l>: ExactSizeIterator<Item = (&'l str, &'l str)> + Clone {}
+
+impl<'l, T: ExactSizeIterator<Item = (&'l str, &'l str)> + Clone> Text<'l> for T {}
 
 /// Every series, by slot, by labels, and by each label.
 #[derive(Debug, Default)]
@@ -22,9 +104,8 @@ pub(super) struct Index {
     next: u32,
     hasher: DefaultHashBuilder,
     by_labels: HashTable<u32>,
-    symbols: HashSet<Arc<str>>,
-    /// Label name, label value, slots in rising order.
-    postings: HashMap<Arc<str>, HashMap<Arc<str>, Vec<u32>>>,
+    /// Label name, label value, slots.
+    postings: HashMap<Arc<str>, HashMap<ByValue, Slots>>,
 }
 
 impl Index {
@@ -64,20 +145,27 @@ impl Index {
         self.slots.iter().flatten()
     }
 
-    pub(super) fn find(&self, labels: &Labels) -> Option<&Arc<Series>> {
-        let same = |slot: &u32| self.in_slot(*slot).is_some_and(|series| series.labels == *labels);
-        self.by_labels.find(self.hasher.hash_one(labels), same).and_then(|slot| self.in_slot(*slot))
+    pub(super) fn find<'l>(&self, labels: impl Text<'l>) -> Option<&Arc<Series>> {
+        let same = |slot: &u32| self.in_slot(*slot).is_some_and(|series| series.labels.is(labels.clone()));
+        self.by_labels.find(self.hash(labels.clone()), same).and_then(|slot| self.in_slot(*slot))
     }
 
     /// Adds a series that is not there, under a new id.
-    pub(super) fn add(&mut self, labels: &Labels, born: i64) -> Arc<Series> {
+    pub(super) fn add<'l>(&mut self, labels: impl Text<'l>, born: i64) -> Arc<Series> {
         let slot = self.free.pop().unwrap_or(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
         let id = u64::from(self.next) << 32 | u64::from(slot);
         self.put(id, labels, Newest::Born(born))
     }
 
     /// Puts a series under a known id; whoever had the slot goes.
-    pub(super) fn put(&mut self, id: u64, labels: &Labels, newest: Newest) -> Arc<Series> {
+    pub(super) fn put<'l>(&mut self, id: u64, labels: impl Text<'l>, newest: Newest) -> Arc<Series> {
+        let slot = self.take_slot(id);
+        let labels = LabelSet::new(labels.map(|(name, value)| self.post(name, value, slot)).collect());
+        self.put_in(id, labels, newest)
+    }
+
+    /// Makes room for a series; whoever had its slot goes.
+    fn take_slot(&mut self, id: u64) -> u32 {
         let slot = id as u32;
         if self.in_slot(slot).is_some() {
             self.remove(slot);
@@ -89,27 +177,19 @@ impl Index {
             self.slots.resize(slot as usize + 1, None);
             self.free.extend((first_free as u32..slot).rev());
         }
-        let interned = Labels::from_pairs(
-            labels.iter().map(|(name, value)| (self.intern(name), self.intern(value))).collect::<Vec<_>>(),
-        );
-        for (name, value) in interned.pairs() {
-            let list = self.postings.entry(name.clone()).or_default().entry(value.clone()).or_default();
-            match list.last() {
-                Some(last) if *last > slot => {
-                    let at = list.partition_point(|held| *held < slot);
-                    list.insert(at, slot);
-                }
-                _ => list.push(slot),
-            }
-        }
-        let series = Arc::new(Series::new(id, interned, newest));
+        slot
+    }
+
+    fn put_in(&mut self, id: u64, labels: LabelSet, newest: Newest) -> Arc<Series> {
+        let slot = id as u32;
+        let series = Arc::new(Series::new(id, labels, newest));
         self.slots[slot as usize] = Some(Arc::clone(&series));
         self.count += 1;
         self.generation += 1;
-        let hash = self.hasher.hash_one(&series.labels);
+        let hash = self.hash(series.labels.iter());
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.by_labels.insert_unique(hash, slot, |slot| {
-            slots[*slot as usize].as_ref().map_or(0, |series| hasher.hash_one(&series.labels))
+            slots[*slot as usize].as_ref().map_or(0, |series| hash_of(hasher, series.labels.iter()))
         });
         series
     }
@@ -123,22 +203,17 @@ impl Index {
     /// Drops the series in a slot.
     pub(super) fn remove(&mut self, slot: u32) {
         let Some(series) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
-        let hash = self.hasher.hash_one(&series.labels);
+        let hash = self.hash(series.labels.iter());
         if let Ok(entry) = self.by_labels.find_entry(hash, |held| *held == slot) {
             entry.remove();
         }
-        for (name, value) in series.labels.pairs() {
-            let Some(values) = self.postings.get_mut(name) else { continue };
-            if let Some(list) = values.get_mut(value) {
-                if let Ok(at) = list.binary_search(&slot) {
-                    list.remove(at);
-                }
-                if list.is_empty() {
-                    values.remove(value);
-                }
+        for pair in series.labels.pairs() {
+            let Some(values) = self.postings.get_mut(&pair.name) else { continue };
+            if values.get_mut(&*pair.value).is_some_and(|list| list.remove(slot)) {
+                values.remove(&*pair.value);
             }
             if values.is_empty() {
-                self.postings.remove(name);
+                self.postings.remove(&pair.name);
             }
         }
         self.free.push(slot);
@@ -146,22 +221,38 @@ impl Index {
         self.generation += 1;
     }
 
-    /// Forgets strings that no series uses any more.
-    pub(super) fn sweep_symbols(&mut self) {
-        self.symbols.retain(|symbol| Arc::strong_count(symbol) > 1);
+    /// After many series went.
+    pub(super) fn shrink(&mut self) {
+        for values in self.postings.values_mut() {
+            if values.len() < values.capacity() / 4 {
+                values.shrink_to_fit();
+            }
+        }
     }
 
-    fn intern(&mut self, text: &str) -> Arc<str> {
-        Arc::clone(self.symbols.get_or_insert_with(text, |text: &str| Arc::from(text)))
+    /// Puts a slot into the list of a label; gives the shared label.
+    fn post(&mut self, name: &str, value: &str, slot: u32) -> Arc<Pair> {
+        let known = self.postings.get_key_value(name);
+        let name: Arc<str> = known.map_or_else(|| name.into(), |(held, _)| Arc::clone(held));
+        let values = self.postings.entry(Arc::clone(&name)).or_default();
+        if let Some((held, list)) = values.get_key_value_mut(value) {
+            list.add(slot);
+            return Arc::clone(&held.0);
+        }
+        let pair = Arc::new(Pair { name, value: value.into() });
+        values.insert(ByValue(Arc::clone(&pair)), Slots::One(slot));
+        pair
+    }
+
+    fn hash<'l>(&self, labels: impl Iterator<Item = (&'l str, &'l str)>) -> u64 {
+        hash_of(&self.hasher, labels)
     }
 
     /// The series that fulfil all matchers, in slot order.
     pub(super) fn matching(&self, matchers: &[Matcher]) -> Vec<Arc<Series>> {
         // Lists of slots narrow the search; a matcher that an absent label fulfils has none.
         let (narrowing, filtering): (Vec<_>, Vec<_>) = matchers.iter().partition(|m| !m.matches_empty());
-        let keep = |series: &&Arc<Series>| {
-            filtering.iter().all(|m| m.matches(series.labels.get(&m.name).unwrap_or_default()))
-        };
+        let keep = |series: &&Arc<Series>| filtering.iter().all(|m| m.matches(series.labels.value(&m.name)));
         let mut lists: Vec<Vec<u32>> = Vec::with_capacity(narrowing.len());
         for matcher in &narrowing {
             let list = self.slots_of(matcher);
@@ -185,12 +276,18 @@ impl Index {
 
     fn slots_of(&self, matcher: &Matcher) -> Vec<u32> {
         let Some(values) = self.postings.get(matcher.name.as_str()) else { return Vec::new() };
-        let mut lists: Vec<&Vec<u32>> = match matcher.literal_alternatives() {
-            Some(literals) => literals.iter().filter_map(|value| values.get(*value)).collect(),
-            None => values.iter().filter(|(value, _)| matcher.matches(value)).map(|(_, list)| list).collect(),
+        let mut lists: Vec<&[u32]> = match matcher.literal_alternatives() {
+            Some(literals) => {
+                literals.iter().filter_map(|value| values.get(*value)).map(Slots::as_slice).collect()
+            }
+            None => values
+                .iter()
+                .filter(|(value, _)| matcher.matches(&value.0.value))
+                .map(|(_, list)| list.as_slice())
+                .collect(),
         };
         if lists.len() == 1 {
-            return lists.pop().cloned().unwrap_or_default();
+            return lists.pop().map(<[u32]>::to_vec).unwrap_or_default();
         }
         let mut all: Vec<u32> = lists.into_iter().flatten().copied().collect();
         all.sort_unstable();
@@ -205,12 +302,14 @@ impl Index {
 
     /// All values of a label.
     pub(super) fn values(&self, name: &str) -> BTreeSet<&str> {
-        self.postings.get(name).into_iter().flat_map(|values| values.keys()).map(|value| &**value).collect()
+        let values = self.postings.get(name).into_iter().flat_map(HashMap::keys);
+        values.map(|held| &*held.0.value).collect()
     }
 
     /// How many series each metric has.
     pub(super) fn metrics(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
-        self.postings.get(METRIC_NAME).into_iter().flatten().map(|(name, list)| (name, list.len()))
+        let names = self.postings.get(METRIC_NAME).into_iter().flatten();
+        names.map(|(held, list)| (&held.0.value, list.as_slice().len()))
     }
 
     /// How many values each label has.
@@ -220,9 +319,8 @@ impl Index {
 
     /// How many series each `label=value` has.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>, usize)> {
-        self.postings
-            .iter()
-            .flat_map(|(name, values)| values.iter().map(move |(value, list)| (name, value, list.len())))
+        let all = self.postings.values().flatten();
+        all.map(|(held, list)| (&held.0.name, &held.0.value, list.as_slice().len()))
     }
 
     /// The metric with the most series, its label with the most values, and both counts.
@@ -230,15 +328,73 @@ impl Index {
         let (metric, series) =
             self.metrics().max_by_key(|(name, count)| (*count, std::cmp::Reverse(*name)))?;
         let mut values: HashMap<&Arc<str>, HashSet<&str>> = HashMap::new();
-        for slot in self.postings.get(METRIC_NAME)?.get(metric)? {
-            for (name, value) in
-                self.in_slot(*slot)?.labels.pairs().iter().filter(|(n, _)| &**n != METRIC_NAME)
-            {
-                values.entry(name).or_default().insert(value);
+        for slot in self.postings.get(METRIC_NAME)?.get(&**metric)?.as_slice() {
+            for pair in self.in_slot(*slot)?.labels.pairs().iter().filter(|pair| &*pair.name != METRIC_NAME) {
+                values.entry(&pair.name).or_default().insert(&pair.value);
             }
         }
         let widest = values.iter().max_by_key(|(name, held)| (held.len(), std::cmp::Reverse(**name)));
         let (label, count) = widest.map_or((Arc::from(""), 0), |(name, held)| (Arc::clone(name), held.len()));
         Some((Arc::clone(metric), series, label, count))
     }
+}
+
+/// Makes an index of many series at once. Their labels come as places in one list of pairs, so that nothing is looked
+/// up by its text.
+pub(super) struct Loader {
+    index: Index,
+    pairs: Vec<(Arc<Pair>, Vec<u32>)>,
+}
+
+impl Loader {
+    pub(super) fn new(pairs: Vec<Arc<Pair>>, series: usize) -> Self {
+        let mut index = Index::default();
+        index.slots.reserve_exact(series);
+        Self { index, pairs: pairs.into_iter().map(|pair| (pair, Vec::new())).collect() }
+    }
+
+    /// Adds a series; `None` when its pairs are not there or not sorted by name, or it is there already.
+    pub(super) fn add(&mut self, id: u64, places: &[usize], newest: Newest) -> Option<()> {
+        let slot = id as u32;
+        if self.index.in_slot(slot).is_some() {
+            return None;
+        }
+        self.index.take_slot(id);
+        let mut labels: Vec<Arc<Pair>> = Vec::with_capacity(places.len());
+        for place in places {
+            let (pair, list) = self.pairs.get_mut(*place)?;
+            if labels.last().is_some_and(|before| before.name >= pair.name) {
+                return None;
+            }
+            list.push(slot);
+            labels.push(Arc::clone(pair));
+        }
+        self.index.put_in(id, LabelSet::new(labels), newest);
+        Some(())
+    }
+
+    pub(super) fn finish(self) -> Index {
+        let mut index = self.index;
+        for (pair, mut list) in self.pairs {
+            let slots = match &list[..] {
+                [] => continue,
+                [only] => Slots::One(*only),
+                _ => {
+                    list.sort_unstable();
+                    list.shrink_to_fit();
+                    Slots::Many(list)
+                }
+            };
+            index.postings.entry(Arc::clone(&pair.name)).or_default().insert(ByValue(pair), slots);
+        }
+        index
+    }
+}
+
+fn hash_of<'l>(hasher: &DefaultHashBuilder, labels: impl Iterator<Item = (&'l str, &'l str)>) -> u64 {
+    let mut state = hasher.build_hasher();
+    for pair in labels {
+        pair.hash(&mut state);
+    }
+    state.finish()
 }

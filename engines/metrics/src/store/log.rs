@@ -7,10 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quarterdeck_kernel::Labels;
-
 use super::codec::{Reader, put_text, put_varint, put_zigzag};
-use super::files::{Files, WriteFile, read_all, set_aside};
+use super::files::{Files, ReadFile, WriteFile, set_aside};
 use crate::ingest::{Metadata, MetricType};
 use crate::model::Damage;
 
@@ -24,10 +22,11 @@ const SAMPLES: u8 = 2;
 const METADATA: u8 = 3;
 
 /// A record, read back.
-pub(super) enum Record {
-    Series(u64, Labels),
+pub(super) enum Record<'a> {
+    /// Id, labels.
+    Series(u64, &'a [(&'a str, &'a str)]),
     /// Slot, time, bits.
-    Samples(Vec<(u32, i64, u64)>),
+    Samples(&'a [(u32, i64, u64)]),
     Metadata(String, Metadata),
 }
 
@@ -42,15 +41,19 @@ fn framed(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
     out[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
 }
 
-pub(super) fn put_labels(out: &mut Vec<u8>, labels: &Labels) {
+fn put_labels<'l>(out: &mut Vec<u8>, labels: impl ExactSizeIterator<Item = (&'l str, &'l str)>) {
     put_varint(out, labels.len() as u64);
-    for (name, value) in labels.iter() {
+    for (name, value) in labels {
         put_text(out, name);
         put_text(out, value);
     }
 }
 
-pub(super) fn frame_series(out: &mut Vec<u8>, id: u64, labels: &Labels) {
+pub(super) fn frame_series<'l>(
+    out: &mut Vec<u8>,
+    id: u64,
+    labels: impl ExactSizeIterator<Item = (&'l str, &'l str)>,
+) {
     framed(out, |out| {
         out.push(SERIES);
         out.extend_from_slice(&id.to_le_bytes());
@@ -111,30 +114,41 @@ fn kind_of(code: u8) -> MetricType {
     KINDS.get(usize::from(code)).copied().unwrap_or_default()
 }
 
-fn read_record(body: &[u8]) -> Option<Record> {
+/// Reads a record and hands it on; `None` when it is not one. Nothing is handed on then.
+fn read_record(
+    body: &[u8],
+    samples: &mut Vec<(u32, i64, u64)>,
+    take: &mut impl FnMut(Record<'_>),
+) -> Option<()> {
     let mut reader = Reader::new(body);
     match reader.u8()? {
         SERIES => {
             let id = reader.u64()?;
             let count = reader.count()?;
-            let mut pairs = Vec::with_capacity(count);
+            let mut pairs: Vec<(&str, &str)> = Vec::with_capacity(count);
             for _ in 0..count {
                 pairs.push((reader.text()?, reader.text()?));
             }
-            Some(Record::Series(id, Labels::from_pairs(pairs)))
+            pairs.is_sorted_by(|a, b| a.0 < b.0).then(|| take(Record::Series(id, &pairs)))
         }
         SAMPLES => {
             let count = reader.count()?;
-            let mut samples = Vec::with_capacity(count);
+            samples.clear();
+            samples.reserve(count);
             let (mut slot, mut t) = (0i64, 0i64);
             for _ in 0..count {
                 slot = slot.wrapping_add(reader.zigzag()?);
                 t = t.wrapping_add(reader.zigzag()?);
                 samples.push((u32::try_from(slot).ok()?, t, reader.u64()?));
             }
-            Some(Record::Samples(samples))
+            take(Record::Samples(samples));
+            Some(())
         }
-        METADATA => get_metadata(&mut reader).map(|(metric, metadata)| Record::Metadata(metric, metadata)),
+        METADATA => {
+            let (metric, metadata) = get_metadata(&mut reader)?;
+            take(Record::Metadata(metric, metadata));
+            Some(())
+        }
         _ => None,
     }
 }
@@ -273,63 +287,126 @@ pub(super) fn replay(
     files: &dyn Files,
     folder: &Path,
     floor: u64,
-    mut take: impl FnMut(Record),
+    mut take: impl FnMut(Record<'_>),
 ) -> io::Result<Replay> {
     let mut result = Replay { next: floor, ..Replay::default() };
     for name in files.list(folder)? {
         let Some(number) = number_of(&name).filter(|n| *n >= floor) else { continue };
         result.next = result.next.max(number + 1);
         let path = folder.join(&name);
-        let bytes = read_all(files, &path)?;
-        let (good, records, torn) = scan(&bytes, &mut take);
-        result.bytes += good as u64;
-        if good == bytes.len() {
+        let file = files.open(&path)?;
+        let len = file.len()?;
+        let (good, records, torn) = scan(&*file, len, &mut take)?;
+        result.bytes += good;
+        if good == len {
             continue;
         }
-        let lost = bytes.len() - good;
-        let file = format!("log/{name}");
+        let lost = len - good;
+        let told = format!("log/{name}");
         if torn {
-            files.truncate(&path, good as u64)?;
+            files.truncate(&path, good)?;
             let what =
                 format!("the last record was torn: {lost} bytes after {records} whole records were cut off");
-            result.damage.push(Damage { file, what });
+            result.damage.push(Damage { file: told, what });
         } else {
             // The whole file is kept aside; its good part is written again under its own name.
             let aside = set_aside(files, folder, &name)?;
             let rewritten = files.create(&path)?;
-            rewritten.append(&bytes[..good])?;
+            let mut window = Window::new(&*file, len);
+            let mut at = 0;
+            while at < good {
+                let part = (good - at).min(WINDOW as u64);
+                let Some(bytes) = window.get(at, part as usize)? else { break };
+                rewritten.append(bytes)?;
+                at += part;
+            }
             rewritten.sync()?;
             files.sync_folder(folder)?;
             let what = format!(
                 "damaged after {records} whole records: the {lost} bytes from offset {good} on are not read; the file is kept as log/{aside}"
             );
-            result.damage.push(Damage { file, what });
+            result.damage.push(Damage { file: told, what });
         }
     }
     Ok(result)
 }
 
+/// A log is read in pieces of so many bytes, or of one record if that is longer.
+const WINDOW: usize = 1 << 20;
+
+/// Reads a file from its start to its end with bounded memory.
+struct Window<'f> {
+    file: &'f dyn ReadFile,
+    len: u64,
+    start: u64,
+    buffer: Vec<u8>,
+}
+
+impl<'f> Window<'f> {
+    const fn new(file: &'f dyn ReadFile, len: u64) -> Self {
+        Self { file, len, start: 0, buffer: Vec::new() }
+    }
+
+    /// `count` bytes from an offset on; `None` when the file ends before.
+    fn get(&mut self, offset: u64, count: usize) -> io::Result<Option<&[u8]>> {
+        let end = offset.saturating_add(count as u64);
+        if end > self.len {
+            return Ok(None);
+        }
+        if offset < self.start || end > self.start + self.buffer.len() as u64 {
+            let until = offset.saturating_add(count.max(WINDOW) as u64).min(self.len);
+            self.buffer.resize((until - offset) as usize, 0);
+            self.file.read_at(&mut self.buffer, offset)?;
+            self.start = offset;
+        }
+        let at = (offset - self.start) as usize;
+        Ok(self.buffer.get(at..at + count))
+    }
+
+    /// Whether everything from an offset on is zeros.
+    fn ends_in_zeros(&mut self, mut offset: u64) -> io::Result<bool> {
+        while offset < self.len {
+            let part = (self.len - offset).min(WINDOW as u64);
+            match self.get(offset, part as usize)? {
+                Some(bytes) if bytes.iter().all(|byte| *byte == 0) => offset += part,
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+}
+
 /// Reads the records of one file: the length of its good part, how many there are, and whether what follows is no
 /// more than a record cut short.
-fn scan(bytes: &[u8], take: &mut impl FnMut(Record)) -> (usize, usize, bool) {
-    if !bytes.starts_with(MAGIC) {
-        return (0, 0, bytes.len() <= MAGIC.len() && MAGIC.starts_with(bytes));
+fn scan(file: &dyn ReadFile, len: u64, take: &mut impl FnMut(Record<'_>)) -> io::Result<(u64, usize, bool)> {
+    let mut window = Window::new(file, len);
+    let start = (MAGIC.len() as u64).min(len);
+    let magic = window.get(0, start as usize)?.unwrap_or_default();
+    if magic != MAGIC {
+        return Ok((0, 0, len <= MAGIC.len() as u64 && MAGIC.starts_with(magic)));
     }
-    let (mut good, mut records) = (MAGIC.len(), 0);
+    let (mut good, mut records, mut samples) = (start, 0, Vec::new());
     loop {
-        let rest = &bytes[good..];
-        let mut header = Reader::new(rest);
-        let (Some(len), Some(crc)) = (header.u32(), header.u32()) else { return (good, records, true) };
-        let len = len as usize;
-        let Some(body) = header.take(len) else { return (good, records, len <= MAX_RECORD) };
+        let Some(frame) = window.get(good, FRAME)? else { return Ok((good, records, true)) };
+        let mut header = Reader::new(frame);
+        let (Some(body_len), Some(crc)) = (header.u32(), header.u32()) else {
+            return Ok((good, records, true));
+        };
+        let body_len = body_len as usize;
+        if body_len > MAX_RECORD {
+            return Ok((good, records, false));
+        }
+        let after = good + (FRAME + body_len) as u64;
+        let Some(body) = window.get(good + FRAME as u64, body_len)? else { return Ok((good, records, true)) };
         if crc32fast::hash(body) != crc {
             // A write that was cut short by a power cut may leave zeros or old blocks up to the file's end.
-            let last = good + FRAME + len == bytes.len();
-            return (good, records, last || rest.iter().all(|b| *b == 0));
+            let torn = after == len || window.ends_in_zeros(good)?;
+            return Ok((good, records, torn));
         }
-        let Some(record) = read_record(body) else { return (good, records, false) };
-        take(record);
+        if read_record(body, &mut samples, take).is_none() {
+            return Ok((good, records, window.ends_in_zeros(good)?));
+        }
         records += 1;
-        good += FRAME + len;
+        good = after;
     }
 }

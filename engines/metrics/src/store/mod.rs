@@ -4,9 +4,9 @@
 //! not sealed yet. A query reads memory first and the segments after, so that samples on their way from one to the
 //! other are never missed; what is found twice counts once.
 //!
-//! Locks, always taken in this order: `upkeep` (sealing, retention), `writer` (one batch at a time, so that the log
-//! has the order in which memory took the samples), `index`, then one series at a time. A query holds the index only
-//! while it matches, and each series only while it copies.
+//! Locks, always taken in this order: `upkeep` (sealing, merging, retention), `writer` (one batch at a time, so that
+//! the log has the order in which memory took the samples), `index`, then one series at a time. A query holds the index
+//! only while it matches, and each series only while it copies.
 
 mod append;
 mod backfill;
@@ -18,7 +18,9 @@ mod exemplars;
 mod export;
 pub mod files;
 mod index;
+mod labels;
 mod log;
+mod merge;
 mod newest;
 mod order;
 mod packed;
@@ -84,6 +86,8 @@ pub enum OpenError {
 pub struct Maintenance {
     /// The segment that was written.
     pub sealed: Option<String>,
+    /// The segment that others were merged into.
+    pub merged: Option<String>,
     /// Segments that were deleted because of their age or size.
     pub deleted_segments: usize,
     /// Series that were dropped because none of their samples is left.
@@ -169,8 +173,8 @@ impl Store {
         self.0.sync()
     }
 
-    /// Looks after retention and sealing. To be called every few seconds with the time, from one thread that may wait
-    /// for the disk.
+    /// Looks after retention, sealing and merging. To be called every few seconds with the time, from one thread that
+    /// may wait for the disk.
     pub fn maintain(&self, now: Timestamp) -> Maintenance {
         self.0.maintain(now)
     }

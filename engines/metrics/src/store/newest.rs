@@ -3,6 +3,7 @@
 //! Almost always memory knows it without decoding anything; segments are asked only about series whose newest sample
 //! lies after the moment that is asked for.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use quarterdeck_kernel::{Matcher, Sample, Timestamp};
@@ -12,7 +13,7 @@ use super::Shared;
 use super::query::CHECK_EVERY;
 use super::series::Series;
 
-type Found = (Arc<Series>, Option<(i64, u64)>);
+pub(super) type Found = (Arc<Series>, Option<(i64, u64)>);
 
 impl Shared {
     pub(super) fn select_newest(
@@ -22,6 +23,25 @@ impl Shared {
         to: i64,
         budget: &Budget,
     ) -> Result<Vec<SeriesData>, StorageError> {
+        let data = |(series, newest): Found| SeriesData {
+            labels: series.labels.to_labels(),
+            samples: newest
+                .into_iter()
+                .map(|(t, bits)| Sample { t: Timestamp::from_millis(t), v: f64::from_bits(bits) })
+                .collect(),
+        };
+        Ok(self.newest_of(matchers, from, to, budget)?.into_iter().map(data).collect())
+    }
+
+    /// The series that have a sample in the range and their newest one there, in the order of labels. Each sample is
+    /// taken from the budget.
+    pub(super) fn newest_of(
+        &self,
+        matchers: &[Matcher],
+        from: i64,
+        to: i64,
+        budget: &Budget,
+    ) -> Result<Vec<Found>, StorageError> {
         let series = self.index.read().matching(matchers);
         let (mut found, mut unsure): (Vec<Found>, Vec<Found>) =
             (Vec::with_capacity(series.len()), Vec::new());
@@ -43,14 +63,7 @@ impl Shared {
         }
         budget.take(found.len() as u64)?;
         self.sort(&mut found, |(series, _)| series);
-        let data = |(series, newest): Found| SeriesData {
-            labels: series.labels.clone(),
-            samples: newest
-                .into_iter()
-                .map(|(t, bits)| Sample { t: Timestamp::from_millis(t), v: f64::from_bits(bits) })
-                .collect(),
-        };
-        Ok(found.into_iter().map(data).collect())
+        Ok(found)
     }
 
     /// Goes through the segments, newest first, as long as one may have a newer sample than what is known.
@@ -64,9 +77,11 @@ impl Shared {
         let mut segments: Vec<_> =
             self.segments.read().iter().filter(|s| s.overlaps(from, to)).cloned().collect();
         segments.sort_unstable_by_key(|segment| std::cmp::Reverse(segment.max_t()));
+        // Of several samples of one moment the one that was sealed first counts, as for ranges: from which sealing each
+        // sample is. Memory is the last.
+        let mut known = vec![u64::MAX; unsure.len()];
         for segment in segments {
             budget.check()?;
-            // Of two samples of one moment the sealed one counts, as for ranges.
             let reach = segment.max_t().min(to);
             let waiting: Vec<usize> =
                 (0..unsure.len()).filter(|i| unsure[*i].1.is_none_or(|(t, _)| t <= reach)).collect();
@@ -74,26 +89,32 @@ impl Shared {
                 continue;
             }
             let ids: Vec<u64> = waiting.iter().map(|i| unsure[*i].0.id).collect();
+            let sealing = segment.span.first;
             let mut verdict = Ok(());
             let mut read = 0usize;
-            let outcome = segment.entries(&ids, from, to).and_then(|entries| {
-                segment.chunks(&entries, from, to, |place, min_t, max_t, samples| {
-                    let held = &mut unsure[waiting[place]].1;
-                    if held.is_none_or(|(t, _)| max_t.min(to) >= t && min_t <= to) {
-                        let newest = samples.filter(|(t, _)| (from..=to).contains(t)).last();
-                        if let Some(newest) = newest
-                            && held.is_none_or(|(t, _)| newest.0 >= t)
-                        {
-                            *held = Some(newest);
-                        }
-                    }
+            let held = RefCell::new((&mut *unsure, &mut known));
+            let outcome = segment.newest_of(
+                &ids,
+                from,
+                to,
+                |place, t| {
+                    let (unsure, known) = &*held.borrow();
+                    let place = waiting[place];
+                    unsure[place]
+                        .1
+                        .is_none_or(|(newest, _)| t > newest || t == newest && sealing < known[place])
+                },
+                |place, t, bits| {
+                    let (unsure, known) = &mut *held.borrow_mut();
+                    let place = waiting[place];
+                    (unsure[place].1, known[place]) = (Some((t, bits)), sealing);
                     read += 1;
                     if read.is_multiple_of(CHECK_EVERY) {
                         verdict = budget.check();
                     }
                     verdict.is_ok()
-                })
-            });
+                },
+            );
             verdict?;
             self.tolerate(&segment, outcome)?;
         }

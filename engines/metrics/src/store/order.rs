@@ -3,13 +3,12 @@
 //! Comparing label sets is the dearest part of a large query, so the place of every series in the order of all is
 //! remembered as long as no series comes or goes.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use quarterdeck_kernel::Labels;
 
 use super::Shared;
+use super::labels::compare;
 use super::series::Series;
 
 /// Fewer series than this are sorted as they are.
@@ -18,25 +17,6 @@ const WORTH_IT: usize = 1024;
 /// The place of each slot, as of a generation of the index.
 #[derive(Debug, Default)]
 pub(super) struct Ranks(Mutex<(u64, Arc<Vec<u32>>)>);
-
-/// The order of [`Labels`], faster for label sets that share their strings.
-pub(super) fn compare(a: &Labels, b: &Labels) -> Ordering {
-    for ((name_a, value_a), (name_b, value_b)) in a.pairs().iter().zip(b.pairs()) {
-        if !Arc::ptr_eq(name_a, name_b) {
-            let order = name_a.cmp(name_b);
-            if order.is_ne() {
-                return order;
-            }
-        }
-        if !Arc::ptr_eq(value_a, value_b) {
-            let order = value_a.cmp(value_b);
-            if order.is_ne() {
-                return order;
-            }
-        }
-    }
-    a.len().cmp(&b.len())
-}
 
 impl Shared {
     /// Sorts by labels.

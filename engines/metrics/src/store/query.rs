@@ -1,10 +1,12 @@
 //! How samples are read.
 
+mod found;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use quarterdeck_kernel::{Labels, Matcher, Sample, Timestamp};
-use quarterdeck_promql::storage::{Budget, SeriesData, Storage, StorageError};
+use quarterdeck_promql::storage::{Budget, Found, SeriesData, Storage, StorageError};
 
 use super::segment::SegmentError;
 use super::series::Series;
@@ -34,6 +36,16 @@ impl Storage for Store {
         self.0.select_newest(matchers, from.as_millis(), to.as_millis(), budget)
     }
 
+    fn find<'a>(
+        &'a self,
+        matchers: &[Matcher],
+        (from, to): (Timestamp, Timestamp),
+        newest: bool,
+        budget: &Budget,
+    ) -> Result<Box<dyn Found + 'a>, StorageError> {
+        self.0.find(matchers, (from.as_millis(), to.as_millis()), newest, budget)
+    }
+
     fn series(
         &self,
         matchers: &[Matcher],
@@ -43,7 +55,7 @@ impl Storage for Store {
     ) -> Result<Vec<Labels>, StorageError> {
         let mut live = self.0.live(matchers, from.as_millis(), to.as_millis(), budget)?;
         self.0.sort(&mut live, |series| series);
-        Ok(live.iter().map(|series| series.labels.clone()).collect())
+        Ok(live.iter().map(|series| series.labels.to_labels()).collect())
     }
 
     fn label_names(
@@ -75,7 +87,8 @@ impl Storage for Store {
             return Ok(self.0.index.read().values(name).into_iter().map(str::to_owned).collect());
         }
         let live = self.0.live(matchers, from, to, budget)?;
-        let values: BTreeSet<&str> = live.iter().filter_map(|series| series.labels.get(name)).collect();
+        let values: BTreeSet<&str> =
+            live.iter().map(|s| s.labels.value(name)).filter(|value| !value.is_empty()).collect();
         Ok(values.into_iter().map(str::to_owned).collect())
     }
 }
@@ -95,7 +108,7 @@ impl Shared {
             series.into_iter().zip(samples).filter(|(_, samples)| !samples.is_empty()).collect();
         self.sort(&mut found, |(series, _)| series);
         let data =
-            |(series, samples): (Arc<Series>, _)| SeriesData { labels: series.labels.clone(), samples };
+            |(series, samples): (Arc<Series>, _)| SeriesData { labels: series.labels.to_labels(), samples };
         Ok(found.into_iter().map(data).collect())
     }
 
@@ -122,7 +135,9 @@ impl Shared {
             if !older.is_empty() {
                 *samples = [older, std::mem::take(samples)].concat();
             }
-            put_in_order(samples, budget);
+            let before = samples.len();
+            put_in_order(samples);
+            budget.give_back((before - samples.len()) as u64);
         }
         Ok(in_memory)
     }
@@ -135,9 +150,9 @@ impl Shared {
         to: i64,
         budget: &Budget,
     ) -> Result<Vec<Vec<Sample>>, StorageError> {
-        let mut found = vec![Vec::new(); series.len()];
         let segments: Vec<_> =
             self.segments.read().iter().filter(|s| s.overlaps(from, to)).cloned().collect();
+        let mut found = vec![Vec::new(); series.len()];
         if segments.is_empty() || series.is_empty() {
             return Ok(found);
         }
@@ -145,24 +160,22 @@ impl Shared {
         for segment in segments {
             let mut verdict = budget.check();
             let mut read = 0usize;
-            let outcome =
-                segment.entries(&ids, from, to).and_then(|entries| {
-                    segment.chunks(&entries, from, to, |place, _, _, samples| {
-                        let list = &mut found[place];
-                        let before = list.len();
-                        list.extend(samples.filter(|(t, _)| (from..=to).contains(t)).map(|(t, bits)| {
-                            Sample { t: Timestamp::from_millis(t), v: f64::from_bits(bits) }
-                        }));
-                        read += 1;
-                        if verdict.is_ok() {
-                            verdict = budget.take((list.len() - before) as u64);
-                        }
-                        if verdict.is_ok() && read.is_multiple_of(CHECK_EVERY) {
-                            verdict = budget.check();
-                        }
-                        verdict.is_ok()
-                    })
-                });
+            let outcome = segment.samples_of(&ids, from, to, |place, times, values| {
+                found[place].extend(
+                    times
+                        .iter()
+                        .zip(values)
+                        .map(|(t, bits)| Sample { t: Timestamp::from_millis(*t), v: f64::from_bits(*bits) }),
+                );
+                read += 1;
+                if verdict.is_ok() {
+                    verdict = budget.take(times.len() as u64);
+                }
+                if verdict.is_ok() && read.is_multiple_of(CHECK_EVERY) {
+                    verdict = budget.check();
+                }
+                verdict.is_ok()
+            });
             verdict?;
             self.tolerate(&segment, outcome)?;
         }
@@ -216,18 +229,7 @@ impl Shared {
                 break;
             }
             let ids: Vec<u64> = waiting.iter().map(|i| candidates[*i].id).collect();
-            let inside = |t: i64| (from..=to).contains(&t);
-            let outcome = segment.entries(&ids, from, to).and_then(|entries| {
-                let (sure, unsure): (Vec<_>, Vec<_>) =
-                    entries.into_iter().partition(|(_, entry)| inside(entry.min_t) || inside(entry.max_t));
-                for (place, _) in sure {
-                    live[waiting[place]] = true;
-                }
-                segment.chunks(&unsure, from, to, |place, min_t, max_t, mut samples| {
-                    live[waiting[place]] |= inside(min_t) || inside(max_t) || samples.any(|(t, _)| inside(t));
-                    true
-                })
-            });
+            let outcome = segment.present(&ids, from, to, |place| live[waiting[place]] = true);
             self.tolerate(&segment, outcome)?;
         }
         let mut live = live.into_iter();
@@ -237,12 +239,10 @@ impl Shared {
 }
 
 /// Sorts samples by time; of several of one moment the first counts.
-fn put_in_order(samples: &mut Vec<Sample>, budget: &Budget) {
+fn put_in_order(samples: &mut Vec<Sample>) {
     if samples.is_sorted_by(|a, b| a.t < b.t) {
         return;
     }
-    let before = samples.len();
     samples.sort_by_key(|sample| sample.t);
     samples.dedup_by_key(|sample| sample.t);
-    budget.give_back((before - samples.len()) as u64);
 }

@@ -8,7 +8,7 @@ use super::catalogue::{self, Catalogue, CatalogueError};
 use super::files::{Files, set_aside};
 use super::index::Index;
 use super::log::{Log, Record, remove_before, replay};
-use super::segment::Segment;
+use super::segment::{Segment, Span};
 use super::series::{Newest, UNKNOWN_BITS};
 use super::{Disk, OpenError, Shared};
 use crate::config::MetricsConfig;
@@ -52,32 +52,28 @@ fn open_disk(disk: Disk, config: MetricsConfig) -> Result<Shared, Failure> {
             None
         }
     };
-    let mut index = Index::default();
     let rebuild = read.is_none();
     let mut about = read.unwrap_or_default();
-    let series = std::mem::take(&mut about.series);
-    for (id, labels, newest) in series {
-        index.put(id, &labels, newest);
-    }
-    index.raise_next(about.next);
+    let mut index = std::mem::take(&mut about.index);
     if rebuild {
         rebuild_index(&mut index, &segments, &mut damage);
     }
-    let last = segments.iter().filter_map(|segment| number_of(&segment.name)).max();
+    let last = segments.iter().map(|segment| segment.span.last).max();
     about.next_segment = about.next_segment.max(last.map_or(1, |n| n + 1));
 
     remove_before_floor(&disk, &about)?;
     let replayed = replay(&*files, &disk.log, about.log_floor, |record| match record {
         Record::Series(id, labels) => {
-            let known = index.get(id).is_some() || index.find(&labels).is_some();
+            let labels = labels.iter().copied();
+            let known = index.get(id).is_some() || index.find(labels.clone()).is_some();
             if !known {
-                index.put(id, &labels, Newest::Born(i64::MIN));
+                index.put(id, labels, Newest::Born(i64::MIN));
             }
         }
         Record::Samples(samples) => {
             for (slot, t, bits) in samples {
-                if let Some(series) = index.in_slot(slot) {
-                    series.data.lock().replay(t, bits);
+                if let Some(series) = index.in_slot(*slot) {
+                    series.data.lock().replay(*t, *bits);
                 }
             }
         }
@@ -105,21 +101,24 @@ fn remove_before_floor(disk: &Disk, catalogue: &Catalogue) -> io::Result<()> {
     remove_before(&*disk.files, &disk.log, catalogue.log_floor)
 }
 
-pub(super) fn file_name(number: u64) -> String {
-    format!("{number:010}.seg")
-}
-
-fn number_of(name: &str) -> Option<u64> {
-    name.strip_suffix(".seg")?.parse().ok()
-}
-
 fn open_segments(disk: &Disk, damage: &mut Vec<Damage>) -> io::Result<Vec<Arc<Segment>>> {
-    let mut segments = Vec::new();
+    let mut found: Vec<(Span, String)> = Vec::new();
     for name in disk.files.list(&disk.segments)? {
         if name.ends_with(".tmp") {
             disk.files.remove(&disk.segments.join(&name))?;
+        } else if let Some(span) = Span::of_file(&name) {
+            found.push((span, name));
         }
-        if number_of(&name).is_none() {
+    }
+    // In the order in which they were sealed, merged ones before those that they stand for.
+    found.sort_by_key(|(span, _)| (span.first, std::cmp::Reverse(span.last)));
+    let mut segments: Vec<Arc<Segment>> = Vec::new();
+    let mut removed = false;
+    for (span, name) in found {
+        // The end came between writing the merged one and deleting this one.
+        if segments.last().is_some_and(|wide: &Arc<Segment>| wide.span.replaces(span)) {
+            disk.files.remove(&disk.segments.join(&name))?;
+            removed = true;
             continue;
         }
         match Segment::open(&*disk.files, &disk.segments, &name) {
@@ -132,32 +131,33 @@ fn open_segments(disk: &Disk, damage: &mut Vec<Damage>) -> io::Result<Vec<Arc<Se
             Err(error) => return Err(io::Error::other(format!("segments/{name}: {error}"))),
         }
     }
+    if removed {
+        disk.files.sync_folder(&disk.segments)?;
+    }
     Ok(segments)
 }
 
 fn rebuild_index(index: &mut Index, segments: &[Arc<Segment>], damage: &mut Vec<Damage>) {
     for segment in segments {
-        match segment.names() {
-            Ok(names) => {
-                for (id, labels, max_t) in names {
-                    let newest = Newest::At(max_t, UNKNOWN_BITS);
-                    match index.get(id) {
-                        Some(series) => {
-                            let mut data = series.data.lock();
-                            if !matches!(data.newest, Newest::At(t, _) if t >= max_t) {
-                                data.newest = newest;
-                            }
-                        }
-                        None => {
-                            index.put(id, &labels, newest);
-                        }
+        let read = segment.names(|id, labels, max_t| {
+            let newest = Newest::At(max_t, UNKNOWN_BITS);
+            match index.get(id) {
+                Some(series) => {
+                    let mut data = series.data.lock();
+                    if !matches!(data.newest(), Newest::At(t, _) if t >= max_t) {
+                        data.set_newest(newest);
                     }
                 }
+                None => {
+                    index.put(id, labels.iter().map(|pair| (&*pair.name, &*pair.value)), newest);
+                }
             }
-            Err(error) => damage.push(Damage {
+        });
+        if let Err(error) = read {
+            damage.push(Damage {
                 file: format!("segments/{}", segment.name),
                 what: format!("{error}: series that only it knew are missing"),
-            }),
+            });
         }
     }
 }

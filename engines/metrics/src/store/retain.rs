@@ -1,4 +1,4 @@
-//! Upkeep: when to seal, what to delete, which series are gone.
+//! Upkeep: when to seal and to merge, what to delete, which series are gone.
 
 use std::io;
 use std::sync::Arc;
@@ -12,8 +12,12 @@ use super::{Maintenance, Shared};
 
 /// A series that never got a sample goes after this long, in milliseconds.
 const EMPTY_SERIES_LIFE: i64 = 3_600_000;
-/// After a failure to seal, the next attempt comes this much later, in milliseconds.
-const SEAL_RETRY: i64 = 60_000;
+/// After a failure to seal or to merge, the next attempt comes this much later, in milliseconds.
+const RETRY: i64 = 60_000;
+/// Memory is sealed when it has this many samples for each of its series...
+const SEAL_PER_SERIES: u64 = 80;
+/// ...unless that makes fewer than this: a segment has its price too, and the log of so many is read in a moment.
+const SEAL_LEAST: u64 = 4_000_000;
 /// The clock going further than this between two rounds is a jump...
 const CLOCK_JUMP: i64 = 86_400_000;
 /// ...after which nothing is deleted because of its age until the clock has gone on this long.
@@ -24,6 +28,7 @@ const JUMP_REST: i64 = 3_600_000;
 pub(super) struct Upkeep {
     pub(super) next_segment: u64,
     seal_failed: Option<i64>,
+    merge_failed: Option<i64>,
     last: Option<i64>,
     jumped: Option<i64>,
 }
@@ -36,6 +41,10 @@ pub(super) struct Head {
     pub(super) active: usize,
     pub(super) oldest: Option<i64>,
     pub(super) newest: Option<i64>,
+}
+
+fn failed_lately(failed: Option<i64>, now: i64) -> bool {
+    failed.is_some_and(|failed| (failed..failed.saturating_add(RETRY)).contains(&now))
 }
 
 impl Upkeep {
@@ -88,6 +97,18 @@ impl Shared {
             Ok(count) => done.deleted_segments = count,
             Err(error) => done.failed = Some(format!("deleting old segments: {error}")),
         }
+        if !failed_lately(upkeep.merge_failed, now) {
+            match self.merge(&mut upkeep) {
+                Ok(merged) => {
+                    upkeep.merge_failed = None;
+                    done.merged = merged.map(|merged| merged.name);
+                }
+                Err(error) => {
+                    upkeep.merge_failed = Some(now);
+                    done.failed = Some(format!("merging segments: {error}"));
+                }
+            }
+        }
         done.dropped_series = self.drop_dead_series(now, started);
         if dropped_samples > 0 || done != Maintenance::default() {
             self.changed();
@@ -101,7 +122,7 @@ impl Shared {
         let mut head = Head::default();
         for series in series {
             let data = series.data.lock();
-            if let Newest::At(t, _) = data.newest {
+            if let Newest::At(t, _) = data.newest() {
                 head.newest = head.newest.max(Some(t));
             }
             if data.is_active() {
@@ -116,8 +137,7 @@ impl Shared {
     }
 
     fn seal_is_due(&self, upkeep: &Upkeep, head: Head, now: i64) -> bool {
-        if upkeep.seal_failed.is_some_and(|failed| (failed..failed.saturating_add(SEAL_RETRY)).contains(&now))
-        {
+        if failed_lately(upkeep.seal_failed, now) {
             return false;
         }
         let span = time::millis(self.config.segment_span);
@@ -125,7 +145,10 @@ impl Shared {
         // A log that grows without end would make the next start slow.
         let log_bytes = self.writer.lock().log.as_ref().map_or(0, super::log::Log::bytes);
         head.samples > 0
-            && (old || head.bytes >= self.config.head_bytes || log_bytes >= self.config.head_bytes)
+            && (old
+                || head.samples >= SEAL_LEAST.max(SEAL_PER_SERIES * head.active as u64)
+                || head.bytes >= self.config.head_bytes
+                || log_bytes >= self.config.head_bytes)
     }
 
     fn delete_segments(&self, cutoff: Option<i64>) -> io::Result<usize> {
@@ -185,7 +208,7 @@ impl Shared {
         let is_dead = |series: &Series| {
             let data = series.data.lock();
             !data.is_active()
-                && match data.newest {
+                && match data.newest() {
                     Newest::At(newest, _) => newest < floor,
                     Newest::Born(born) => now.saturating_sub(born.max(started)) > EMPTY_SERIES_LIFE,
                 }
@@ -205,7 +228,7 @@ impl Shared {
                 dropped += 1;
             }
         }
-        index.sweep_symbols();
+        index.shrink();
         writer.refusal.forget();
         dropped
     }

@@ -5,23 +5,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::files::set_aside;
-use super::recover::file_name;
 use super::retain::Upkeep;
-use super::segment::{self, Segment, SegmentError};
+use super::segment::{self, Segment, SegmentError, Span};
 use super::series::Series;
 use super::{Disk, Shared, catalogue};
 use crate::model::Damage;
+
+/// A series, and the place up to which its chunks are sealed.
+type Sealing = (Arc<Series>, usize);
 
 impl Shared {
     /// Seals what is in memory. Appends go on meanwhile, into new chunks and a new log file.
     pub(super) fn seal(&self, upkeep: &mut Upkeep) -> io::Result<Option<String>> {
         let Some(disk) = &self.disk else { return Ok(None) };
         let (floor, series) = self.begin_seal()?;
-        let written = self.write_sealed(disk, upkeep, floor, &series);
-        for series in &series {
-            series.data.lock().end_seal(written.is_ok());
+        let name = self.write_sealed(disk, upkeep, floor, &series)?;
+        for (series, place) in &series {
+            series.data.lock().end_seal(*place);
         }
-        let name = written?;
         if let Some(log) = &mut self.writer.lock().log {
             log.forget_before(floor)?;
         }
@@ -29,15 +30,25 @@ impl Shared {
         Ok(name)
     }
 
-    /// Starts new chunks and a new log file at one moment: what is before it will be in the segment.
-    fn begin_seal(&self) -> io::Result<(u64, Vec<Arc<Series>>)> {
+    /// Starts new chunks and a new log file at one moment: what is before it will be in the segment. Gives the number
+    /// of that file, and the series with the places up to which their chunks are sealed.
+    fn begin_seal(&self) -> io::Result<(u64, Vec<Sealing>)> {
         let mut writer = self.writer.lock();
         let floor = match &mut writer.log {
             Some(log) => Self::cut_log(log)?,
             None => 0,
         };
         let index = self.index.read();
-        Ok((floor, index.iter().filter(|series| series.data.lock().begin_seal()).cloned().collect()))
+        let mut sealing: Vec<Sealing> = Vec::with_capacity(index.len());
+        for series in index.iter() {
+            let place = series.data.lock().begin_seal();
+            if place > 0 {
+                sealing.push((Arc::clone(series), place));
+            }
+        }
+        drop((index, writer));
+        sealing.sort_unstable_by_key(|(series, _)| series.id);
+        Ok((floor, sealing))
     }
 
     fn write_sealed(
@@ -45,11 +56,18 @@ impl Shared {
         disk: &Disk,
         upkeep: &mut Upkeep,
         floor: u64,
-        series: &[Arc<Series>],
+        series: &[Sealing],
     ) -> io::Result<Option<String>> {
         let number = upkeep.next_segment;
-        let name = file_name(number);
-        let any = segment::write(&*disk.files, &disk.segments, &name, series)?;
+        let name = Span::one(number).file_name();
+        let any = segment::write::<io::Error>(&*disk.files, &disk.segments, &name, |writer| {
+            series.iter().try_for_each(|(series, place)| {
+                writer.add(series.id, &series.labels, |run| {
+                    let data = series.data.lock();
+                    data.sealing(*place).for_each(|chunk| run.extend(chunk.samples()));
+                })
+            })
+        })?;
         if any {
             upkeep.next_segment = number + 1;
             let opened = Segment::open(&*disk.files, &disk.segments, &name).map_err(io::Error::other)?;
@@ -57,7 +75,7 @@ impl Shared {
         }
         let catalogue = {
             let (index, metadata) = (self.index.read(), self.metadata.read());
-            catalogue::encode(&index, &metadata, floor, upkeep.next_segment)
+            catalogue::encode(&index, &metadata, floor, upkeep.next_segment)?
         };
         catalogue.replace(&*disk.files, &disk.root)?;
         Ok(any.then_some(name))
@@ -68,8 +86,14 @@ impl Shared {
         if segment.bad.swap(true, Ordering::SeqCst) {
             return;
         }
-        self.segments.write().retain(|held| !Arc::ptr_eq(held, segment));
-        let Some(disk) = &self.disk else { return };
+        let was_held = {
+            let mut segments = self.segments.write();
+            let before = segments.len();
+            segments.retain(|held| !Arc::ptr_eq(held, segment));
+            segments.len() < before
+        };
+        // A query may still read a segment that has been merged or deleted since: nothing is missing then.
+        let Some(disk) = self.disk.as_ref().filter(|_| was_held) else { return };
         let kept = match set_aside(&*disk.files, &disk.segments, &segment.name) {
             Ok(aside) => format!("kept as segments/{aside}"),
             Err(why) => format!("it could not be renamed: {why}"),

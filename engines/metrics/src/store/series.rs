@@ -1,20 +1,21 @@
 //! One series in memory.
 
 use parking_lot::Mutex;
-use quarterdeck_kernel::{Labels, Sample, Timestamp};
+use quarterdeck_kernel::{Sample, Timestamp};
 
-use super::chunk::{Chunk, Encoder, MAX_SAMPLES};
-use super::packed::{Lying, Packed};
+use super::chunk::{self, Decoder, Live, MAX_SAMPLES, Tail};
+use super::labels::LabelSet;
+use super::packed::{Lying, chunks};
 
 /// How many out-of-order samples wait before they become a chunk of their own.
 const MAX_LATE: usize = 32;
 
-/// A series: who it is, and what of it is in memory.
+/// A series: who it is, and what of it is in memory. There may be a million of these: every word counts.
 #[derive(Debug)]
 pub(super) struct Series {
     /// Low half: its slot in the index. High half: a number that no other series ever has.
     pub(super) id: u64,
-    pub(super) labels: Labels,
+    pub(super) labels: LabelSet,
     pub(super) data: Mutex<Data>,
 }
 
@@ -33,11 +34,10 @@ pub(super) enum Newest {
 /// The samples of a series that are in memory.
 #[derive(Debug)]
 pub(super) struct Data {
-    pub(super) newest: Newest,
-    open: Option<Encoder>,
-    closed: Packed,
-    /// What of `closed` is being sealed: everything before this place.
-    sealing: usize,
+    /// The newest sample, and how the open run goes on.
+    live: Live,
+    /// Closed chunks; from the mark on, the open run.
+    tail: Tail,
     /// Out-of-order samples, sorted by time.
     #[allow(clippy::box_collection, reason = "one word instead of three in every series that has none")]
     late: Option<Box<Vec<(i64, u64)>>>,
@@ -55,12 +55,10 @@ pub(super) enum Outcome {
 }
 
 impl Series {
-    pub(super) fn new(id: u64, labels: Labels, newest: Newest) -> Self {
-        Self {
-            id,
-            labels,
-            data: Mutex::new(Data { newest, open: None, closed: Packed::default(), sealing: 0, late: None }),
-        }
+    pub(super) fn new(id: u64, labels: LabelSet, newest: Newest) -> Self {
+        let mut data = Data { live: Live::default(), tail: Tail::default(), late: None };
+        data.set_newest(newest);
+        Self { id, labels, data: Mutex::new(data) }
     }
 
     pub(super) const fn slot(&self) -> u32 {
@@ -69,14 +67,28 @@ impl Series {
 }
 
 impl Data {
+    pub(super) const fn newest(&self) -> Newest {
+        if self.live.begun { Newest::At(self.live.t, self.live.bits) } else { Newest::Born(self.live.t) }
+    }
+
+    /// Says what the newest sample is. The open run is closed: it goes on from the newest sample.
+    pub(super) fn set_newest(&mut self, newest: Newest) {
+        self.close_open(true);
+        (self.live.begun, self.live.t, self.live.bits) = match newest {
+            Newest::Born(t) => (false, t, 0),
+            Newest::At(t, bits) => (true, t, bits),
+        };
+    }
+
     /// Takes a sample.
     pub(super) fn append(&mut self, t: i64, bits: u64) -> Outcome {
-        match self.newest {
-            Newest::At(newest, _) if t < newest => return self.append_late(t, bits),
-            Newest::At(newest, held) if t == newest => {
-                return if held == bits { Outcome::Same } else { Outcome::Duplicate };
+        if self.live.begun {
+            if t < self.live.t {
+                return self.append_late(t, bits);
             }
-            _ => {}
+            if t == self.live.t {
+                return if self.live.bits == bits { Outcome::Same } else { Outcome::Duplicate };
+            }
         }
         self.push(t, bits);
         Outcome::Taken
@@ -84,18 +96,19 @@ impl Data {
 
     /// Takes a sample that is not older than any other.
     fn push(&mut self, t: i64, bits: u64) {
-        self.newest = Newest::At(t, bits);
-        let open = self.open.get_or_insert_default();
-        open.push(t, bits);
-        if open.count() >= MAX_SAMPLES {
-            self.close_open();
+        if self.live.count == 0 {
+            self.tail.mark = self.tail.len() as u32;
+        }
+        self.live.push(&mut self.tail, t, bits);
+        if self.live.count >= MAX_SAMPLES {
+            self.close_open(true);
         }
     }
 
     /// Takes a sample from the log. The catalogue is written while appends go on: it may know a sample as the newest
     /// that is in the log alone.
     pub(super) fn replay(&mut self, t: i64, bits: u64) {
-        if self.newest == Newest::At(t, bits) && self.value_at(t).is_none() {
+        if self.newest() == Newest::At(t, bits) && self.live.count == 0 && self.value_at(t).is_none() {
             self.push(t, bits);
         } else {
             self.append(t, bits);
@@ -115,6 +128,25 @@ impl Data {
         Outcome::Taken
     }
 
+    /// First time, last time and number of samples of the open run.
+    fn open(&self) -> Option<(i64, i64, u16)> {
+        (self.live.count > 0).then(|| (self.live.min_t, self.live.t, u16::from(self.live.count)))
+    }
+
+    fn open_samples(&self) -> Decoder<'_> {
+        let stream = &self.tail.bytes()[self.closed_len()..];
+        chunk::open_samples(self.live.min_t, u16::from(self.live.count), stream)
+    }
+
+    /// Bytes of the closed chunks.
+    fn closed_len(&self) -> usize {
+        if self.live.count > 0 { self.tail.mark as usize } else { self.tail.len() }
+    }
+
+    fn closed(&self) -> impl Iterator<Item = Lying<'_>> + Clone {
+        chunks(&self.tail.bytes()[..self.closed_len()])
+    }
+
     /// The value in memory for a moment.
     fn value_at(&self, t: i64) -> Option<u64> {
         if let Some(late) = &self.late
@@ -124,91 +156,102 @@ impl Data {
         }
         let is_it = |(held, bits): (i64, u64)| (held == t).then_some(bits);
         // Chunks of late samples may lie within the open one.
-        let open = self.open.as_ref().filter(|open| (open.min_t()..=open.max_t()).contains(&t));
-        if let Some(bits) = open.and_then(|open| open.samples().find_map(is_it)) {
+        if self.open().is_some_and(|(min_t, max_t, _)| (min_t..=max_t).contains(&t))
+            && let Some(bits) = self.open_samples().find_map(is_it)
+        {
             return Some(bits);
         }
-        self.closed
-            .iter()
-            .filter(|chunk| chunk.overlaps(t, t))
-            .find_map(|chunk| chunk.samples().find_map(is_it))
+        self.closed().filter(|chunk| chunk.overlaps(t, t)).find_map(|chunk| chunk.samples().find_map(is_it))
     }
 
-    fn close_open(&mut self) {
-        if let Some(chunk) = self.open.take().and_then(Encoder::close) {
-            self.closed.push(&chunk);
-        }
+    fn close_open(&mut self, try_integers: bool) {
+        let Some((min_t, max_t, count)) = self.open() else { return };
+        let start = self.closed_len();
+        let bytes = chunk::close(min_t, count, &self.tail.bytes()[start..], try_integers);
+        self.tail.truncate(start);
+        Lying { min_t, max_t, count, bytes: &bytes }.put(&mut self.tail);
+        self.live.count = 0;
     }
 
     fn close_late(&mut self) {
-        if let Some(chunk) = self.late.take().and_then(|late| Chunk::from_samples(&late)) {
-            self.closed.push(&chunk);
+        if let Some(late) = self.late.take() {
+            self.put_closed(&late);
         }
     }
 
-    /// Closes everything and marks it as being sealed. Says whether there is anything.
-    pub(super) fn begin_seal(&mut self) -> bool {
+    /// Adds a chunk of samples that are sorted by time. The open run is closed if there is one: nothing can come
+    /// before it.
+    fn put_closed(&mut self, samples: &[(i64, u64)]) {
+        let (mut run, mut stream) = (Live::default(), Tail::default());
+        for (t, bits) in samples {
+            run.push(&mut stream, *t, *bits);
+        }
+        let bytes = chunk::close(run.min_t, u16::from(run.count), stream.bytes(), true);
+        self.close_open(true);
+        let (min_t, max_t, count) = (run.min_t, run.t, u16::from(run.count));
+        Lying { min_t, max_t, count, bytes: &bytes }.put(&mut self.tail);
+    }
+
+    /// Closes everything, to be sealed. Gives the place up to which [`Data::sealing`] reads; 0 when there is nothing.
+    pub(super) fn begin_seal(&mut self) -> usize {
         // All series are closed while appends wait: the better codec is tried later, when the segment is written.
-        if let Some(chunk) = self.open.take().and_then(Encoder::close_quickly) {
-            self.closed.push(&chunk);
-        }
+        self.close_open(false);
         self.close_late();
-        self.sealing = self.closed.len();
-        self.sealing > 0
+        self.tail.len()
     }
 
-    /// What is being sealed.
-    pub(super) fn sealing(&self) -> impl Iterator<Item = Lying<'_>> {
-        self.closed.before(self.sealing)
+    /// What is being sealed: the chunks before a place.
+    pub(super) fn sealing(&self, place: usize) -> impl Iterator<Item = Lying<'_>> {
+        chunks(&self.tail.bytes()[..place.min(self.closed_len())])
     }
 
-    /// Ends sealing; what was sealed leaves memory if that went well.
-    pub(super) fn end_seal(&mut self, sealed: bool) {
-        let place = std::mem::take(&mut self.sealing);
-        if sealed {
-            self.closed.drop_before(place);
-        }
+    /// What was sealed leaves memory.
+    pub(super) fn end_seal(&mut self, place: usize) {
+        self.tail.drop_before(place);
     }
 
-    /// Drops chunks that end before a time; gives how many samples went.
+    /// Drops chunks that end before a time; gives how many samples went. Not for a store that seals.
     pub(super) fn drop_before(&mut self, t: i64) -> u64 {
-        if self.open.as_ref().is_some_and(|open| open.max_t() < t) {
-            self.close_open();
+        if self.open().is_some_and(|(_, max_t, _)| max_t < t) {
+            self.close_open(true);
         }
         if self.late.as_ref().is_some_and(|late| late.last().is_some_and(|(newest, _)| *newest < t)) {
             self.close_late();
         }
-        let mut dropped = 0;
-        if self.sealing == 0 && self.closed.iter().any(|chunk| chunk.max_t < t) {
-            self.closed.retain(|chunk| {
-                let keep = chunk.max_t >= t;
-                dropped += if keep { 0 } else { u64::from(chunk.count) };
-                keep
-            });
+        if self.closed().all(|chunk| chunk.max_t >= t) {
+            return 0;
         }
+        let (mut kept, mut dropped) = (Tail::default(), 0);
+        for chunk in self.closed() {
+            if chunk.max_t >= t {
+                chunk.put(&mut kept);
+            } else {
+                dropped += u64::from(chunk.count);
+            }
+        }
+        kept.mark = kept.len() as u32;
+        kept.extend(&self.tail.bytes()[self.closed_len()..]);
+        self.tail = kept;
         dropped
     }
 
     /// Whether any sample is in memory.
     pub(super) fn is_active(&self) -> bool {
-        self.open.is_some() || !self.closed.is_empty() || self.late.is_some()
+        self.tail.len() > 0 || self.late.is_some()
     }
 
     /// Oldest time in memory.
     pub(super) fn oldest(&self) -> Option<i64> {
         let late = self.late.as_ref().and_then(|late| late.first()).map(|(t, _)| *t);
-        let open = self.open.as_ref().map(Encoder::min_t);
-        self.closed.iter().map(|chunk| chunk.min_t).chain(late).chain(open).min()
+        let open = self.open().map(|(min_t, _, _)| min_t);
+        self.closed().map(|chunk| chunk.min_t).chain(late).chain(open).min()
     }
 
     /// Samples in memory and the bytes they take.
     pub(super) fn size(&self) -> (u64, u64) {
-        let mut samples: u64 = self.closed.iter().map(|chunk| u64::from(chunk.count)).sum();
-        let mut bytes = self.closed.heap_bytes();
-        if let Some(open) = &self.open {
-            samples += u64::from(open.count());
-            bytes += open.heap_bytes();
-        }
+        let mut samples: u64 = self.closed().map(|chunk| u64::from(chunk.count)).sum();
+        samples += u64::from(self.live.count);
+        let mut bytes = self.tail.heap_bytes();
         if let Some(late) = &self.late {
             samples += late.len() as u64;
             bytes += late.capacity() * 16 + 24;
@@ -218,11 +261,10 @@ impl Data {
 
     /// Adds the samples from `from` to `to`, in no particular order, those held longest first.
     pub(super) fn collect(&self, from: i64, to: i64, out: &mut Vec<Sample>) {
-        let open = self.open.as_ref().filter(|open| open.min_t() <= to && open.max_t() >= from);
-        let open_run = open.map(|open| (open.min_t(), open.max_t(), open.count()));
-        let closed = self.closed.iter().filter(|chunk| chunk.overlaps(from, to));
-        let runs = closed.clone().map(|chunk| (chunk.min_t, chunk.max_t, chunk.count)).chain(open_run);
-        out.reserve(runs.map(|run| expected(run, from, to)).sum());
+        let open = self.open().filter(|(min_t, max_t, _)| *min_t <= to && *max_t >= from);
+        let closed = self.closed().filter(|chunk| chunk.overlaps(from, to));
+        let runs = closed.clone().map(|chunk| (chunk.min_t, chunk.max_t, chunk.count)).chain(open);
+        out.reserve_exact(runs.map(|run| expected(run, from, to)).sum());
         let mut add = |(t, bits): (i64, u64)| {
             if (from..=to).contains(&t) {
                 out.push(Sample { t: Timestamp::from_millis(t), v: f64::from_bits(bits) });
@@ -234,14 +276,14 @@ impl Data {
         if let Some(late) = &self.late {
             late.iter().copied().for_each(&mut add);
         }
-        if let Some(open) = open {
-            open.samples().for_each(&mut add);
+        if open.is_some() {
+            self.open_samples().for_each(&mut add);
         }
     }
 
     /// The newest sample from `from` to `to` in memory, and whether it is certain that no segment has a newer one.
     pub(super) fn newest_in(&self, from: i64, to: i64) -> (Option<(i64, u64)>, bool) {
-        if let Newest::At(t, bits) = self.newest
+        if let Newest::At(t, bits) = self.newest()
             && t <= to
             && bits != UNKNOWN_BITS
         {
@@ -262,10 +304,10 @@ impl Data {
         let useful = |min_t: i64, max_t: i64, reached: Option<i64>| {
             min_t <= to && max_t >= from && reached.is_none_or(|reached| max_t.min(to) >= reached)
         };
-        if let Some(open) = self.open.as_ref().filter(|open| useful(open.min_t(), open.max_t(), reached)) {
-            reached = look(&mut open.samples());
+        if self.open().is_some_and(|(min_t, max_t, _)| useful(min_t, max_t, reached)) {
+            reached = look(&mut self.open_samples());
         }
-        for chunk in self.closed.iter() {
+        for chunk in self.closed() {
             if useful(chunk.min_t, chunk.max_t, reached) {
                 reached = look(&mut chunk.samples());
             }
@@ -276,28 +318,26 @@ impl Data {
     /// Takes whole chunks of samples that the log does not know: they are to be sealed at once.
     pub(super) fn backfill(&mut self, samples: &[(i64, u64)]) {
         for run in samples.chunks(usize::from(MAX_SAMPLES)) {
-            if let Some(chunk) = Chunk::from_samples(run) {
-                self.closed.push(&chunk);
-            }
+            self.put_closed(run);
         }
         if let Some((t, bits)) = samples.last()
-            && !matches!(self.newest, Newest::At(newest, _) if newest >= *t)
+            && !matches!(self.newest(), Newest::At(newest, _) if newest >= *t)
         {
-            self.newest = Newest::At(*t, *bits);
+            self.set_newest(Newest::At(*t, *bits));
         }
     }
 
     /// Whether a sample from `from` to `to` is in memory.
     pub(super) fn any_in(&self, from: i64, to: i64) -> bool {
         let inside = |t: i64| (from..=to).contains(&t);
-        if matches!(self.newest, Newest::At(t, _) if inside(t)) {
+        if matches!(self.newest(), Newest::At(t, _) if inside(t)) {
             return true;
         }
         self.late.as_ref().is_some_and(|late| late.iter().any(|(t, _)| inside(*t)))
-            || self.open.as_ref().is_some_and(|open| {
-                open.min_t() <= to && open.max_t() >= from && open.samples().any(|(t, _)| inside(t))
+            || self.open().is_some_and(|(min_t, max_t, _)| {
+                min_t <= to && max_t >= from && self.open_samples().any(|(t, _)| inside(t))
             })
-            || self.closed.iter().filter(|c| c.overlaps(from, to)).any(|c| chunk_any(&c, from, to))
+            || self.closed().filter(|c| c.overlaps(from, to)).any(|c| chunk_any(&c, from, to))
     }
 }
 
@@ -323,8 +363,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_series_is_small() {
+        // With the two counts of its `Arc`, and what the allocator adds, 128 bytes.
+        assert!(size_of::<Series>() <= 104, "{} bytes", size_of::<Series>());
+    }
+
+    #[test]
     fn a_sample_that_the_catalogue_knows_and_the_log_alone_holds_is_kept() {
-        let series = Series::new(0, Labels::default(), Newest::At(30, 3));
+        let series = Series::new(0, LabelSet::default(), Newest::At(30, 3));
         let mut data = series.data.lock();
         for (t, bits) in [(10, 1), (20, 2), (30, 3), (30, 3), (30, 9), (40, 4)] {
             data.replay(t, bits);
@@ -334,6 +380,6 @@ mod tests {
         let mut times: Vec<i64> = found.iter().map(|sample| sample.t.as_millis()).collect();
         times.sort_unstable();
         assert_eq!(times, [10, 20, 30, 40]);
-        assert_eq!(data.newest, Newest::At(40, 4));
+        assert_eq!(data.newest(), Newest::At(40, 4));
     }
 }

@@ -90,6 +90,110 @@ impl Files for SmallDisk {
     }
 }
 
+/// A real file system that stops for good after so many steps that change something, as a kill does. Of the append that
+/// it stops in, half is written.
+#[derive(Clone)]
+pub struct DyingDisk(Arc<AtomicU64>);
+
+impl DyingDisk {
+    /// One that lives.
+    pub fn alive() -> Self {
+        Self(Arc::new(AtomicU64::new(u64::MAX)))
+    }
+
+    /// It dies after so many steps from now on.
+    pub fn die_after(&self, steps: u64) {
+        self.0.store(steps, SeqCst);
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.0.load(SeqCst) == 0
+    }
+
+    fn step(&self) -> io::Result<()> {
+        let less = |left: u64| if left == u64::MAX { Some(left) } else { left.checked_sub(1) };
+        self.0.fetch_update(SeqCst, SeqCst, less).map(|_| ()).map_err(|_| io::Error::other("killed"))
+    }
+}
+
+struct DyingFile(Arc<dyn WriteFile>, DyingDisk);
+
+impl WriteFile for DyingFile {
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        match self.1.step() {
+            Ok(()) if self.1.is_dead() => {
+                // The last step: it is not finished.
+                self.0.append(&bytes[..bytes.len() / 2])?;
+                Err(io::Error::other("killed"))
+            }
+            Ok(()) => self.0.append(bytes),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.1.step()?;
+        self.0.sync()
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.1.step()?;
+        self.0.truncate(len)
+    }
+}
+
+impl Files for DyingDisk {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn WriteFile>> {
+        self.step()?;
+        Ok(Arc::new(DyingFile(RealFiles.create(path)?, self.clone())))
+    }
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        RealFiles.open(path)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        RealFiles.list(folder)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step()?;
+        RealFiles.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.step()?;
+        RealFiles.remove(path)
+    }
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        self.step()?;
+        RealFiles.truncate(path, len)
+    }
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.step()?;
+        RealFiles.sync_folder(folder)
+    }
+}
+
+/// Copies a folder with all that is in it.
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The names in a folder, sorted.
+pub fn files_in(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 pub fn labels(text: &str) -> Labels {
     Labels::from_pairs(text.split(',').map(|pair| pair.split_once('=').unwrap_or(("__name__", pair))))
 }

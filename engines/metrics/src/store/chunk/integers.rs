@@ -1,11 +1,11 @@
 //! Values as whole numbers, scaled by a power of ten, written as the change of their difference.
 
-use super::bits::{BitReader, BitWriter};
+use super::bits::{BitReader, BitWriter, Bits as _};
 use super::{Times, get_small, put_small};
 
 /// Tags are this plus the number of decimal places.
 const FIRST_TAG: u8 = 16;
-const POWERS: [f64; 7] = [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6];
+pub(crate) const POWERS: [f64; 7] = [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6];
 /// Whole numbers up to here are exact in a float.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -21,23 +21,29 @@ fn whole(bits: u64, scale: f64) -> Option<i64> {
         return ((number as f64).to_bits() == bits && value.abs() <= EXACT).then_some(number);
     }
     let scaled = (value * scale).round();
-    let fits = scaled.abs() <= EXACT && (scaled / scale).to_bits() == bits;
-    fits.then_some(scaled as i64)
+    let number = scaled as i64;
+    // By way of the whole number: there is no negative zero among them.
+    (scaled.abs() <= EXACT && unscaled(number, scale) == bits).then_some(number)
 }
 
-/// The lowest number of decimal places at which every value is a whole number, and those numbers.
-fn scaled(samples: &[(i64, u64)]) -> Option<(usize, Vec<i64>)> {
-    let mut numbers = Vec::with_capacity(samples.len());
+/// The bits of the value that a whole number stands for at a scale.
+#[inline]
+pub(crate) fn unscaled(number: i64, scale: f64) -> u64 {
+    (number as f64 / scale).to_bits()
+}
+
+/// The lowest number of decimal places at which every value is a whole number; the numbers go into `numbers`.
+pub(crate) fn scaled(values: impl Iterator<Item = u64> + Clone, numbers: &mut Vec<i64>) -> Option<usize> {
     let mut place = 0usize;
     loop {
         let scale = *POWERS.get(place)?;
         numbers.clear();
-        numbers.extend(samples.iter().map_while(|(_, bits)| whole(*bits, scale)));
-        match samples.get(numbers.len()) {
-            None => return Some((place, numbers)),
+        numbers.extend(values.clone().map_while(|bits| whole(bits, scale)));
+        match values.clone().nth(numbers.len()) {
+            None => return Some(place),
             // Only a scale that fits the value that stopped this one is worth a try.
-            Some((_, bits)) => {
-                place = (place + 1..POWERS.len()).find(|p| whole(*bits, POWERS[*p]).is_some())?;
+            Some(bits) => {
+                place = (place + 1..POWERS.len()).find(|p| whole(bits, POWERS[*p]).is_some())?;
             }
         }
     }
@@ -45,7 +51,8 @@ fn scaled(samples: &[(i64, u64)]) -> Option<(usize, Vec<i64>)> {
 
 /// The samples in this codec; `None` when no scale fits them all.
 pub(super) fn encode(samples: &[(i64, u64)]) -> Option<Vec<u8>> {
-    let (place, numbers) = scaled(samples)?;
+    let mut numbers = Vec::with_capacity(samples.len());
+    let place = scaled(samples.iter().map(|(_, bits)| *bits), &mut numbers)?;
     let mut out = BitWriter::with_capacity(16 + samples.len());
     out.put(u64::from(FIRST_TAG) + place as u64, 8);
     let mut times = Times { t: samples.first()?.0, delta: 0 };
@@ -62,6 +69,7 @@ pub(super) fn encode(samples: &[(i64, u64)]) -> Option<Vec<u8>> {
 }
 
 /// Reads what [`encode`] wrote.
+#[derive(Clone)]
 pub(crate) struct Decoder<'a> {
     input: BitReader<'a>,
     times: Times,
@@ -103,6 +111,6 @@ impl Iterator for Decoder<'_> {
             self.value = self.value.wrapping_add(self.slope);
         }
         self.left -= 1;
-        Some((self.times.t, (self.value as f64 / self.scale).to_bits()))
+        Some((self.times.t, unscaled(self.value, self.scale)))
     }
 }

@@ -1,66 +1,44 @@
-//! Compressed runs of samples.
+//! Compressed runs of samples in memory.
 //!
-//! A live series appends to an [`Encoder`]: timestamps as the change of their difference, values as the bits that
-//! differ from the value before (the scheme of Facebook's Gorilla). When a run is closed it is written again as
-//! scaled whole numbers, if all its values are such exactly and that is smaller: counters mostly are.
-//! Every bit of every value is kept, and times anywhere in `i64`.
+//! A live series appends to the open run at the end of its [`Tail`]: timestamps as the change of their difference,
+//! values as the bits that differ from the value before (the scheme of Facebook's Gorilla). When a run is closed it is
+//! written again as scaled whole numbers, if all its values are such exactly and that is smaller: counters mostly are.
+//! Every bit of every value is kept, and times anywhere in `i64`. Segments have a codec of their own.
 
-mod bits;
-mod integers;
-mod xor;
+pub(crate) mod bits;
+pub(crate) mod integers;
+mod tail;
+pub(crate) mod xor;
 
-use std::sync::Arc;
+pub(crate) use tail::Tail;
+pub(crate) use xor::Live;
 
-pub(crate) use xor::Encoder;
-
-use bits::{BitReader, BitWriter};
+use bits::{BitReader, Bits};
 
 /// The most samples of one chunk.
-pub(crate) const MAX_SAMPLES: u16 = 120;
+pub(crate) const MAX_SAMPLES: u8 = 120;
 
-/// A closed run of samples, oldest first, no time twice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Chunk {
-    pub(crate) min_t: i64,
-    pub(crate) max_t: i64,
-    pub(crate) count: u16,
-    /// Codec tag, then its bits.
-    pub(crate) bytes: Arc<[u8]>,
+/// The codec tag and the bits of an open run that is closed: as whole numbers if that is asked for and smaller.
+pub(crate) fn close(min_t: i64, count: u16, stream: &[u8], try_integers: bool) -> Vec<u8> {
+    if try_integers {
+        let samples: Vec<(i64, u64)> = open_samples(min_t, count, stream).collect();
+        if let Some(bytes) = integers::encode(&samples).filter(|bytes| bytes.len() <= stream.len()) {
+            return bytes;
+        }
+    }
+    let mut bytes = Vec::with_capacity(1 + stream.len());
+    bytes.push(xor::TAG);
+    bytes.extend_from_slice(stream);
+    bytes
 }
 
-impl Chunk {
-    /// A chunk of samples in strictly rising order of time; `None` when there are none.
-    pub(crate) fn from_samples(samples: &[(i64, u64)]) -> Option<Self> {
-        let mut encoder = Encoder::default();
-        for (t, bits) in samples {
-            encoder.push(*t, *bits);
-        }
-        encoder.close()
-    }
-
-    /// Its samples. Ends early if the bytes are not what the codec writes.
-    pub(crate) fn samples(&self) -> Decoder<'_> {
-        Decoder::new(self.min_t, self.count, &self.bytes)
-    }
-
-    /// Its bytes in the codec that makes them smallest.
-    pub(crate) fn smallest(&self) -> Arc<[u8]> {
-        if self.bytes.first() == Some(&xor::TAG) {
-            let samples: Vec<(i64, u64)> = self.samples().collect();
-            let whole = samples.len() == usize::from(self.count);
-            if let Some(bytes) = integers::encode(&samples).filter(|b| whole && b.len() < self.bytes.len()) {
-                return bytes.into();
-            }
-        }
-        Arc::clone(&self.bytes)
-    }
-
-    pub(crate) fn overlaps(&self, from: i64, to: i64) -> bool {
-        self.min_t <= to && self.max_t >= from
-    }
+/// The samples of an open run.
+pub(crate) fn open_samples(min_t: i64, count: u16, stream: &[u8]) -> Decoder<'_> {
+    Decoder::Xor(xor::Decoder::new(min_t, count, stream))
 }
 
-/// Reads the samples of a chunk.
+/// Reads the samples of a chunk. Ends early if the bytes are not what the codec writes.
+#[derive(Clone)]
 pub(crate) enum Decoder<'a> {
     Xor(xor::Decoder<'a>),
     Integers(integers::Decoder<'a>),
@@ -97,7 +75,7 @@ const WIDTHS: [u8; 6] = [0, 4, 7, 11, 20, 64];
 
 /// Writes a number that is mostly near zero.
 #[inline]
-fn put_small(out: &mut BitWriter, value: i64) {
+fn put_small(out: &mut impl Bits, value: i64) {
     if value == 0 {
         out.put(0, 1);
         return;
@@ -129,7 +107,7 @@ struct Times {
 }
 
 impl Times {
-    fn put(&mut self, out: &mut BitWriter, t: i64) {
+    fn put(&mut self, out: &mut impl Bits, t: i64) {
         let delta = t.wrapping_sub(self.t);
         put_small(out, delta.wrapping_sub(self.delta));
         *self = Self { t, delta };

@@ -5,19 +5,28 @@ use quarterdeck_kernel::sample::STALE_NAN_BITS;
 
 use super::*;
 
-fn round_trip(samples: &[(i64, u64)]) {
-    let mut encoder = Encoder::default();
+fn appended(samples: &[(i64, u64)]) -> (Live, Tail) {
+    let (mut live, mut tail) = (Live::default(), Tail::default());
     for (t, bits) in samples {
-        encoder.push(*t, *bits);
+        live.push(&mut tail, *t, *bits);
     }
-    assert_eq!(encoder.samples().collect::<Vec<_>>(), samples, "open");
-    let quick = encoder.clone().close_quickly().unwrap();
-    let smallest = Chunk { bytes: quick.smallest(), ..quick.clone() };
-    assert_eq!(quick.samples().collect::<Vec<_>>(), samples, "closed quickly");
-    assert_eq!(smallest.samples().collect::<Vec<_>>(), samples, "made smallest");
-    let chunk = encoder.close().unwrap();
-    assert_eq!(chunk.samples().collect::<Vec<_>>(), samples, "closed");
-    assert_eq!((chunk.min_t, chunk.max_t), (samples[0].0, samples[samples.len() - 1].0));
+    (live, tail)
+}
+
+fn closed(samples: &[(i64, u64)], try_integers: bool) -> Vec<u8> {
+    let (live, tail) = appended(samples);
+    close(live.min_t, u16::from(live.count), tail.bytes(), try_integers)
+}
+
+fn round_trip(samples: &[(i64, u64)]) {
+    let (live, tail) = appended(samples);
+    let count = samples.len() as u16;
+    assert_eq!(open_samples(live.min_t, count, tail.bytes()).collect::<Vec<_>>(), samples, "open");
+    for try_integers in [false, true] {
+        let bytes = closed(samples, try_integers);
+        assert_eq!(Decoder::new(live.min_t, count, &bytes).collect::<Vec<_>>(), samples, "{try_integers}");
+    }
+    assert_eq!((live.min_t, live.t, live.count), (samples[0].0, samples[samples.len() - 1].0, count as u8));
 }
 
 #[test]
@@ -34,21 +43,39 @@ fn extreme_times_and_values_come_back() {
 }
 
 #[test]
+fn a_negative_zero_stays_negative() {
+    for other in [0.0, -0.0, 1.5, 17.25] {
+        let values = [-0.0f64, other, -0.0, 2.5, 0.0];
+        round_trip(&(0..).map(|i| i * 1000).zip(values.map(f64::to_bits)).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn steady_counters_take_two_bits_and_decimals_are_not_lost() {
     let counter: Vec<_> = (0..120).map(|i| (i * 15_000, (1000.0 + 7.0 * i as f64).to_bits())).collect();
-    let chunk = Chunk::from_samples(&counter).unwrap();
-    assert!(chunk.bytes.len() < 50, "{} bytes", chunk.bytes.len());
+    let bytes = closed(&counter, true);
+    assert!(bytes.len() < 50, "{} bytes", bytes.len());
     let decimals: Vec<_> = (0..120).map(|i| (i * 15_000, (12345.67 + 0.31 * i as f64).to_bits())).collect();
     round_trip(&decimals);
     let exact: Vec<_> =
         (0..120i64).map(|i| (i * 15_000, ((1_234_567 + 31 * i) as f64 / 100.0).to_bits())).collect();
     round_trip(&exact);
-    assert!(Chunk::from_samples(&exact).unwrap().bytes.len() < 60);
+    assert!(closed(&exact, true).len() < 60);
 }
 
 #[test]
-fn nothing_makes_no_chunk() {
-    assert_eq!(Chunk::from_samples(&[]), None);
+fn a_tail_has_little_spare_room() {
+    let mut tail = Tail::default();
+    for n in 1..=1000usize {
+        tail.extend(&[n as u8]);
+        assert!(tail.heap_bytes() <= n + n / 32 + 24, "{} bytes for {n}", tail.heap_bytes());
+    }
+    tail.mark = 900;
+    tail.truncate(990);
+    tail.drop_before(400);
+    assert_eq!((tail.len(), tail.mark, tail.bytes()[0]), (590, 500, 401u16 as u8));
+    tail.drop_before(usize::MAX);
+    assert_eq!((tail.len(), tail.mark, tail.heap_bytes()), (0, 0, 0));
 }
 
 proptest! {

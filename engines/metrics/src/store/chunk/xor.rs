@@ -1,128 +1,116 @@
 //! Values as the bits that changed.
 
-use super::bits::{BitReader, BitWriter};
-use super::{Chunk, Times, integers};
+use super::Times;
+use super::bits::{BitReader, Bits, put_bits};
+use super::tail::Tail;
 
 pub(super) const TAG: u8 = 0;
 
 /// The window of bits that differ between neighbouring values.
-#[derive(Clone, Copy, Debug)]
-struct Window {
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Window {
     leading: u8,
     /// 0 before the first difference.
     width: u8,
 }
 
-/// A run of samples being appended to.
-#[derive(Clone, Debug)]
-pub(crate) struct Encoder {
-    out: BitWriter,
-    times: Times,
-    min_t: i64,
-    value: u64,
-    count: u16,
-    window: Window,
-}
-
-impl Default for Encoder {
-    fn default() -> Self {
-        Self {
-            out: BitWriter::default(),
-            times: Times::default(),
-            min_t: 0,
-            value: 0,
-            count: 0,
-            window: Window { leading: 0, width: 0 },
-        }
-    }
-}
-
-impl Encoder {
-    /// Appends a sample; `t` is after every earlier one.
-    pub(crate) fn push(&mut self, t: i64, bits: u64) {
-        if self.count == 0 {
-            self.min_t = t;
-            self.times = Times { t, delta: 0 };
-            self.out.put(bits, 64);
-        } else {
-            self.times.put(&mut self.out, t);
-            self.put_value(bits);
-        }
-        self.value = bits;
-        self.count += 1;
-    }
-
-    fn put_value(&mut self, bits: u64) {
-        let changed = bits ^ self.value;
+impl Window {
+    /// Writes a value after the one before it.
+    pub(crate) fn put(&mut self, out: &mut impl Bits, before: u64, bits: u64) {
+        let changed = bits ^ before;
         if changed == 0 {
-            self.out.put(0, 1);
+            out.put(0, 1);
             return;
         }
         let leading = changed.leading_zeros().min(31) as u8;
         let trailing = changed.trailing_zeros() as u8;
-        let Window { leading: l, width: w } = self.window;
+        let Self { leading: l, width: w } = *self;
         if w > 0 && leading >= l && trailing >= 64 - l - w {
-            self.out.put(0b10, 2);
-            self.out.put(changed >> (64 - l - w), w);
+            out.put(0b10, 2);
+            out.put(changed >> (64 - l - w), w);
             return;
         }
         let width = 64 - leading - trailing;
-        self.out.put(0b11, 2);
-        self.out.put(u64::from(leading), 5);
-        self.out.put(u64::from(width - 1), 6);
-        self.out.put(changed >> trailing, width);
-        self.window = Window { leading, width };
+        out.put(0b11, 2);
+        out.put(u64::from(leading), 5);
+        out.put(u64::from(width - 1), 6);
+        out.put(changed >> trailing, width);
+        *self = Self { leading, width };
     }
 
-    pub(crate) fn count(&self) -> u16 {
-        self.count
-    }
-
-    pub(crate) fn min_t(&self) -> i64 {
-        self.min_t
-    }
-
-    pub(crate) fn max_t(&self) -> i64 {
-        self.times.t
-    }
-
-    /// Bytes that it holds on the heap.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        self.out.capacity()
-    }
-
-    /// The samples so far.
-    pub(crate) fn samples(&self) -> Decoder<'_> {
-        Decoder::new(self.min_t, self.count, self.out.bytes())
-    }
-
-    /// The finished chunk, in the codec that makes it smallest; `None` when it is empty.
-    pub(crate) fn close(self) -> Option<Chunk> {
-        if self.count == 0 {
-            return None;
-        }
-        let samples: Vec<(i64, u64)> = self.samples().collect();
-        match integers::encode(&samples).filter(|bytes| bytes.len() <= self.out.bytes().len()) {
-            Some(bytes) => {
-                Some(Chunk { min_t: self.min_t, max_t: self.times.t, count: self.count, bytes: bytes.into() })
+    /// Reads a value after the one before it.
+    #[inline]
+    pub(crate) fn get(&mut self, input: &mut BitReader<'_>, before: u64) -> Option<u64> {
+        match input.ones(2)? {
+            0 => return Some(before),
+            1 => {}
+            _ => {
+                let leading = input.get(5)? as u8;
+                let width = input.get(6)? as u8 + 1;
+                if leading + width > 64 {
+                    return None;
+                }
+                *self = Self { leading, width };
             }
-            None => self.close_quickly(),
         }
-    }
-
-    /// The finished chunk as it is; `None` when it is empty.
-    pub(crate) fn close_quickly(self) -> Option<Chunk> {
-        if self.count == 0 {
-            return None;
-        }
-        let mut bytes = Vec::with_capacity(1 + self.out.bytes().len());
-        bytes.push(TAG);
-        bytes.extend_from_slice(self.out.bytes());
-        Some(Chunk { min_t: self.min_t, max_t: self.times.t, count: self.count, bytes: bytes.into() })
+        let Self { leading, width } = *self;
+        let changed = input.get(width)?.checked_shl(u32::from(64 - leading - width))?;
+        Some(before ^ changed)
     }
 }
 
-/// Reads what [`Encoder`] wrote.
+/// The newest sample of a series and the state of the run that it is appended to. The bits of the run are elsewhere:
+/// there is one of these for every live series, so it is one piece without gaps.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Live {
+    /// Time of the newest sample, or when the series was made if it has none.
+    pub(crate) t: i64,
+    /// Value of the newest sample.
+    pub(crate) bits: u64,
+    /// First time of the open run.
+    pub(crate) min_t: i64,
+    delta: i64,
+    window: Window,
+    free: u8,
+    /// Samples of the open run; its last is the newest of the series. 0 when no run is open.
+    pub(crate) count: u8,
+    /// Whether the series has had a sample.
+    pub(crate) begun: bool,
+}
+
+struct LiveBits<'a> {
+    out: &'a mut Tail,
+    free: &'a mut u8,
+}
+
+impl Bits for LiveBits<'_> {
+    #[inline]
+    fn put(&mut self, value: u64, count: u8) {
+        put_bits(self.out, self.free, value, count);
+    }
+}
+
+impl Live {
+    /// Appends a sample to the open run at the end of `out`, or opens one there; `t` is after every earlier one of
+    /// the run.
+    pub(crate) fn push(&mut self, out: &mut Tail, t: i64, bits: u64) {
+        if self.count == 0 {
+            (self.min_t, self.delta, self.free, self.window) = (t, 0, 0, Window::default());
+            LiveBits { out, free: &mut self.free }.put(bits, 64);
+        } else {
+            let mut out = LiveBits { out, free: &mut self.free };
+            let mut times = Times { t: self.t, delta: self.delta };
+            times.put(&mut out, t);
+            self.delta = times.delta;
+            self.window.put(&mut out, self.bits, bits);
+        }
+        (self.t, self.bits, self.begun) = (t, bits, true);
+        self.count += 1;
+    }
+}
+
+/// Reads what [`Live`] wrote.
+#[derive(Clone)]
 pub(crate) struct Decoder<'a> {
     input: BitReader<'a>,
     times: Times,
@@ -138,28 +126,10 @@ impl<'a> Decoder<'a> {
             input: BitReader::new(stream),
             times: Times { t: min_t, delta: 0 },
             value: 0,
-            window: Window { leading: 0, width: 0 },
+            window: Window::default(),
             left: count,
             first: true,
         }
-    }
-
-    fn value(&mut self) -> Option<u64> {
-        match self.input.ones(2)? {
-            0 => return Some(self.value),
-            1 => {}
-            _ => {
-                let leading = self.input.get(5)? as u8;
-                let width = self.input.get(6)? as u8 + 1;
-                if leading + width > 64 {
-                    return None;
-                }
-                self.window = Window { leading, width };
-            }
-        }
-        let Window { leading, width } = self.window;
-        let changed = self.input.get(width)?.checked_shl(u32::from(64 - leading - width))?;
-        Some(self.value ^ changed)
     }
 }
 
@@ -176,7 +146,7 @@ impl Iterator for Decoder<'_> {
             self.value = self.input.get(64)?;
         } else {
             self.times.get(&mut self.input)?;
-            self.value = self.value()?;
+            self.value = self.window.get(&mut self.input, self.value)?;
         }
         self.left -= 1;
         Some((self.times.t, self.value))
