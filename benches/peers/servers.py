@@ -104,13 +104,20 @@ class Server:
         sys.exit(f"{self.name} did not answer within {PATIENCE:.0f} s")
 
     def ask(self, path, body=None, headers=None):
-        """Status and body, over one connection that is kept."""
-        if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        """Status and body, over one connection that is kept as long as the server keeps it."""
         headers = {"Authorization": f"Bearer {self.token}", **(headers or {})}
-        self._connection.request("GET" if body is None else "POST", path, body, headers)
-        answer = self._connection.getresponse()
-        return answer.status, answer.read()
+        for fresh in (self._connection is None, True):
+            if self._connection is None:
+                self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+            try:
+                self._connection.request("GET" if body is None else "POST", path, body, headers)
+                answer = self._connection.getresponse()
+                return answer.status, answer.read()
+            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+                self.forget()
+                if fresh:
+                    raise
+        raise AssertionError("a fresh connection answers or raises")
 
     def write(self, body):
         """A remote-write request."""
