@@ -121,7 +121,7 @@ fn open(files: &Memory) -> Result<Store, OpenError> {
 }
 
 fn found(store: &Store) -> Samples {
-    let all = Matcher::new("__name__", MatchOp::Regex, ".*").expect("a matcher");
+    let all = Matcher::new(MatchOp::Regex, "__name__", ".*").expect("a matcher");
     let (from, to) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
     let series = store.select(&[all], from, to, &Budget::unbounded()).expect("readable");
     let bits = |s: &quarterdeck_kernel::Sample| (s.t.as_millis(), s.v.to_bits());
