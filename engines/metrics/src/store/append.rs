@@ -60,13 +60,13 @@ fn check_labels(labels: &Labels) -> Result<(), IngestError> {
 
 impl Shared {
     fn resolve(&self, labels: &Labels) -> Result<SeriesId, IngestError> {
-        if let Some(series) = self.index.read().find(labels.iter()) {
+        if let Some(series) = self.index.read().find(&labels.iter()) {
             return Ok(SeriesId(series.id));
         }
         check_labels(labels)?;
         let mut writer = self.writer.lock();
         let mut index = self.index.write();
-        if let Some(series) = index.find(labels.iter()) {
+        if let Some(series) = index.find(&labels.iter()) {
             return Ok(SeriesId(series.id));
         }
         let limit = self.config.max_series;

@@ -145,7 +145,7 @@ impl Index {
         self.slots.iter().flatten()
     }
 
-    pub(super) fn find<'l>(&self, labels: impl Text<'l>) -> Option<&Arc<Series>> {
+    pub(super) fn find<'l>(&self, labels: &impl Text<'l>) -> Option<&Arc<Series>> {
         let same = |slot: &u32| self.in_slot(*slot).is_some_and(|series| series.labels.is(labels.clone()));
         self.by_labels.find(self.hash(labels.clone()), same).and_then(|slot| self.in_slot(*slot))
     }

@@ -65,7 +65,7 @@ fn open_disk(disk: Disk, config: MetricsConfig) -> Result<Shared, Failure> {
     let replayed = replay(&*files, &disk.log, about.log_floor, |record| match record {
         Record::Series(id, labels) => {
             let labels = labels.iter().copied();
-            let known = index.get(id).is_some() || index.find(labels.clone()).is_some();
+            let known = index.get(id).is_some() || index.find(&labels).is_some();
             if !known {
                 index.put(id, labels, Newest::Born(i64::MIN));
             }

@@ -33,7 +33,7 @@ pub(crate) fn unscaled(number: i64, scale: f64) -> u64 {
 }
 
 /// The lowest number of decimal places at which every value is a whole number; the numbers go into `numbers`.
-pub(crate) fn scaled(values: impl Iterator<Item = u64> + Clone, numbers: &mut Vec<i64>) -> Option<usize> {
+pub(crate) fn scaled(values: &(impl Iterator<Item = u64> + Clone), numbers: &mut Vec<i64>) -> Option<usize> {
     let mut place = 0usize;
     loop {
         let scale = *POWERS.get(place)?;
@@ -52,7 +52,7 @@ pub(crate) fn scaled(values: impl Iterator<Item = u64> + Clone, numbers: &mut Ve
 /// The samples in this codec; `None` when no scale fits them all.
 pub(super) fn encode(samples: &[(i64, u64)]) -> Option<Vec<u8>> {
     let mut numbers = Vec::with_capacity(samples.len());
-    let place = scaled(samples.iter().map(|(_, bits)| *bits), &mut numbers)?;
+    let place = scaled(&samples.iter().map(|(_, bits)| *bits), &mut numbers)?;
     let mut out = BitWriter::with_capacity(16 + samples.len());
     out.put(u64::from(FIRST_TAG) + place as u64, 8);
     let mut times = Times { t: samples.first()?.0, delta: 0 };

@@ -147,7 +147,7 @@ pub(super) fn put_values(
     scratch: &mut Scratch,
 ) {
     let Some(start) = values.clone().next() else { return };
-    let place = scaled(values.clone(), &mut scratch.numbers);
+    let place = scaled(&values, &mut scratch.numbers);
     let Some(place) = place else {
         if values.clone().all(|bits| bits == start) {
             out.push(SAME);
