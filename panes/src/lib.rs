@@ -3,12 +3,18 @@
 //! One module per pane, each a pure function of the [`world::World`] that it is given: no I/O, no clock, no policy. Modules do not use each
 //! other; what two of them share belongs in `quarterdeck-ui`, or, where it speaks of engines, in a module of its own here.
 
+pub mod alerts;
+mod delivery;
 mod dialogs;
+mod form;
 pub mod itself;
+mod ladder;
+mod lines;
 pub mod metrics;
 pub mod overview;
 pub mod services;
 mod signals;
+mod standing;
 pub mod streams;
 pub mod targets;
 pub mod timeline;
@@ -20,7 +26,8 @@ use quarterdeck_ui::Pane;
 pub use world::World;
 
 /// Ids of every pane, in the order of the tab line.
-pub const PANES: [&str; 7] = ["overview", "services", "metrics", "streams", "targets", "timeline", "self"];
+pub const PANES: [&str; 8] =
+    ["overview", "services", "alerts", "metrics", "streams", "targets", "timeline", "self"];
 
 /// Every pane, in the order of the tab line.
 #[must_use]
@@ -28,6 +35,7 @@ pub fn all() -> Vec<Box<dyn Pane<World>>> {
     vec![
         Box::new(overview::Overview::new()),
         Box::new(services::Services::new()),
+        Box::new(alerts::Alerts::new()),
         Box::new(metrics::Metrics::new()),
         Box::new(streams::Streams::new()),
         Box::new(targets::Targets::new()),

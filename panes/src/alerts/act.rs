@@ -1,0 +1,183 @@
+//! What is done about alerts: on what is marked, else on the selected one or its group.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quarterdeck_alerting::actions;
+use quarterdeck_alerting::model::Alert;
+use quarterdeck_kernel::{Severity, Subject, SubjectKind};
+use quarterdeck_ui::{Context, Effect};
+use quarterdeck_widgets::Role;
+
+use super::{Alerts, Asking, Purpose, rows, silence, words};
+use crate::World;
+use crate::form::Form;
+
+/// Alerts that one key acts on at most; the rest stay marked for the next press.
+const MOST: usize = 200;
+/// The same where each is confirmed by itself.
+const MOST_CONFIRMED: usize = 8;
+
+/// The subject of an alert.
+pub(super) fn subject(alert: &Alert) -> Subject {
+    Subject::new(SubjectKind::Alert, rows::key_of(alert))
+}
+
+impl Alerts {
+    /// What keys act on.
+    pub(super) fn targets(&self) -> Vec<Arc<Alert>> {
+        let Some(model) = &self.shown else { return Vec::new() };
+        let marked = self.list.table.marked();
+        if self.open.is_some() || marked.is_empty() {
+            if let Some(open) = &self.open {
+                return self.alert_of(&open.key).into_iter().collect();
+            }
+            let row = self.list.table.selected_row();
+            return row.map(|row| model.alerts(row).to_vec()).unwrap_or_default();
+        }
+        let all = self.rows_of(model);
+        let chosen = (0..model.rows.len()).filter(|row| marked.contains(&*rows::row_key(&all, *row)));
+        let mut found: Vec<Arc<Alert>> = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
+        for alert in chosen.flat_map(|row| model.alerts(row)) {
+            if seen.insert(alert.fingerprint) {
+                found.push(Arc::clone(alert));
+            }
+        }
+        found
+    }
+
+    /// Those of the targets that an action is available on, or why it is on none.
+    pub(super) fn able(&self, cx: &Context<'_, World>, action: &str) -> Result<Vec<Arc<Alert>>, String> {
+        let mut why = "nothing is selected".to_owned();
+        let mut able = Vec::new();
+        for alert in self.targets() {
+            match cx.world.actions.available(action, Some(&subject(&alert))) {
+                Ok(()) => able.push(alert),
+                Err(reason) => why = reason.0,
+            }
+        }
+        if able.is_empty() { Err(why) } else { Ok(able) }
+    }
+
+    /// Whether an action is available on any of the targets: looks at no more than it must.
+    pub(super) fn can(&self, cx: &Context<'_, World>, action: &str) -> bool {
+        let can = |alert: &Arc<Alert>| cx.world.actions.available(action, Some(&subject(alert))).is_ok();
+        self.targets().iter().take(8).any(can)
+    }
+
+    /// One invocation for each alert.
+    pub(super) fn dispatch(
+        &mut self,
+        cx: &Context<'_, World>,
+        action: &'static str,
+        args: &BTreeMap<String, String>,
+    ) -> Vec<Effect<World>> {
+        let able = match self.able(cx, action) {
+            Ok(able) => able,
+            Err(why) => return vec![Effect::Toast(Severity::Info, why)],
+        };
+        let most = if action == actions::RESOLVE { MOST_CONFIRMED } else { MOST };
+        let (now, later) = able.split_at(able.len().min(most));
+        let mut effects: Vec<Effect<World>> = now
+            .iter()
+            .map(|alert| Effect::Dispatch {
+                action: action.to_owned(),
+                subject: Some(subject(alert)),
+                args: args.clone(),
+            })
+            .collect();
+        if later.is_empty() {
+            self.list.table.clear_marks();
+        } else {
+            self.list.table.clear_marks();
+            let table = &mut self.list.table;
+            let stand = table.selected().map(str::to_owned);
+            for alert in later {
+                table.select(&rows::key_of(alert));
+                table.toggle_mark();
+            }
+            if let Some(key) = stand {
+                table.select(&key);
+            }
+            let told = format!("{} at once; {} more stay marked: press again", now.len(), later.len());
+            effects.push(Effect::Toast(Severity::Info, told));
+        }
+        effects
+    }
+
+    /// Asks for what an action needs to know.
+    pub(super) fn ask(&mut self, cx: &Context<'_, World>, purpose: Purpose) -> Vec<Effect<World>> {
+        let able = match self.able(cx, purpose.action()) {
+            Ok(able) => able,
+            Err(why) => return vec![Effect::Toast(Severity::Info, why)],
+        };
+        let what = match able.as_slice() {
+            [one] => one.name().to_owned(),
+            several => format!("{} alerts", several.len()),
+        };
+        let form = match purpose {
+            Purpose::Silence => {
+                let form = Form::new(format!("silence {what}"))
+                    .field("matchers", &silence::propose(&able), "alertname=\"HighLatency\"")
+                    .field("duration", "2h", "such as 30m, 2h, 1d")
+                    .field("comment", "", "why")
+                    .field("until_resolved", "", "true ends it once all it hides is resolved")
+                    .at(1);
+                let told = silence::preview(cx.world, form.text("matchers"));
+                let mut form = form;
+                form.told = told;
+                form
+            }
+            Purpose::Assign => {
+                let oncall = &cx.world.alerting.oncall;
+                let persons = oncall.persons.keys().cloned();
+                let schedules = oncall.schedules.iter().map(|s| format!("schedule:{}", s.name));
+                let mut form = Form::new(format!("assign {what}"))
+                    .field("to", "", "a person or schedule:NAME; empty for nobody")
+                    .choices(persons.chain(schedules).collect())
+                    .field("note", "", "a note for the others")
+                    .at(0);
+                form.told =
+                    vec![("whoever it is is paged; Tab takes the first name".to_owned(), Role::Muted)];
+                form
+            }
+            Purpose::Acknowledge => Form::new(format!("acknowledge {what}"))
+                .field("note", "", "a note for the others")
+                .field("hold", "", "for how long, such as 30m; until it resolves if empty"),
+        };
+        self.asking = Some(Asking { purpose, form });
+        Vec::new()
+    }
+
+    /// Does what was filled in.
+    pub(super) fn answered(
+        &mut self,
+        cx: &Context<'_, World>,
+        purpose: Purpose,
+        args: &BTreeMap<String, String>,
+    ) -> Vec<Effect<World>> {
+        if purpose != Purpose::Silence {
+            return self.dispatch(cx, purpose.action(), args);
+        }
+        // One silence for all of them: its matchers say which.
+        let first = self.targets().first().map(|alert| subject(alert));
+        self.list.table.clear_marks();
+        vec![Effect::Dispatch { action: purpose.action().to_owned(), subject: first, args: args.clone() }]
+    }
+
+    /// Copies where the runbook is.
+    pub(super) fn runbook(&self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        let Some(alert) = self.current() else { return Vec::new() };
+        vec![match words::runbook(cx.world, &alert) {
+            Some(url) => Effect::Copy(url),
+            None => Effect::Toast(
+                Severity::Info,
+                format!(
+                    "{} has no runbook: give its rule the annotation runbook_url, or its service a runbook",
+                    alert.name()
+                ),
+            ),
+        }]
+    }
+}

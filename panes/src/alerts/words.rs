@@ -1,0 +1,91 @@
+//! What is told of an alert in a few words.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use quarterdeck_alerting::model::{Alert, AlertState};
+use quarterdeck_kernel::Timestamp;
+use quarterdeck_oncall::EscalationView;
+use quarterdeck_oncall::escalation::State;
+use quarterdeck_oncall::words::list;
+use quarterdeck_widgets::{Role, format};
+
+use crate::World;
+
+/// Where an alert stands, with who has taken it.
+pub(super) fn state(alert: &Alert) -> Cow<'static, str> {
+    match (alert.state, alert.ack()) {
+        (AlertState::Acknowledged, Some(ack)) => format!("ack {}", ack.by).into(),
+        (state, _) => state.as_str().into(),
+    }
+}
+
+/// What an alert says of itself in one line.
+pub(super) fn summary(alert: &Alert) -> &str {
+    let annotation = |name: &str| alert.annotations.get(name).filter(|text| !text.trim().is_empty());
+    let told = annotation("summary").or_else(|| annotation("description")).or_else(|| annotation("message"));
+    told.unwrap_or_default().lines().next().unwrap_or_default()
+}
+
+/// Who is paged, who is next and when: `ops-1 → ops-2 3:12`; not in full only the next one.
+pub(super) fn paging(
+    escalation: Option<&Arc<EscalationView>>,
+    alert: &Alert,
+    now: Timestamp,
+    full: bool,
+) -> String {
+    let Some(escalation) = escalation else {
+        let told = match alert.state {
+            AlertState::Firing | AlertState::Acknowledged => alert.receivers.join(", "),
+            _ => String::new(),
+        };
+        return told;
+    };
+    let paged = paged(escalation);
+    let next = escalation.next.as_ref().map(|next| {
+        let left = format::countdown(next.at.as_millis() - now.as_millis());
+        (next.what.strip_prefix("paging ").unwrap_or(&next.what).to_owned(), left)
+    });
+    match (&escalation.state, next) {
+        (State::Acknowledged { .. }, Some((_, left))) => format!("ack ends {left}"),
+        (State::Acknowledged { .. }, None) => String::new(),
+        (State::Exhausted { .. }, _) => "nobody answered".to_owned(),
+        (_, Some((who, left))) if full && !paged.is_empty() => format!("{paged} → {who} {left}"),
+        (_, Some((who, left))) => format!("→ {who} {left}"),
+        (_, None) => paged,
+    }
+}
+
+/// Whom the newest page reached.
+pub(super) fn paged(escalation: &EscalationView) -> String {
+    let Some(page) = escalation.pages.last() else { return String::new() };
+    let mut names: Vec<String> = Vec::new();
+    for recipient in &page.recipients {
+        let name = recipient.person.as_ref().unwrap_or(&recipient.channel);
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    list(&names)
+}
+
+/// How urgently that is told.
+pub(super) fn paging_role(escalation: Option<&Arc<EscalationView>>, alert: &Alert) -> Role {
+    match escalation.map(|e| &e.state) {
+        Some(State::Exhausted { .. }) => Role::Critical,
+        Some(State::Paging | State::Assigned { .. } | State::Waiting)
+            if alert.state == AlertState::Firing =>
+        {
+            Role::Running
+        }
+        _ => Role::Muted,
+    }
+}
+
+/// Where the runbook of an alert is: by its annotation, or its service's.
+pub(super) fn runbook(world: &World, alert: &Alert) -> Option<String> {
+    let annotation = |name: &str| alert.annotations.get(name).filter(|url| !url.trim().is_empty());
+    let own = annotation("runbook_url").or_else(|| annotation("runbook"));
+    let of_service = || world.services.service(alert.service.as_deref()?)?.runbook.clone();
+    own.map(str::to_owned).or_else(of_service)
+}
