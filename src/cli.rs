@@ -52,6 +52,12 @@ pub struct Global {
     /// A Prometheus configuration file, taken as it is
     #[arg(long, global = true, value_name = "FILE")]
     pub prometheus_config: Option<PathBuf>,
+    /// An Alertmanager configuration file, taken as it is
+    #[arg(long, global = true, value_name = "FILE")]
+    pub alertmanager_config: Option<PathBuf>,
+    /// Start every alert group anew at a reload, as Alertmanager does
+    #[arg(long, global = true)]
+    pub reload_resets_timers: bool,
     /// Environment: picks the overlay of the configuration and is shown at the top
     #[arg(long, global = true, value_name = "NAME", env = "QUARTERDECK_ENVIRONMENT")]
     pub environment: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use quarterdeck_journal::Timeline;
 use quarterdeck_journal::store::Db;
 use quarterdeck_kernel::Clock;
 use quarterdeck_metrics::{Ingest, Store};
@@ -27,6 +28,10 @@ pub struct Running<'a> {
     pub store: Store,
     /// The durable store.
     pub db: Db,
+    /// The timeline.
+    pub timeline: Timeline,
+    /// Where this console's interfaces are.
+    pub address: String,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ends everything.
@@ -43,6 +48,7 @@ impl Running<'_> {
         self.scrape(handles);
         self.streams(handles);
         self.rules(handles);
+        self.alerting(handles);
         self.services(handles).await
     }
 
@@ -131,6 +137,63 @@ impl Running<'_> {
                     () = parts.rules.follow(handle.subscribe()) => {}
                 }
                 Ok(())
+            }
+        });
+    }
+
+    fn alerting(&self, handles: &Handles) {
+        let (parts, clock, stop) = (Arc::clone(self.parts), Arc::clone(&self.clock), self.stop.clone());
+        let (live, rules, deliverer) =
+            (handles.alerting.clone(), handles.rules.clone(), Arc::clone(&handles.deliverer));
+        let (loaded, timeline, address) = (self.loaded.clone(), self.timeline.clone(), self.address.clone());
+        self.supervisor.run("alerting", move || {
+            let now = loaded.borrow().clone();
+            let (parts, clock, stop) = (Arc::clone(&parts), Arc::clone(&clock), stop.clone());
+            let (live, rules, deliverer) = (live.clone(), rules.clone(), Arc::clone(&deliverer));
+            let (timeline, address) = (timeline.clone(), address.clone());
+            async move {
+                let alerting = &now.alerting;
+                let (dispatch, done) = quarterdeck_alerting::Dispatch::new(
+                    alerting.ready.clone(),
+                    &alerting.allow_hosts,
+                    Arc::clone(&clock),
+                    None,
+                );
+                *deliverer.write() = Some(Arc::clone(&dispatch));
+                let console =
+                    quarterdeck_alerting::Console { name: uuid::Uuid::new_v4().to_string(), address };
+                let (runner, handle) = quarterdeck_alerting::Runner::new(
+                    alerting.setting(),
+                    timeline,
+                    dispatch,
+                    done,
+                    Arc::clone(&clock),
+                    console,
+                );
+                live.set(handle.clone());
+                let external = match &*alerting.ready.external_url {
+                    "" => now.rules.external_url.clone(),
+                    url => url.to_owned(),
+                };
+                let feed = async {
+                    // The rules engine may be started after this one, and again.
+                    loop {
+                        if let Ok(rules) = rules.get() {
+                            let followed =
+                                (rules.subscribe(), handle.clone(), external.clone(), Arc::clone(&clock));
+                            quarterdeck_alerting::feed::follow(
+                                followed.0, followed.1, followed.2, followed.3,
+                            )
+                            .await;
+                        }
+                        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                    }
+                };
+                tokio::select! {
+                    ended = runner.run(stop.cancelled_owned()) => ended,
+                    () = parts.alerting.follow(handle.subscribe()) => Ok(()),
+                    () = feed => Ok(()),
+                }
             }
         });
     }

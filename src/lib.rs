@@ -4,6 +4,7 @@
 //! ([`http`]), the host that runs panes' effects ([`host`], [`answers`]), life and end ([`lifecycle`], [`keeper`]).
 
 pub mod actions;
+mod alerting;
 pub mod answers;
 pub mod cli;
 pub mod commands;

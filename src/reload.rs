@@ -27,6 +27,8 @@ pub struct Reloader {
     streams: Live<quarterdeck_streams::Handle>,
     services: Live<quarterdeck_services::Handle>,
     rules: Live<quarterdeck_rules::Handle>,
+    alerting: Live<quarterdeck_alerting::Handle>,
+    deliverer: crate::alerting::Deliverer,
     /// One reload at a time.
     busy: Mutex<()>,
 }
@@ -39,6 +41,8 @@ impl Reloader {
         streams: Live<quarterdeck_streams::Handle>,
         services: Live<quarterdeck_services::Handle>,
         rules: Live<quarterdeck_rules::Handle>,
+        alerting: Live<quarterdeck_alerting::Handle>,
+        deliverer: crate::alerting::Deliverer,
     ) -> Self {
         Self {
             origin: setup.loaded.origin.clone(),
@@ -48,6 +52,8 @@ impl Reloader {
             streams,
             services,
             rules,
+            alerting,
+            deliverer,
             busy: Mutex::new(()),
         }
     }
@@ -85,6 +91,13 @@ impl Reloader {
         }
         if let Ok(rules) = self.rules.get() {
             rules.reload(new.rules.clone()).await.map_err(|e| e.to_string())?;
+        }
+        // The deliverer first: what the new configuration sends must find its receivers.
+        if let Some(deliverer) = &*self.deliverer.read() {
+            deliverer.reload(new.alerting.ready.clone());
+        }
+        if let Ok(alerting) = self.alerting.get() {
+            alerting.reload(new.alerting.setting()).await.map_err(|e| e.to_string())?;
         }
         if config.log.level != old.config.log.level {
             self.level.set(config.log.level.into());

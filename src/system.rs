@@ -98,14 +98,33 @@ impl Stage {
         let supervisor = Supervisor::new(Arc::clone(&setup.clock));
         let parts = Arc::new(Parts::default());
         let (scrape, streams, services) = (Live::new("scrape"), Live::new("streams"), Live::new("services"));
-        let rules = Live::new("rules");
-        let reloader =
-            Arc::new(Reloader::new(setup, scrape.clone(), streams.clone(), services.clone(), rules.clone()));
+        let (rules, alerting) = (Live::new("rules"), Live::new("alerting"));
+        let deliverer = crate::alerting::Deliverer::default();
+        let reloader = Arc::new(Reloader::new(
+            setup,
+            scrape.clone(),
+            streams.clone(),
+            services.clone(),
+            rules.clone(),
+            alerting.clone(),
+            Arc::clone(&deliverer),
+        ));
         let reload: Arc<dyn actions::Reload> = Arc::clone(&reloader) as _;
         let store = Live::new("metrics");
         let level = setup.level.clone();
         let demo = setup.demo.clone();
-        let handles = actions::Handles { scrape, streams, services, rules, store, level, reload, demo };
+        let handles = actions::Handles {
+            scrape,
+            streams,
+            services,
+            rules,
+            alerting,
+            deliverer,
+            store,
+            level,
+            reload,
+            demo,
+        };
         let asked = Arc::new(Asked::new(setup.demo.is_some()));
         parts.console.set(Arc::new(Pulse::new(setup).console(&supervisor.life(), &setup.loaded)));
         let world =
@@ -138,7 +157,7 @@ impl System {
             Some(url) => Location::Postgres(url),
             None => Location::Sqlite(data.join("quarterdeck.db")),
         };
-        let migrations = [timeline::MIGRATIONS, actions::MIGRATIONS];
+        let migrations = [timeline::MIGRATIONS, actions::MIGRATIONS, quarterdeck_alerting::MIGRATIONS];
         let opened = Db::open(&location, &migrations, now).await.map_err(|e| store_failure(&e))?;
         let db = opened.db;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -164,6 +183,8 @@ impl System {
             loaded: stage.reloader.watch(),
             store: store.clone(),
             db: db.clone(),
+            timeline: timeline.clone(),
+            address: listener.url(),
             clock: Arc::clone(&setup.clock),
             stop: stop.clone(),
         };
@@ -196,6 +217,12 @@ impl System {
                 let parts = Arc::clone(&stage.parts);
                 Arc::new(move || parts.rules.get())
             },
+            alerting: Arc::new(crate::alerting::Served {
+                handle: stage.handles.alerting.clone(),
+                loaded: stage.reloader.watch(),
+                started: now,
+                clock: Arc::clone(&setup.clock),
+            }),
             prometheus: http::prometheus::Sources {
                 parts: Arc::clone(&stage.parts),
                 loaded: stage.reloader.watch(),
@@ -235,11 +262,12 @@ impl System {
         if let Some(before) = Sign::left(data.path()) {
             timeline.append(before.entry()).await.map_err(|e| Failure::Data(e.to_string()))?;
         }
+        // From here on an end without a word is noticed, so also one just after the next entry.
+        let vigil = Vigil::begin(data.path(), Arc::clone(&setup.clock));
+        tasks.push(tokio::spawn(Arc::clone(&vigil).keep(stop.clone())));
         let summary = format!("console started ({}, {url})", config.environment);
         let entry = NewEntry::new(ChangeKind::Lifecycle, setup.actor.clone(), summary);
         timeline.append(entry).await.map_err(|e| Failure::Data(e.to_string()))?;
-        let vigil = Vigil::begin(data.path(), Arc::clone(&setup.clock));
-        tasks.push(tokio::spawn(Arc::clone(&vigil).keep(stop.clone())));
         for damage in &store.stats().damage {
             let summary = format!("metrics: {} is damaged: {}", damage.file, damage.what);
             let entry = NewEntry::new(ChangeKind::Lifecycle, Actor::system("metrics"), summary)

@@ -14,6 +14,8 @@ const TEMPLATE: &str = include_str!("../../assets/demo/quarterdeck.toml.in");
 
 /// The platform's recording and alerting rules, which the configuration names.
 const RULES: &str = include_str!("../../assets/demo/rules.yml");
+/// Who is told of what.
+const ALERTMANAGER: &str = include_str!("../../assets/demo/alertmanager.yml");
 
 /// One child process, as data, for whoever supervises it.
 ///
@@ -87,8 +89,10 @@ impl Platform {
         let ports = Ports::allot()?;
         let config = options.dir.join("quarterdeck.toml");
         std::fs::write(&config, ports.fill(TEMPLATE)).map_err(|source| write(&config, source))?;
-        let rules = options.dir.join("rules.yml");
-        std::fs::write(&rules, RULES).map_err(|source| write(&rules, source))?;
+        for (name, text) in [("rules.yml", RULES), ("alertmanager.yml", ALERTMANAGER)] {
+            let file = options.dir.join(name);
+            std::fs::write(&file, text).map_err(|source| write(&file, source))?;
+        }
         Ok(Self { config, children: ports.children(options), ports })
     }
 

@@ -1,5 +1,6 @@
 //! The functions behind actions whose engines hand out a handle, and the console's own actions.
 
+mod alerts;
 mod console;
 mod limit;
 mod metrics;
@@ -40,6 +41,10 @@ pub struct Handles {
     pub store: Live<quarterdeck_metrics::Store>,
     /// Rules.
     pub rules: Live<quarterdeck_rules::Handle>,
+    /// Alerts.
+    pub alerting: Live<quarterdeck_alerting::Handle>,
+    /// Who delivers notifications.
+    pub deliverer: crate::alerting::Deliverer,
     /// The own log.
     pub level: LevelSwitch,
     /// Reads the configuration again.
@@ -65,6 +70,7 @@ pub fn registry(handles: &Handles, timeline: &Timeline) -> Result<Registry, Regi
     streams::register(&mut registry, &handles.streams)?;
     metrics::register(&mut registry, &handles.store)?;
     limit::register(&mut registry, &handles.services)?;
+    alerts::register(&mut registry, &handles.alerting)?;
     console::register(&mut registry, &handles.level, &handles.reload)?;
     if let Some(children) = &handles.demo {
         for spec in demo::specs() {
@@ -83,6 +89,7 @@ pub fn specs(demo: bool) -> Vec<ActionSpec> {
         quarterdeck_scrape::actions(),
         quarterdeck_streams::actions(),
         quarterdeck_services::actions(),
+        quarterdeck_alerting::actions::actions(),
         console::specs().to_vec(),
     ];
     let mut all = engines.concat();
@@ -163,6 +170,8 @@ mod tests {
             streams: Live::new("streams"),
             services: Live::new("services"),
             rules: Live::new("rules"),
+            alerting: Live::new("alerting"),
+            deliverer: Default::default(),
             store: Live::new("metrics"),
             level: LevelSwitch::default(),
             reload: Arc::new(Never),

@@ -11,6 +11,7 @@ use quarterdeck_scrape::config::Plan;
 
 use super::Config;
 use super::locate::locate;
+use crate::alerting::Alerting;
 use crate::cli::Global;
 use crate::exit::Failure;
 use crate::paths::Paths;
@@ -38,6 +39,8 @@ pub struct Loaded {
     pub plan: Plan,
     /// Recording and alerting rules, from both kinds of files.
     pub rules: quarterdeck_rules::Plan,
+    /// Alerts and on-call.
+    pub alerting: Alerting,
     /// Every file that was read.
     pub files: Vec<PathBuf>,
     /// Where it came from.
@@ -75,6 +78,9 @@ impl Origin {
         }
         if self.global.read_only {
             sources = sources.text("--read-only", "read_only = true");
+        }
+        if self.global.reload_resets_timers {
+            sources = sources.text("--reload-resets-timers", "[alerting]\nreload_resets_timers = true");
         }
         if let Some(address) = self.global.listen {
             sources = sources.text("--listen", format!("[listen]\naddress = \"{address}\""));
@@ -161,14 +167,25 @@ impl Loaded {
             watched.push(file);
         }
         let rules = rules(&config, &plan, &base, &mut watched, &mut wrong);
-        if !wrong.is_empty() {
-            return Err(wrong);
-        }
+        let file = origin.global.alertmanager_config.as_deref();
+        let alerting = match Alerting::read(&config, file, &base) {
+            Ok(alerting) => Some(alerting),
+            Err(found) => {
+                wrong.extend(found.into_iter().map(|(at, d)| match at {
+                    Some(at) => place(&at, d),
+                    None => d,
+                }));
+                None
+            }
+        };
+        let Some(alerting) = alerting.filter(|_| wrong.is_empty()) else { return Err(wrong) };
+        watched.extend(alerting.files());
         let files = watched.iter().filter(|f| f.exists()).cloned().collect();
         Ok(Self {
             config: Arc::new(config),
             plan,
             rules,
+            alerting,
             files,
             origin: origin.clone(),
             refused: Vec::new(),

@@ -41,6 +41,10 @@ pub struct Config {
     pub signals: quarterdeck_services::SignalsConfig,
     /// Recording and alerting rules.
     pub rules: quarterdeck_rules::RulesConfig,
+    /// Alerts: what goes beyond `alertmanager.yml`.
+    pub alerting: quarterdeck_alerting::AlertingConfig,
+    /// Who is on call, and who is told next.
+    pub oncall: quarterdeck_oncall::OncallConfig,
 }
 
 /// Where durable state is kept: the timeline, limits set at run time, what later engines must not lose.
@@ -129,6 +133,8 @@ impl Default for Config {
             services: Default::default(),
             signals: Default::default(),
             rules: Default::default(),
+            alerting: Default::default(),
+            oncall: Default::default(),
         }
     }
 }

@@ -29,7 +29,12 @@ pub const OPEN_PATHS: &[&str] = &[
     "/api/v1/series",
     "/api/v1/labels",
     "/api/v1/write",
+    "/api/v2/alerts",
+    "/api/v2/silences",
 ];
+
+/// Alertmanager's clients end a silence by its path.
+const OPEN_FOLDER: &str = "/api/v2/silence/";
 
 /// The one listener that serves every HTTP interface.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -163,7 +168,7 @@ impl Guard {
             return refuse(StatusCode::FORBIDDEN, "this path is closed by [listen] closed");
         }
         let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-        let open = reads || OPEN_PATHS.contains(&path);
+        let open = reads || OPEN_PATHS.contains(&path) || path.starts_with(OPEN_FOLDER);
         let probe = reads && super::health::PATHS.contains(&path);
         if probe || (open && !self.private) {
             return Ok(());

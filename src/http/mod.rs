@@ -39,6 +39,8 @@ pub struct Parts {
     pub prometheus: prometheus::Sources,
     /// Rules and alerts.
     pub rules: quarterdeck_rules::api::Current,
+    /// Alertmanager's API.
+    pub alerting: Arc<dyn quarterdeck_alerting::api::Source>,
     /// The console's own interface.
     pub api: api::Api,
     /// Counts requests.
@@ -53,6 +55,7 @@ pub fn router(parts: Parts) -> Router {
         .merge(quarterdeck_metrics::api::router(parts.store, parts.engine, &parts.query))
         .merge(prometheus::router(parts.prometheus))
         .merge(quarterdeck_rules::api::router(parts.rules))
+        .merge(quarterdeck_alerting::api::router(parts.alerting))
         .merge(api::router(parts.api))
         .layer(middleware::from_fn_with_state(parts.guard, guard::layer))
         .layer(middleware::from_fn(move |request: Request, next: Next| {

@@ -67,7 +67,8 @@ pub fn actions() -> Vec<ActionSpec> {
         args.extend(silence_args());
         args
     };
-    let mut recurring = with_matchers(true, "which alerts, as in alertname=\"HighLatency\",service=~\"or.*\"");
+    let mut recurring =
+        with_matchers(true, "which alerts, as in alertname=\"HighLatency\",service=~\"or.*\"");
     recurring.push(arg(
         "cron",
         "hides only for some minutes from each of these times: minute hour day month weekday",
@@ -82,7 +83,15 @@ pub fn actions() -> Vec<ActionSpec> {
             "Acknowledge",
             "Takes an alert: it repeats and escalates no more, until it resolves or the acknowledgement runs out.",
             Some(Alert),
-            vec![note(), arg("hold", "for how long, such as 30m; until it resolves if not given", ArgKind::Duration, false)],
+            vec![
+                note(),
+                arg(
+                    "hold",
+                    "for how long, such as 30m; until it resolves if not given",
+                    ArgKind::Duration,
+                    false,
+                ),
+            ],
             Danger::Safe,
             Some(UNACKNOWLEDGE),
         ),
@@ -229,7 +238,10 @@ pub fn available(view: &View, action: &str, subject: Option<&Subject>) -> Result
         },
         OVERRIDE | END_OVERRIDE => match view.oncall.schedule(&subject.id) {
             None => no("there is no such schedule"),
-            Some(_) if action == END_OVERRIDE && !view.oncall.overrides.iter().any(|o| o.schedule == subject.id) => {
+            Some(_)
+                if action == END_OVERRIDE
+                    && !view.oncall.overrides.iter().any(|o| o.schedule == subject.id) =>
+            {
                 no("the schedule has no override")
             }
             Some(_) => Ok(()),

@@ -186,7 +186,7 @@ impl AlertingConfig {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        Ok(self.assemble(&config, options, templates, path))
+        Ok(self.assemble(&config, options, templates, path, base))
     }
 
     fn options(&self, wrong: &mut Vec<Mistake>) -> Options {
@@ -245,17 +245,22 @@ impl AlertingConfig {
         options: Options,
         templates: Arc<Templates>,
         path: Option<PathBuf>,
+        base: &Path,
     ) -> Ready {
         let mut notes = config.notes.clone();
+        let mut channels = self.channels.clone();
+        for log in channels.values_mut().filter_map(|channel| channel.log.as_mut()) {
+            log.path = base.join(&log.path);
+        }
         let mut destinations: BTreeMap<Arc<str>, Vec<Destination>> = BTreeMap::new();
         let mut plans = Vec::new();
         for receiver in &config.receivers {
-            let more = self.channels.get(&*receiver.name);
+            let more = channels.get(&*receiver.name);
             let (plan, to) = receiver_plan(&receiver.name, &receiver.integrations, more);
             plans.push(plan);
             destinations.insert(Arc::clone(&receiver.name), to);
         }
-        for (name, channel) in &self.channels {
+        for (name, channel) in &channels {
             if config.receiver(name).is_none() {
                 let name: Arc<str> = name.as_str().into();
                 let (plan, to) = receiver_plan(&name, &[], Some(channel));

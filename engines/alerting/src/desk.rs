@@ -221,6 +221,8 @@ impl Desk {
                 .map(|()| Answer::Done(format!("silence {} ended", told::short(&id.to_string()))))
                 .map_err(silence_refused),
             Request::Acknowledge { alerts, note, hold } => {
+                // Where the policy lets acknowledgements run out, the alert's own does so at the same time.
+                let hold = hold.or_else(|| self.policy_hold(&alerts));
                 let until = hold.map(|hold| now + hold);
                 let note = text(note);
                 self.engine.acknowledge(&alerts, by, &note, until, now, effects).map_err(operator_refused)?;
@@ -357,6 +359,13 @@ impl Desk {
             .map(|group| group.identity.to_string())
             .collect();
         keys.into_iter().collect()
+    }
+
+    /// The shortest time for which the policies of these alerts let an acknowledgement hold.
+    fn policy_hold(&self, alerts: &[Fingerprint]) -> Option<std::time::Duration> {
+        let open = self.escalations.open();
+        let groups = alerts.iter().flat_map(|alert| self.engine.groups_of(*alert));
+        groups.filter_map(|group| open.get(&group.identity)?.ladder.acknowledge_for).min()
     }
 
     /// Of the groups of these alerts those of which no alert waits for anybody any more.

@@ -123,9 +123,16 @@ enum Message {
 pub struct Handle {
     messages: mpsc::Sender<Message>,
     views: watch::Receiver<Arc<View>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Handle {
+    /// The time by which alerting works.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Follows the state.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Arc<View>> {
@@ -227,8 +234,9 @@ impl Runner {
     ) -> (Self, Handle) {
         let (send, messages) = mpsc::channel(QUEUE);
         let (views, watched) = watch::channel(Arc::default());
+        let handle = Handle { messages: send, views: watched, clock: Arc::clone(&clock) };
         let runner = Self { setting, timeline, clock, deliver, done, messages, views, console, version: 0 };
-        (runner, Handle { messages: send, views: watched })
+        (runner, handle)
     }
 
     /// Works until `stop` completes.

@@ -44,13 +44,21 @@ fn busy_plan() -> Arc<Plan> {
     ))
 }
 
+/// Processor time that this thread has had, in ms; wall time says more of the neighbours than of the code.
+fn spent(start: Instant) -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split_whitespace().next().and_then(|n| n.parse::<f64>().ok());
+    nanos.map_or_else(|| start.elapsed().as_secs_f64() * 1000.0, |n| n / 1e6)
+}
+
 fn time<T>(what: &str, limit_ms: f64, act: impl FnOnce() -> T) -> T {
     let start = Instant::now();
+    let before = spent(start);
     let done = act();
-    let took = start.elapsed().as_secs_f64() * 1000.0;
-    // Unoptimised and on a busy machine everything takes many times as long; a quadratic slip takes thousands.
-    let slack = if cfg!(debug_assertions) { 100.0 } else { 20.0 };
-    eprintln!("scale: {what}: {took:.2} ms (goal {limit_ms} ms)");
+    let took = spent(start) - before;
+    // Unoptimised, everything takes many times as long; a quadratic slip takes thousands.
+    let slack = if cfg!(debug_assertions) { 100.0 } else { 10.0 };
+    eprintln!("scale: {what}: {took:.2} ms of processor (goal {limit_ms} ms)");
     assert!(took < limit_ms * slack, "{what} took {took:.0} ms");
     done
 }
@@ -97,16 +105,22 @@ fn a_hundred_thousand_alerts_with_fifty_silences_and_fifty_inhibition_rules() {
     });
     assert!(listed >= 10 * count);
     assert!(snapshot.stats.states[2] > 0 && snapshot.stats.states[3] > 0, "{:?}", snapshot.stats.states);
-    let mut worst = 0.0f64;
-    for from in (0..2000).step_by(100) {
-        let batch = fleet(from, 100);
-        let start = Instant::now();
-        let mut effects = Effects::default();
-        engine.post(batch, at(1.0), &mut effects);
-        worst = worst.max(start.elapsed().as_secs_f64() * 1000.0);
-    }
-    eprintln!("scale: the slowest of 20 batches of 100: {worst:.2} ms (goal 1 ms), a snapshot being held");
-    assert!(worst < 100.0, "{worst}");
+    let begin = Instant::now();
+    let mut took: Vec<f64> = (0..2000)
+        .step_by(100)
+        .map(|from| {
+            let batch = fleet(from, 100);
+            let before = spent(begin);
+            engine.post(batch, at(1.0), &mut Effects::default());
+            spent(begin) - before
+        })
+        .collect();
+    took.sort_by(f64::total_cmp);
+    eprintln!(
+        "scale: 20 batches of 100: median {:.2} ms of processor (goal 1 ms), a snapshot being held",
+        took[10]
+    );
+    assert!(took[10] < if cfg!(debug_assertions) { 100.0 } else { 10.0 }, "{took:?}");
     let mut effects = Effects::default();
     time("the first look at all groups", 500.0, || engine.tick(at(40.0), &mut effects));
     assert!(effects.attempts.len() >= 200, "{}", effects.attempts.len());

@@ -1,0 +1,105 @@
+//! Alerting in this program: what its configuration files become, how it is run, what its API is served from.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use quarterdeck_alerting::api::{Facts, Source};
+use quarterdeck_alerting::{Dispatch, Handle, Ready, Setting};
+use quarterdeck_kernel::{Clock, Diagnostic, Timestamp};
+use quarterdeck_oncall::Roster;
+use tokio::sync::watch;
+
+use crate::config::{Config, Loaded};
+use crate::live::Live;
+
+/// What alerting and on-call work by, read whole.
+#[derive(Clone, Debug)]
+pub struct Alerting {
+    /// Routes, receivers, options, templates.
+    pub ready: Ready,
+    /// Persons, schedules, policies.
+    pub roster: Arc<Roster>,
+    /// Hosts that may be notified although they are link-local.
+    pub allow_hosts: Vec<String>,
+}
+
+/// A mistake with the path of the setting, or, without one, with its own place in another file.
+type Mistake = (Option<String>, Diagnostic);
+
+impl Alerting {
+    /// Reads what `[alerting]` and `[oncall]` name. `file` is the command line's `alertmanager.yml`. Blocks.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub fn read(config: &Config, file: Option<&Path>, base: &Path) -> Result<Self, Vec<Mistake>> {
+        let mut wrong: Vec<Mistake> = Vec::new();
+        let ready = config.alerting.ready(file, base).map_err(|found| {
+            wrong.extend(found.into_iter().map(|(at, d)| (at.map(|at| format!("alerting.{at}")), d)));
+        });
+        let roster = Roster::new(&config.oncall)
+            .map_err(|found| wrong.extend(found.into_iter().map(|(at, d)| (Some(at), d))));
+        match (ready, roster) {
+            (Ok(ready), Ok(roster)) => {
+                let receivers = ready.receivers.iter().map(ToString::to_string).collect();
+                let channels =
+                    quarterdeck_oncall::config::validate::check_channels(&config.oncall, &receivers);
+                if channels.is_empty() {
+                    let allow_hosts = config.alerting.allow_hosts.clone();
+                    return Ok(Self { ready, roster: Arc::new(roster), allow_hosts });
+                }
+                Err(channels.into_iter().map(|(at, d)| (Some(at), d)).collect())
+            }
+            _ => Err(wrong),
+        }
+    }
+
+    /// As the engine takes it.
+    pub fn setting(&self) -> Setting {
+        Setting {
+            plan: Arc::clone(&self.ready.plan),
+            options: self.ready.options.clone(),
+            roster: Arc::clone(&self.roster),
+        }
+    }
+
+    /// Files that were read for it.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.ready.files.clone()
+    }
+}
+
+/// The deliverer of the present run, to be told of a new configuration.
+pub(crate) type Deliverer = Arc<RwLock<Option<Arc<Dispatch>>>>;
+
+/// What Alertmanager's API is served from.
+pub(crate) struct Served {
+    /// Running alerting.
+    pub handle: Live<Handle>,
+    /// The configuration in force.
+    pub loaded: watch::Receiver<Arc<Loaded>>,
+    /// When the console started.
+    pub started: Timestamp,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Source for Served {
+    fn handle(&self) -> Result<Handle, String> {
+        self.handle.get().map_err(|reason| reason.0)
+    }
+
+    fn facts(&self) -> Facts {
+        let loaded = self.loaded.borrow();
+        Facts {
+            original: Arc::clone(&loaded.alerting.ready.original),
+            receivers: Arc::clone(&loaded.alerting.ready.receivers),
+            started: self.started,
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
