@@ -129,6 +129,8 @@ struct Shared {
     ranks: order::Ranks,
     /// Oldest first.
     segments: RwLock<Vec<Arc<Segment>>>,
+    /// Grows with each segment that is sealed, after it has come and before its samples leave memory.
+    sealings: AtomicU64,
     metadata: RwLock<BTreeMap<Arc<str>, Metadata>>,
     exemplars: Mutex<Ring>,
     counters: Counters,
@@ -238,6 +240,7 @@ impl Shared {
             index: RwLock::default(),
             ranks: order::Ranks::default(),
             segments: RwLock::default(),
+            sealings: AtomicU64::new(0),
             metadata: RwLock::default(),
             exemplars: Mutex::new(ring),
             counters: Counters::default(),

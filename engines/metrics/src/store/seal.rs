@@ -72,6 +72,7 @@ impl Shared {
             upkeep.next_segment = number + 1;
             let opened = Segment::open(&*disk.files, &disk.segments, &name).map_err(io::Error::other)?;
             self.segments.write().push(Arc::new(opened));
+            self.sealings.fetch_add(1, Ordering::SeqCst);
         }
         let catalogue = {
             let (index, metadata) = (self.index.read(), self.metadata.read());

@@ -1,15 +1,16 @@
 //! Series that a query reads one at a time.
 //!
 //! What is sealed is read at once, segment by segment; what is in memory is decoded when its turn comes. A segment
-//! that was sealed meanwhile has taken samples out of memory that were not read yet: every read looks whether the
-//! segments are still those of the beginning, and if not, reads its series again from all of them.
+//! that was sealed meanwhile has taken samples out of memory that were not read yet: every read looks whether there was
+//! a sealing since the beginning, and if so, reads its series again from all segments. Segments that were merged or
+//! deleted meanwhile do not matter: what they have has been read.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use quarterdeck_kernel::{Labels, Matcher, Sample, Timestamp};
 use quarterdeck_promql::storage::{Budget, Found, StorageError};
 
-use super::super::segment::Segment;
 use super::super::series::Series;
 use super::super::{Shared, newest};
 use super::put_in_order;
@@ -22,8 +23,8 @@ struct Ranges<'a> {
     series: Vec<Arc<Series>>,
     /// What the segments have of each series; no entries when no segment has a part in the range.
     sealed: Vec<Vec<Sample>>,
-    /// The segments of which `sealed` is.
-    segments: Vec<Arc<Segment>>,
+    /// How many sealings there had been before `sealed` was read.
+    sealings: u64,
     budget: Budget,
     held: u64,
 }
@@ -48,18 +49,18 @@ impl Shared {
             return Ok(Box::new(Newest { found, budget: budget.clone() }));
         }
         let mut series = self.index.read().matching(matchers);
-        let segments = self.segments.read().clone();
+        let sealings = self.sealings.load(Ordering::SeqCst);
         let mut ranges = Ranges {
             shared: self,
             from,
             to,
             series: vec![],
             sealed: vec![],
-            segments,
+            sealings,
             budget: budget.clone(),
             held: 0,
         };
-        if ranges.segments.iter().any(|segment| segment.overlaps(from, to)) {
+        if self.segments.read().iter().any(|segment| segment.overlaps(from, to)) {
             series.sort_unstable_by_key(|series| series.id);
             let sealed = self.read_segments(&series, from, to, budget)?;
             ranges.held = sealed.iter().map(|samples| samples.len() as u64).sum();
@@ -75,10 +76,9 @@ impl Shared {
 }
 
 impl Ranges<'_> {
-    /// Whether no segment has come or gone since the beginning.
+    /// Whether nothing was sealed since the beginning.
     fn is_unchanged(&self) -> bool {
-        let now = self.shared.segments.read();
-        now.len() == self.segments.len() && now.iter().zip(&self.segments).all(|(a, b)| Arc::ptr_eq(a, b))
+        self.shared.sealings.load(Ordering::SeqCst) == self.sealings
     }
 }
 
