@@ -105,22 +105,12 @@ fn a_hundred_thousand_alerts_with_fifty_silences_and_fifty_inhibition_rules() {
     });
     assert!(listed >= 10 * count);
     assert!(snapshot.stats.states[2] > 0 && snapshot.stats.states[3] > 0, "{:?}", snapshot.stats.states);
-    let begin = Instant::now();
-    let mut took: Vec<f64> = (0..2000)
-        .step_by(100)
-        .map(|from| {
-            let batch = fleet(from, 100);
-            let before = spent(begin);
+    let batches: Vec<_> = (0..2000).step_by(100).map(|from| fleet(from, 100)).collect();
+    time("20 batches of 100, a snapshot being held", 20.0, || {
+        for batch in batches {
             engine.post(batch, at(1.0), &mut Effects::default());
-            spent(begin) - before
-        })
-        .collect();
-    took.sort_by(f64::total_cmp);
-    eprintln!(
-        "scale: 20 batches of 100: median {:.2} ms of processor (goal 1 ms), a snapshot being held",
-        took[10]
-    );
-    assert!(took[10] < if cfg!(debug_assertions) { 100.0 } else { 10.0 }, "{took:?}");
+        }
+    });
     let mut effects = Effects::default();
     time("the first look at all groups", 500.0, || engine.tick(at(40.0), &mut effects));
     assert!(effects.attempts.len() >= 200, "{}", effects.attempts.len());
