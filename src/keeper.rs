@@ -254,7 +254,8 @@ mod tests {
         let spawn = |marker: Uuid| {
             Command::new("sh").args(["-c", script]).env(MARKER, marker.to_string()).spawn().unwrap()
         };
-        let (mut ours, mut stranger) = (spawn(lease), spawn(Uuid::new_v4()));
+        let other = Uuid::new_v4();
+        let (mut ours, mut stranger) = (spawn(lease), spawn(other));
         while marked(&BTreeSet::from([lease])).len() < 2 {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -264,7 +265,7 @@ mod tests {
         assert!(marked(&BTreeSet::from([lease])).is_empty());
         ours.wait().unwrap();
         assert!(stranger.try_wait().unwrap().is_none(), "a process under another lease must live");
-        stranger.kill().unwrap();
+        end(&BTreeSet::from([other]));
         stranger.wait().unwrap();
     }
 }

@@ -110,6 +110,13 @@ impl Vigil {
     }
 }
 
+/// Also a console that is left before it has wholly started ends in order: its process goes through all its ends.
+impl Drop for Vigil {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use quarterdeck_kernel::ManualClock;

@@ -5,7 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use support::{Home, Terminal, eventually};
+use support::{Home, PROGRAM, Terminal, eventually};
 
 /// A configuration of its own that asks for little: this host is enough to look at.
 const CONFIG: &str = "[metrics.host]\ninterval = \"1s\"\n";
@@ -317,6 +317,72 @@ fn a_signal_while_it_starts_ends_it_too() {
     terminal.wait();
     assert!(terminal.restored());
     home.deserted();
+}
+
+#[test]
+fn killed_it_leaves_a_whole_terminal_and_the_next_start_tells_of_it() {
+    let home = Home::new();
+    let mut terminal = start(&home, 100, 30);
+    running(&terminal);
+    assert!(terminal.taken());
+    let pid = terminal.pid().as_raw_pid();
+    // SIGKILL: the program itself can do nothing any more.
+    terminal.signal(Signal::KILL);
+    terminal.wait();
+    assert!(terminal.restored(), "{}", terminal.text());
+    home.deserted();
+    drop(terminal);
+
+    let terminal = start(&home, 120, 40);
+    running(&terminal);
+    let (code, out, error) = home.run(&["timeline", "list", "--output", "json"]);
+    assert_eq!(code, 0, "{error}");
+    let told = format!("the console before (process {pid}, started 20");
+    assert!(out.contains(&told) && out.contains("ended without a word; it was last seen 20"), "{out}");
+    leave(&home, terminal);
+
+    // This one ended in order: the next has nothing to tell.
+    let terminal = start(&home, 120, 40);
+    running(&terminal);
+    let (_, out, _) = home.run(&["timeline", "list", "--output", "json"]);
+    assert_eq!(out.matches("ended without a word").count(), 1, "{out}");
+    leave(&home, terminal);
+}
+
+#[test]
+fn killed_while_it_is_stopped_it_leaves_the_terminal_to_whom_it_was_given() {
+    let home = Home::new();
+    let config = home.file("quarterdeck.toml", CONFIG).display().to_string();
+    // A shell in between, as an operator has one; what is on the terminal after Ctrl-Z is the shell's.
+    let script = format!(
+        "set -m; '{PROGRAM}' --config '{config}' --listen 127.0.0.1:0; echo stopped; read -r line; echo \"$line\"; kill -9 %1; sleep 1; printf '\\033[?1049hmine'; read -r line"
+    );
+    let mut terminal = Terminal::run(&home, "bash", &["-c", &script], 100, 30, &[]);
+    running(&terminal);
+    terminal.send("\x1a");
+    terminal.wait_until("the shell has the terminal", |text| {
+        text.contains("stopped") && !text.contains("1 Overview")
+    });
+    terminal.send("go on\r");
+    terminal.wait_for("mine");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(terminal.taken(), "another's screen stays: {}", terminal.text());
+    terminal.send("\r");
+    terminal.wait();
+    home.deserted();
+}
+
+#[test]
+fn a_refused_reload_is_told_on_the_open_screen() {
+    let home = Home::new();
+    let terminal = start(&home, 120, 40);
+    running(&terminal);
+    home.file("quarterdeck.toml", "[metrics.host]\nintervall = \"1s\"\n");
+    let told = terminal.wait_for("configuration refused, the old one stays:");
+    assert!(told.contains("intervall"), "{told}");
+    home.file("quarterdeck.toml", "[metrics.host]\ninterval = \"2s\"\n");
+    terminal.wait_for("configuration read again");
+    leave(&home, terminal);
 }
 
 #[test]

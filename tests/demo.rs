@@ -216,3 +216,59 @@ fn a_closed_terminal_ends_the_platform() {
     terminal.wait();
     home.deserted();
 }
+
+/// The second version of orders is started, loaded and stopped by an action, as an operator would deploy it.
+#[test]
+fn the_second_version_is_deployed_watched_and_undone() {
+    let home = Home::new();
+    let mut server = demo(&home);
+    let whole = "write a whole number from 0 to 100";
+    for (wrong, code, told) in
+        [("101", 4, whole), ("-1", 4, whole), ("2.5", 4, whole), ("some", 2, "write a number")]
+    {
+        let (found, _, error) = home.run(&["act", "demo.orders-v2", &format!("percent={wrong}")]);
+        assert_eq!(found, code, "{error}");
+        assert!(error.contains(told), "{error}");
+    }
+    assert_eq!(leased(&home).len(), SERVICES.len(), "what was refused started nothing");
+
+    let (code, out, error) = home.run(&["act", "demo.orders-v2", "percent=40"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("orders v2 0 % → 40 %"), "{out}");
+    assert_eq!(leased(&home).len(), SERVICES.len() + 1);
+    // The console learns of it as of any other target, and orders arrive there.
+    let second = "sum(orders_total{version=\"v2\"})";
+    let first = eventually("v2 takes orders", || number(&server, second).filter(|n| *n > 0.0));
+    eventually("v2 goes on taking them", || number(&server, second).filter(|n| *n > first));
+    let before = number(&server, "sum(orders_total{version=\"v1\"})").expect("v1 is there too");
+    eventually("and so does v1", || {
+        number(&server, "sum(orders_total{version=\"v1\"})").filter(|n| *n > before)
+    });
+
+    let (code, out, error) = home.run(&["act", "demo.orders-v2", "percent=10"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("40 % → 10 %"), "{out}");
+    let entry = |part: &str| {
+        let all = server.timeline();
+        let entry = all.iter().find(|e| {
+            e["summary"].as_str().unwrap_or_default().contains(part)
+                && e["undo"]["action"] == "demo.orders-v2"
+        });
+        let id = &entry.unwrap_or_else(|| panic!("{part} is on the timeline: {all:#?}"))["id"];
+        format!("entry:{}/{}", id["writer"].as_str().expect("a writer"), id["seq"])
+    };
+    // The share was changed since: undoing the first change would take the second away too.
+    let (code, _, error) = home.run(&["act", "timeline.undo", &entry("v2 0 % → 40 %")]);
+    assert_eq!(code, 4, "{error}");
+    let (code, out, error) = home.run(&["act", "timeline.undo", &entry("40 % → 10 %")]);
+    assert_eq!(code, 0, "{out}{error}");
+    let (code, out, error) = home.run(&["act", "timeline.undo", &entry("v2 0 % → 40 %")]);
+    assert_eq!(code, 0, "{out}{error}");
+    eventually("v2 has ended", || (leased(&home).len() == SERVICES.len()).then_some(()));
+
+    // Deployed again and killed with it: the keeper ends what was started last, too.
+    let (code, _, error) = home.run(&["act", "demo.orders-v2", "percent=100"]);
+    assert_eq!(code, 0, "{error}");
+    server.kill();
+    home.deserted();
+}

@@ -203,13 +203,7 @@ fn source_files_stay_small_and_nothing_is_ignored() {
         let name = file.strip_prefix(root()).expect("a file of ours").display().to_string();
         let lines = text.lines().count();
         assert!(lines <= 900, "{name} has {lines} lines: split it by responsibility");
-        // A measurement that is printed on demand is no test; nothing else may be left out.
-        let (left_out, measurement) = (concat!("#[", "ignore"), concat!("#[", "ignore = \"a measurement\"]"));
-        assert_eq!(
-            text.matches(left_out).count(),
-            text.matches(measurement).count(),
-            "{name} leaves a test out"
-        );
+        assert!(!text.contains(concat!("#[", "ignore")), "{name} leaves a test out");
         sizes.push(lines);
     }
     sizes.sort_unstable();

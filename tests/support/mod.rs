@@ -316,6 +316,8 @@ pub struct Terminal {
     writer: Box<dyn Write + Send>,
     pub child: Box<dyn portable_pty::Child + Send + Sync>,
     master: Option<Box<dyn MasterPty + Send>>,
+    /// The terminal's modes before the program started.
+    modes: String,
     reading: Option<std::thread::JoinHandle<()>>,
     closing: Arc<AtomicBool>,
     blind: Arc<AtomicBool>,
@@ -329,10 +331,23 @@ impl Terminal {
 
     /// Starts the program at a size with more environment.
     pub fn start_with(home: &Home, args: &[&str], columns: u16, rows: u16, more: &[(&str, &str)]) -> Self {
+        Self::run(home, PROGRAM, args, columns, rows, more)
+    }
+
+    /// Starts another program (a shell) as if it were ours.
+    pub fn run(
+        home: &Home,
+        program: &str,
+        args: &[&str],
+        columns: u16,
+        rows: u16,
+        more: &[(&str, &str)],
+    ) -> Self {
         let pair = native_pty_system()
             .openpty(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 })
             .expect("a pseudo-terminal");
-        let mut command = CommandBuilder::new(PROGRAM);
+        let modes = modes(&*pair.master);
+        let mut command = CommandBuilder::new(program);
         command.args(args);
         command.cwd(home.path("work"));
         command.env("TERM", "xterm-256color");
@@ -372,7 +387,8 @@ impl Terminal {
             }
         });
         let writer = pair.master.take_writer().expect("a writer");
-        Self { screen, raw, writer, child, master: Some(pair.master), reading: Some(reading), closing, blind }
+        let (master, reading) = (Some(pair.master), Some(reading));
+        Self { screen, raw, writer, child, master, modes, reading, closing, blind }
     }
 
     /// Types text as it is (control characters included).
@@ -480,8 +496,13 @@ impl Terminal {
         }
     }
 
-    /// Whether the program, which has ended, has left the terminal as it found it: alternate screen, cursor, bracketed paste,
-    /// mouse. Its last words may still be on their way.
+    /// Whether the program has taken the terminal over.
+    pub fn taken(&self) -> bool {
+        !self.is_plain()
+    }
+
+    /// Whether the program, which has ended, has left the terminal as it found it: modes, alternate screen, cursor, bracketed
+    /// paste, mouse. Its last words may still be on their way.
     pub fn restored(&self) -> bool {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(10) {
@@ -496,11 +517,17 @@ impl Terminal {
     fn is_plain(&self) -> bool {
         let parser = self.screen.lock().expect("a lock");
         let screen = parser.screen();
-        !screen.alternate_screen()
+        self.master.as_ref().is_none_or(|master| modes(&**master) == self.modes)
+            && !screen.alternate_screen()
             && !screen.hide_cursor()
             && !screen.bracketed_paste()
             && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
     }
+}
+
+/// The modes of a terminal (raw, echo, …), to be compared.
+fn modes(master: &dyn MasterPty) -> String {
+    format!("{:?}", master.get_termios())
 }
 
 impl Drop for Terminal {
