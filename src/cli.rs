@@ -33,7 +33,7 @@ Exit codes:
 
 Signals:
   SIGTERM, SIGINT, SIGQUIT  end it in order, within 25 s; a second one ends it at once
-  SIGHUP                    without a screen (serve, demo --headless): reads the configuration again;
+  SIGHUP                    serve, demo --headless: reads the configuration again;
                             with a screen: the terminal has hung up, it ends in order
 ";
 
