@@ -3,7 +3,6 @@
 mod act;
 mod changed;
 mod detail;
-mod layout;
 mod model;
 mod rows;
 mod silence;
@@ -23,11 +22,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use self::changed::Changed;
-use self::layout::Layout;
+
 use self::model::{Choice, Model, Row};
 use self::rows::{AlertRows, COLUMNS};
 use crate::World;
 use crate::form::{Form, Typed};
+use crate::split::Layout;
 use crate::world::{Answer, Arrange, Query};
 
 /// What a form is filled in for.

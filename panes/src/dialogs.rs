@@ -22,6 +22,11 @@ pub(crate) fn title(world: &World, invocation: &Invocation) -> Option<String> {
                 Some(kind) => format!("Set the {}", limit_of(kind, &service.name, transaction(invocation))),
             })
         }
+        action if action.starts_with("alerts.") => {
+            let print = quarterdeck_alerting::actions::alert_of(invocation.subject.as_ref()?)?;
+            let spec = world.actions.specs().iter().find(|spec| spec.id == action)?;
+            Some(format!("{} {}", spec.title, world.alerting.alerts.alert(print)?.name()))
+        }
         _ => None,
     }
 }
@@ -42,6 +47,10 @@ pub(crate) fn choices(
     invocation: &Invocation,
     argument: &str,
 ) -> Option<Vec<(String, String)>> {
+    if invocation.action == quarterdeck_alerting::actions::OVERRIDE && argument == "person" {
+        let persons = world.alerting.oncall.persons.iter();
+        return Some(persons.map(|(id, name)| (id.clone(), name.clone())).collect());
+    }
     if invocation.action != LIMIT {
         return None;
     }

@@ -11,9 +11,11 @@ pub mod itself;
 mod ladder;
 mod lines;
 pub mod metrics;
+pub mod oncall;
 pub mod overview;
 pub mod services;
 mod signals;
+mod split;
 mod standing;
 pub mod streams;
 pub mod targets;
@@ -36,6 +38,7 @@ pub fn all() -> Vec<Box<dyn Pane<World>>> {
         Box::new(overview::Overview::new()),
         Box::new(services::Services::new()),
         Box::new(alerts::Alerts::new()),
+        Box::new(oncall::Oncall::new()),
         Box::new(metrics::Metrics::new()),
         Box::new(streams::Streams::new()),
         Box::new(targets::Targets::new()),

@@ -6,9 +6,9 @@ use quarterdeck_widgets::{Glyph, Role, empty::Empty, rule, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::layout::Layout;
 use super::model::Model;
 use super::{Alerts, detail, words};
+use crate::split::Layout;
 use crate::{World, lines, standing};
 
 impl Alerts {

@@ -8,20 +8,20 @@ const BESIDE: u16 = 120;
 const BELOW: u16 = 19;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
-    pub(super) trouble: Rect,
-    pub(super) title: Rect,
-    pub(super) list: Rect,
+pub(crate) struct Layout {
+    pub(crate) trouble: Rect,
+    pub(crate) title: Rect,
+    pub(crate) list: Rect,
     /// The selected alert; empty where there is no room.
-    pub(super) detail: Rect,
+    pub(crate) detail: Rect,
     /// The column between list and detail.
-    pub(super) divider: Option<u16>,
+    pub(crate) divider: Option<u16>,
     /// All but the trouble: an alert that is open, and what floats.
-    pub(super) whole: Rect,
+    pub(crate) whole: Rect,
 }
 
 impl Layout {
-    pub(super) fn new(area: Rect, troubles: usize) -> Self {
+    pub(crate) fn new(area: Rect, troubles: usize) -> Self {
         let trouble = (troubles as u16).min(area.height.saturating_sub(4));
         let row = |from: u16, height: u16| {
             let from = from.min(area.height);

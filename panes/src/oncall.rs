@@ -1,0 +1,299 @@
+//! On-call: who is on call and next, open escalations, silences and maintenance, what was sent.
+
+mod escalations;
+mod notifications;
+mod rows;
+mod schedules;
+mod silences;
+mod spec;
+mod view;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quarterdeck_alerting::{View, actions};
+use quarterdeck_kernel::{Severity, Subject, SubjectKind};
+use quarterdeck_ui::listing::{Did, Listing};
+use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use self::rows::{Kind, ViewRows};
+use crate::World;
+use crate::world::{Answer, Arrange, Query};
+
+/// Alerts that one key acts on at most.
+const MOST: usize = 200;
+
+/// One of the lists, and the version that it is arranged for.
+#[derive(Debug)]
+struct List {
+    listing: Listing,
+    shown: Option<Arc<View>>,
+}
+
+/// The pane.
+#[derive(Debug)]
+pub struct Oncall {
+    kind: Kind,
+    lists: [List; 4],
+    /// What is being arranged in the background.
+    arranging: Option<(Kind, Arc<View>)>,
+    /// How far the selected one, shown in full, is scrolled; none while the list is shown.
+    open: Option<usize>,
+    /// What a deep link asked for before it was there.
+    wanted: Option<String>,
+}
+
+impl Default for Oncall {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Oncall {
+    /// The pane as it starts.
+    #[must_use]
+    pub fn new() -> Self {
+        let list = |kind: Kind| List { listing: Listing::new(kind.columns(), None), shown: None };
+        Self { kind: Kind::default(), lists: Kind::ALL.map(list), arranging: None, open: None, wanted: None }
+    }
+
+    fn list(&self) -> &List {
+        &self.lists[self.kind as usize]
+    }
+
+    fn listing(&mut self) -> &mut Listing {
+        &mut self.lists[self.kind as usize].listing
+    }
+
+    /// The rows of the list in front, as it is arranged.
+    fn rows(&self, cx: &Context<'_, World>) -> ViewRows {
+        let view = self.list().shown.clone().unwrap_or_default();
+        ViewRows { kind: self.kind, view, now: cx.world.now, look: cx.look.clone() }
+    }
+
+    /// Takes up the newest version; the same one is not looked at twice.
+    fn refresh(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        let view = Arc::clone(&cx.world.alerting);
+        if self.arranging.is_some() || self.list().shown.as_ref().is_some_and(|s| s.version == view.version) {
+            self.find();
+            return Vec::new();
+        }
+        let rows = ViewRows { kind: self.kind, view, now: cx.world.now, look: cx.look.clone() };
+        self.listing().refresh(&rows);
+        self.arrange(rows)
+    }
+
+    /// Lets the rows be arranged in the background when they are many; shows them when they are not.
+    fn arrange(&mut self, rows: ViewRows) -> Vec<Effect<World>> {
+        match self.listing().wanted() {
+            Some(spec) => {
+                self.arranging = Some((rows.kind, Arc::clone(&rows.view)));
+                let query = Query::Arrange(Arrange { rows: Arc::new(rows), spec });
+                vec![Effect::Query { slot: "arrange", query }]
+            }
+            None => {
+                self.lists[rows.kind as usize].shown = Some(rows.view);
+                self.find();
+                Vec::new()
+            }
+        }
+    }
+
+    /// Selects what a deep link asked for, as soon as it is there.
+    fn find(&mut self) {
+        if let Some(wanted) = self.wanted.take()
+            && !self.listing().table.select(&wanted)
+        {
+            self.wanted = Some(wanted);
+        }
+    }
+
+    fn turn_to(&mut self, kind: Kind, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        (self.kind, self.open, self.arranging) = (kind, None, None);
+        let mut effects = vec![Effect::Cancel("arrange")];
+        effects.extend(self.refresh(cx));
+        effects
+    }
+
+    fn selected(&self) -> Option<usize> {
+        self.list().listing.table.selected_row()
+    }
+
+    /// The alerts of the selected escalation.
+    fn escalated(&self) -> Vec<Subject> {
+        let (Kind::Escalations, Some(view), Some(row)) =
+            (self.kind, self.list().shown.as_ref(), self.selected())
+        else {
+            return Vec::new();
+        };
+        escalations::escalation(view, row).map(|e| escalations::alerts(view, e)).unwrap_or_default()
+    }
+
+    /// Goes to the alert of an escalation; shows anything else in full.
+    fn enter(&mut self) -> Vec<Effect<World>> {
+        if let Some(alert) = self.escalated().into_iter().next() {
+            return vec![Effect::Go(alert)];
+        }
+        self.open = self.selected().map(|_| 0);
+        Vec::new()
+    }
+
+    /// Takes all alerts of the selected escalation.
+    fn acknowledge(&self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        let can = |alert: &Subject| cx.world.actions.available(actions::ACKNOWLEDGE, Some(alert)).is_ok();
+        let alerts: Vec<Subject> = self.escalated().into_iter().filter(can).take(MOST).collect();
+        if alerts.is_empty() {
+            let told = "select an escalation with open alerts first".to_owned();
+            return vec![Effect::Toast(Severity::Info, told)];
+        }
+        let dispatch = |alert| Effect::Dispatch {
+            action: actions::ACKNOWLEDGE.to_owned(),
+            subject: Some(alert),
+            args: BTreeMap::new(),
+        };
+        alerts.into_iter().map(dispatch).collect()
+    }
+
+    fn command(&mut self, verb: &str, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        let place = self.kind as usize;
+        match verb {
+            "view" => return self.turn_to(Kind::ALL[(place + 1) % Kind::ALL.len()], cx),
+            "previous" => return self.turn_to(Kind::ALL[(place + 3) % Kind::ALL.len()], cx),
+            "ack" => return self.acknowledge(cx),
+            "open" if self.open.is_none() => return self.enter(),
+            _ => {}
+        }
+        if let Some(from) = &mut self.open {
+            let page = usize::from(cx.area.height.saturating_sub(2)).max(1);
+            match verb {
+                "down" => *from += 1,
+                "up" => *from = from.saturating_sub(1),
+                "page-down" => *from += page,
+                "page-up" => *from = from.saturating_sub(page),
+                "first" => *from = 0,
+                "last" => *from = usize::MAX / 2,
+                "back" | "open" => self.open = None,
+                _ => {}
+            }
+            self.settle(cx);
+            return Vec::new();
+        }
+        let (rows, area) = (self.rows(cx), self.layout(cx, cx.area).list);
+        let did = self.listing().command(verb, area, &rows);
+        self.done(did, rows)
+    }
+
+    /// Keeps the scroll within what there is.
+    fn settle(&mut self, cx: &Context<'_, World>) {
+        let lines = self.told(cx, cx.area.width).lines.len();
+        let most = lines.saturating_sub(usize::from(cx.area.height.saturating_sub(2)));
+        self.open = self.open.map(|from| from.min(most));
+    }
+
+    fn done(&mut self, did: Did, rows: ViewRows) -> Vec<Effect<World>> {
+        match did {
+            Did::Back => vec![Effect::Back],
+            Did::Copy(text) => vec![Effect::Copy(text)],
+            Did::Open => self.enter(),
+            Did::Nothing | Did::Changed => self.arrange(rows),
+        }
+    }
+}
+
+impl Pane<World> for Oncall {
+    fn spec(&self) -> &'static PaneSpec {
+        &spec::SPEC
+    }
+
+    fn update(&mut self, event: Event<'_, World>, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        match event {
+            Event::Shown | Event::World | Event::Scope => self.refresh(cx),
+            Event::Open(subject) => {
+                let kind = match subject.kind {
+                    SubjectKind::Silence => Kind::Silences,
+                    SubjectKind::Notification => Kind::Notifications,
+                    SubjectKind::Schedule => Kind::Schedules,
+                    _ => self.kind,
+                };
+                self.lists[kind as usize].listing.table.set_filter("");
+                self.lists[kind as usize].shown = None;
+                self.wanted = Some(subject.id.clone());
+                self.turn_to(kind, cx)
+            }
+            Event::Command(command) => self.command(command.rsplit('.').next().unwrap_or_default(), cx),
+            Event::Key(key) => {
+                let rows = self.rows(cx);
+                self.listing().key(key, &rows);
+                self.arrange(rows)
+            }
+            Event::Paste(text) => {
+                let rows = self.rows(cx);
+                self.listing().paste(text, &rows);
+                self.arrange(rows)
+            }
+            Event::Hit { click, at, .. } if self.open.is_none() => {
+                let (rows, area) = (self.rows(cx), self.layout(cx, cx.area).list);
+                let did = self.listing().click(click, at, area, &rows);
+                self.done(did, rows)
+            }
+            Event::Hit { .. } => Vec::new(),
+            Event::Answer { answer, .. } => {
+                let Some((kind, view)) = self.arranging.take() else { return Vec::new() };
+                let rows = ViewRows { kind, view, now: cx.world.now, look: cx.look.clone() };
+                let list = &mut self.lists[kind as usize];
+                if let Ok(Answer::Arrange(arrangement)) = answer
+                    && arrangement.spec == list.listing.table.spec()
+                {
+                    list.listing.table.adopt(arrangement, &rows);
+                    list.shown = Some(rows.view);
+                }
+                self.refresh(cx)
+            }
+        }
+    }
+
+    fn view(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {
+        self.draw(cx, buffer, area)
+    }
+
+    fn selection(&self, _: &Context<'_, World>) -> Option<Subject> {
+        let (view, row) = (self.list().shown.as_ref()?, self.selected()?);
+        match self.kind {
+            Kind::Schedules => {
+                let schedule = view.oncall.schedules.get(row)?;
+                Some(Subject::new(SubjectKind::Schedule, &*schedule.name))
+            }
+            Kind::Escalations => self.escalated().into_iter().next(),
+            Kind::Silences => {
+                let silence = view.alerts.silences.get(row)?;
+                Some(Subject::new(SubjectKind::Silence, silence.id.to_string()))
+            }
+            Kind::Notifications => {
+                let record = notifications::record(view, row)?;
+                Some(Subject::new(SubjectKind::Notification, record.id.to_string()))
+            }
+        }
+    }
+
+    fn hints(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
+        if self.open.is_some() {
+            return vec!["oncall.back", "oncall.view"];
+        }
+        let mut hints = Vec::new();
+        if self.selected().is_some() {
+            hints.push("oncall.open");
+        }
+        let can = |alert: &Subject| cx.world.actions.available(actions::ACKNOWLEDGE, Some(alert)).is_ok();
+        if self.escalated().iter().take(8).any(can) {
+            hints.push("oncall.ack");
+        }
+        hints.extend(["oncall.view", "oncall.filter", "oncall.sort"]);
+        hints
+    }
+
+    fn typing(&self) -> bool {
+        self.list().listing.typing()
+    }
+}

@@ -1,0 +1,102 @@
+//! The rows of whichever list is shown.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use quarterdeck_alerting::View;
+use quarterdeck_kernel::Timestamp;
+use quarterdeck_widgets::Look;
+use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
+
+use super::{escalations, notifications, schedules, silences};
+
+/// Which list is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    #[default]
+    Schedules,
+    Escalations,
+    Silences,
+    Notifications,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 4] =
+        [Self::Schedules, Self::Escalations, Self::Silences, Self::Notifications];
+
+    pub(super) const fn title(self) -> &'static str {
+        match self {
+            Self::Schedules => "on call",
+            Self::Escalations => "escalations",
+            Self::Silences => "silences and maintenance",
+            Self::Notifications => "notifications",
+        }
+    }
+
+    pub(super) fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Schedules => &schedules::COLUMNS,
+            Self::Escalations => &escalations::COLUMNS,
+            Self::Silences => &silences::COLUMNS,
+            Self::Notifications => &notifications::COLUMNS,
+        }
+    }
+}
+
+/// One of the lists as of one version, at a time. Cheap to make: it looks at nothing before it is asked.
+#[derive(Clone, Debug)]
+pub(super) struct ViewRows {
+    pub(super) kind: Kind,
+    pub(super) view: Arc<View>,
+    pub(super) now: Timestamp,
+    pub(super) look: Look,
+}
+
+impl Rows for ViewRows {
+    fn len(&self) -> usize {
+        match self.kind {
+            Kind::Schedules => self.view.oncall.schedules.len(),
+            Kind::Escalations => escalations::len(&self.view),
+            Kind::Silences => self.view.alerts.silences.len(),
+            Kind::Notifications => self.view.alerts.log.len(),
+        }
+    }
+
+    fn key(&self, row: usize) -> Cow<'_, str> {
+        match self.kind {
+            Kind::Schedules => (&*self.view.oncall.schedules[row].name).into(),
+            Kind::Escalations => escalations::key(&self.view, row).into(),
+            Kind::Silences => self.view.alerts.silences[row].id.to_string().into(),
+            Kind::Notifications => {
+                notifications::record(&self.view, row).map(|r| r.id.to_string()).unwrap_or_default().into()
+            }
+        }
+    }
+
+    fn text(&self, row: usize, column: usize) -> Cow<'_, str> {
+        match self.kind {
+            Kind::Schedules => schedules::text(self, row, column),
+            Kind::Escalations => escalations::text(self, row, column),
+            Kind::Silences => silences::text(self, row, column),
+            Kind::Notifications => notifications::text(self, row, column),
+        }
+    }
+
+    fn order(&self, row: usize, column: usize) -> Order<'_> {
+        match self.kind {
+            Kind::Schedules => schedules::order(self, row, column),
+            Kind::Escalations => escalations::order(self, row, column),
+            Kind::Silences => silences::order(self, row, column),
+            Kind::Notifications => notifications::order(self, row, column),
+        }
+    }
+
+    fn draw(&self, row: usize, column: usize, cell: &mut CellPainter<'_>) {
+        match self.kind {
+            Kind::Schedules => schedules::draw(self, row, column, cell),
+            Kind::Escalations => escalations::draw(self, row, column, cell),
+            Kind::Silences => silences::draw(self, row, column, cell),
+            Kind::Notifications => notifications::draw(self, row, column, cell),
+        }
+    }
+}
