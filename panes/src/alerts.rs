@@ -253,12 +253,12 @@ impl Alerts {
                 Vec::new()
             }
             "group" => {
-                self.wanted = self.current().map(|alert| rows::key_of(&alert));
+                // The worst of a group is selected when it goes; a group is found by the eye.
+                if self.choice.grouped {
+                    self.wanted = self.current().map(|alert| rows::key_of(&alert));
+                }
                 self.choice.grouped = !self.choice.grouped;
-                let effects = self.refresh(cx);
-                // A closed group hides what was selected: its line is found by the eye.
-                self.wanted = None;
-                effects
+                self.refresh(cx)
             }
             "resolved" => {
                 self.choice.resolved = !self.choice.resolved;
@@ -339,6 +339,10 @@ impl Pane<World> for Alerts {
                 self.list.table.set_filter("");
                 (self.changed, self.asking) = (None, None);
                 self.choice.grouped = false;
+                let print = actions::alert_of(subject);
+                let over = |alert: &Arc<Alert>| !alert.state.is_open();
+                self.choice.resolved |=
+                    print.and_then(|p| cx.world.alerting.alerts.alert(p)).is_some_and(over);
                 self.wanted = Some(subject.id.clone());
                 self.open = Some(Opened { key: subject.id.clone(), from: 0 });
                 self.refresh(cx)

@@ -102,7 +102,8 @@ fn groups(details: &mut Details, cx: &Context<'_, World>, alert: &Alert) {
     for group in view.groups_of(alert.fingerprint) {
         any = true;
         let mut told = match group.alerts.len() {
-            1 => "alone".to_owned(),
+            0 | 1 => "alone".to_owned(),
+            2 => "with 1 other".to_owned(),
             n => format!("with {} others", n - 1),
         };
         match &group.muted {
@@ -114,7 +115,9 @@ fn groups(details: &mut Details, cx: &Context<'_, World>, alert: &Alert) {
             Some(at) => told.push_str(&format!(", looked at {}", look.near(at, now))),
             None => told.push_str(", not looked at yet"),
         }
-        told.push_str(&format!(", next in {}", left(group.next_flush, now)));
+        if group.next_flush > now {
+            told.push_str(&format!(", next in {}", left(group.next_flush, now)));
+        }
         let failing = group.integrations.iter().map(|i| i.failures).max().unwrap_or(0);
         if failing > 0 {
             told.push_str(&format!(", failed {failing} times in a row"));

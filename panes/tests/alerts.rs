@@ -1,0 +1,266 @@
+//! Alerts and on-call, over an engine that has been given real alerts.
+
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quarterdeck_alerting::engine::{Effects, SeededIds};
+use quarterdeck_alerting::model::PostedAlert;
+use quarterdeck_alerting::{Engine, Options, Plan, Role as Part, Unsaved, View, actions};
+use quarterdeck_alertmanager::{Config, Fingerprint};
+use quarterdeck_kernel::{Labels, Severity};
+use quarterdeck_oncall::EscalationView;
+use quarterdeck_oncall::escalation::State;
+use quarterdeck_oncall::model::NextView;
+use quarterdeck_panes::World;
+use quarterdeck_panes::alerts::Alerts;
+use quarterdeck_panes::oncall::Oncall;
+use quarterdeck_ui::{Effect, Event};
+use quarterdeck_widgets::table::arrange;
+use support::{NOW, Stage, at, world};
+
+const ROUTES: &str = "route:\n  receiver: chat\n  group_by: [service]\n  group_wait: 1s\n  group_interval: 1m\n  \
+                      repeat_interval: 4h\nreceivers:\n- name: chat\n  webhook_configs:\n  - url: http://127.0.0.1:1\n";
+
+fn posted(labels: &[(&str, &str)], seconds: i64) -> PostedAlert {
+    let pair = |(name, value): &(&str, &str)| (Arc::from(*name), Arc::from(*value));
+    PostedAlert {
+        labels: labels.iter().map(pair).collect(),
+        annotations: vec![(Arc::from("summary"), Arc::from("p99 84 ms, limit 50 ms"))],
+        starts_at: Some(at(seconds)),
+        ends_at: Some(at(3600)),
+        generator_url: None,
+    }
+}
+
+fn high() -> [(&'static str, &'static str); 3] {
+    [("alertname", "OrderLatencyHigh"), ("service", "orders"), ("severity", "critical")]
+}
+
+fn print(labels: &[(&str, &str)]) -> Fingerprint {
+    Fingerprint::of(&Labels::from_pairs(labels.iter().copied()))
+}
+
+fn engine(alerts: Vec<PostedAlert>) -> Engine {
+    let config = Config::parse(ROUTES, "test.yml", Path::new("")).expect("a lawful configuration");
+    let plan = Arc::new(Plan::from_config(&config, |_| true));
+    let mut engine = Engine::new(plan, Options::default(), Box::new(SeededIds::new(1)), at(-60));
+    let mut effects = Effects::default();
+    engine.post(alerts, at(-60), &mut effects);
+    engine.tick(at(-58), &mut effects);
+    engine
+}
+
+/// A world of these alerts; those of orders are escalated, ops-2 is next in 3:12.
+fn world_of(engine: &mut Engine) -> World {
+    let mut world = world();
+    let alerts = engine.snapshot(NOW);
+    let group = alerts.groups_of(print(&high())).next().map(|g| g.identity.to_string());
+    let escalation = EscalationView {
+        key: group.unwrap_or_default(),
+        title: "OrderLatencyHigh of orders".to_owned(),
+        severity: Severity::Critical,
+        service: Some("orders".to_owned()),
+        policy: "trading".to_owned(),
+        opened: at(-58),
+        state: State::Paging,
+        owner: None,
+        steps: Vec::new(),
+        round: 1,
+        rounds: 1,
+        pages: Vec::new(),
+        dropped_pages: 0,
+        next: Some(NextView { at: at(192), what: "paging ops-2".to_owned() }),
+    };
+    let oncall =
+        quarterdeck_oncall::Snapshot { escalations: vec![Arc::new(escalation)], ..Default::default() };
+    world.alerting = Arc::new(View { version: 7, at: NOW, alerts, oncall, ..View::default() });
+    world
+}
+
+fn three() -> Vec<PostedAlert> {
+    vec![
+        posted(&[("alertname", "OrderRejectRate"), ("service", "orders"), ("severity", "warning")], -60),
+        posted(&[("alertname", "LedgerDisk"), ("service", "ledger"), ("severity", "warning")], -7200),
+        posted(&high(), -90),
+    ]
+}
+
+fn dispatched(effects: &[Effect<World>]) -> Vec<(String, String)> {
+    let of = |effect: &Effect<World>| match effect {
+        Effect::Dispatch { action, subject, .. } => {
+            Some((action.clone(), subject.as_ref().map(ToString::to_string).unwrap_or_default()))
+        }
+        _ => None,
+    };
+    effects.iter().filter_map(of).collect()
+}
+
+#[test]
+fn worst_and_newest_first_with_who_is_paged_next() {
+    let stage = Stage::new(Alerts::new(), world_of(&mut engine(three())), (80, 22));
+    let screen = stage.screen();
+    let line = |name: &str| {
+        screen.lines().position(|l| l.contains(name)).unwrap_or_else(|| panic!("{name}:\n{screen}"))
+    };
+    assert!(line("OrderLatencyHigh") < line("OrderRejectRate"), "{screen}");
+    assert!(line("OrderRejectRate") < line("LedgerDisk"), "{screen}");
+    let worst = screen.lines().nth(line("OrderLatencyHigh")).unwrap_or_default();
+    for told in ["✖ critical", "orders", "1 m 30 s", "firing", "→ ops-2 3:12"] {
+        assert!(worst.contains(told), "{told}:\n{screen}");
+    }
+    assert!(screen.contains("3 firing"), "{screen}");
+}
+
+#[test]
+fn marked_alerts_are_acknowledged_one_by_one() {
+    let mut stage = Stage::new(Alerts::new(), world_of(&mut engine(three())), (120, 30));
+    assert_eq!(
+        dispatched(&stage.keys("a")),
+        [(actions::ACKNOWLEDGE.to_owned(), format!("alert:{}", print(&high())))]
+    );
+    stage.keys("m m");
+    assert!(stage.screen().contains("2 marked"), "{}", stage.screen());
+    let done = dispatched(&stage.keys("a"));
+    assert_eq!(done.len(), 2, "{done:?}");
+    assert!(done.iter().all(|(action, _)| action == actions::ACKNOWLEDGE), "{done:?}");
+    assert!(!stage.screen().contains("marked"), "{}", stage.screen());
+}
+
+#[test]
+fn the_cursor_follows_its_alert() {
+    let mut engine = engine(three());
+    let mut stage = Stage::new(Alerts::new(), world_of(&mut engine), (120, 30));
+    stage.keys("down");
+    let before = stage.selection();
+    engine.post(
+        vec![posted(&[("alertname", "KillSwitch"), ("service", "risk"), ("severity", "critical")], -1)],
+        NOW,
+        &mut Effects::default(),
+    );
+    let mut later = world_of(&mut engine);
+    Arc::make_mut(&mut later.alerting).version = 8;
+    stage.world = later;
+    stage.event(Event::World);
+    assert_eq!(stage.selection(), before);
+    assert!(stage.screen().contains("KillSwitch"), "{}", stage.screen());
+}
+
+#[test]
+fn a_silence_is_proposed_with_what_it_would_hide() {
+    let mut stage = Stage::new(Alerts::new(), world_of(&mut engine(three())), (100, 30));
+    stage.keys("z");
+    let screen = stage.screen();
+    assert!(screen.contains("hides 1 open alert: OrderLatencyHigh"), "{screen}");
+    let effects = stage.keys("enter");
+    let [Effect::Dispatch { action, args, .. }] = effects.as_slice() else {
+        panic!("{} effects", effects.len())
+    };
+    assert_eq!(action, actions::SILENCE_ALERT);
+    assert_eq!(args.get("duration").map(String::as_str), Some("2h"));
+    let matchers = args.get("matchers").map(String::as_str).unwrap_or_default();
+    assert!(matchers.contains("alertname=\"OrderLatencyHigh\""), "{matchers}");
+}
+
+#[test]
+fn what_changed_names_the_deployment_and_opens_it() {
+    let mut stage = Stage::new(Alerts::new(), world_of(&mut engine(three())), (100, 30));
+    stage.keys("w");
+    let screen = stage.screen();
+    assert!(screen.contains("what changed before") && screen.contains("orders v2 canary"), "{screen}");
+    assert_eq!(stage.selection().as_deref(), Some("entry:deck/7"), "{screen}");
+    assert_eq!(
+        dispatched(&stage.keys("R")).first().map(|(action, _)| action.clone()).as_deref(),
+        Some("timeline.undo")
+    );
+    stage.keys("esc");
+    assert!(!stage.screen().contains("what changed before"), "{}", stage.screen());
+}
+
+#[test]
+fn details_open_and_groups_unfold() {
+    let mut stage = Stage::new(Alerts::new(), world_of(&mut engine(three())), (100, 40));
+    stage.keys("enter");
+    let screen = stage.screen();
+    for told in
+        ["p99 84 ms, limit 50 ms", "escalation trading", "history", "labels", "severity", "notifications"]
+    {
+        assert!(screen.contains(told), "{told}:\n{screen}");
+    }
+    stage.keys("esc v");
+    let screen = stage.screen();
+    assert!(screen.contains("2 × service=orders"), "{screen}");
+    assert!(!screen.contains("  OrderRejectRate  "), "{screen}");
+    stage.keys("enter");
+    assert!(stage.screen().contains("OrderRejectRate"), "{}", stage.screen());
+}
+
+#[test]
+fn ten_thousand_alerts_are_arranged_in_the_background() {
+    let many = (0..10_000).map(|n: u32| {
+        let instance = format!("host-{n}");
+        posted(&[("alertname", "Down"), ("instance", &instance), ("severity", "warning")], -i64::from(n))
+    });
+    let mut stage = Stage::new(Alerts::new(), world_of(&mut engine(many.collect())), (120, 40));
+    let Some(Effect::Query { query: quarterdeck_panes::world::Query::Arrange(asked), .. }) =
+        stage.effects.pop()
+    else {
+        panic!("nothing is arranged")
+    };
+    let arranged = arrange(&*asked.rows, &asked.spec);
+    stage.answer("arrange", Ok(quarterdeck_panes::world::Answer::Arrange(arranged)));
+    assert!(stage.screen().contains("10000 firing"), "{}", stage.screen());
+    let began = std::time::Instant::now();
+    for _ in 0..20 {
+        stage.draw();
+    }
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[test]
+fn trouble_with_alerting_itself_is_told() {
+    let mut world = world_of(&mut engine(three()));
+    let view = Arc::make_mut(&mut world.alerting);
+    view.unsaved = Some(Unsaved { since: at(-30), why: "the disk is full".into(), rows: 3 });
+    view.role = Part::Standby { holder: "deck-b".into(), address: "10.0.0.2:9093".into() };
+    for stage in [
+        Stage::new(Alerts::new(), world.clone(), (100, 24)),
+        Stage::new(Oncall::new(), world.clone(), (100, 24)),
+    ] {
+        let screen = stage.screen();
+        assert!(screen.contains("not saved since 14:31:37: the disk is full"), "{screen}");
+        assert!(screen.contains("standby: console deck-b"), "{screen}");
+    }
+}
+
+#[test]
+fn oncall_goes_through_its_lists() {
+    let mut engine = engine(three());
+    let mut stage = Stage::new(Oncall::new(), world_of(&mut engine), (100, 24));
+    assert!(stage.screen().contains("No schedule is configured"), "{}", stage.screen());
+    stage.keys("v");
+    assert!(stage.screen().contains("paging ops-2 in 3:12"), "{}", stage.screen());
+    assert_eq!(dispatched(&stage.keys("a")).len(), 2, "both alerts of the group");
+    stage.keys("v");
+    assert!(stage.screen().contains("Nothing is silenced"), "{}", stage.screen());
+    stage.keys("v");
+    let screen = stage.screen();
+    assert!(screen.contains("chat webhook[0]") || screen.contains("Nothing has been sent"), "{screen}");
+}
+
+#[test]
+fn they_draw_at_every_size() {
+    let world = world_of(&mut engine(three()));
+    for keys in ["down", "enter", "w", "z", "v"] {
+        let mut stage = Stage::new(Alerts::new(), world.clone(), (80, 24));
+        stage.keys(keys);
+        stage.draws_everywhere();
+    }
+    for keys in ["down", "v", "v v", "v v v", "v v v enter"] {
+        let mut stage = Stage::new(Oncall::new(), world.clone(), (80, 24));
+        stage.keys(keys);
+        stage.draws_everywhere();
+    }
+}
