@@ -207,7 +207,9 @@ impl Execute for Shift {
     fn preview(&self, invocation: &Invocation) -> Vec<String> {
         let now = self.0.second.try_lock().map(|second| second.1);
         match (percent(invocation), now) {
-            (Ok(wanted), Ok(now)) => vec![format!("v2 will take {wanted} % of the orders; now it takes {now} %.")],
+            (Ok(wanted), Ok(now)) => {
+                vec![format!("v2 will take {wanted} % of the orders; now it takes {now} %.")]
+            }
             _ => Vec::new(),
         }
     }

@@ -231,7 +231,7 @@ fn service(invocation: &Invocation, view: &View) -> Option<String> {
 
 impl Execute for OnAlerts {
     fn available(&self, subject: Option<&Subject>) -> Result<(), Reason> {
-        actions::available(&*self.handle.get()?.view(), self.spec.id, subject)
+        actions::available(&self.handle.get()?.view(), self.spec.id, subject)
     }
 
     fn preview(&self, invocation: &Invocation) -> Vec<String> {

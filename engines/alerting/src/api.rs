@@ -103,8 +103,8 @@ pub(crate) fn refused(refusal: &Refused) -> Response {
 }
 
 /// Running alerting, or the answer that it does not run.
-pub(crate) fn running(api: &Api) -> Result<Handle, Response> {
-    api.handle().map_err(|why| error(StatusCode::SERVICE_UNAVAILABLE, &why))
+pub(crate) fn running(api: &Api) -> Result<Handle, Box<Response>> {
+    api.handle().map_err(|why| Box::new(error(StatusCode::SERVICE_UNAVAILABLE, &why)))
 }
 
 /// Who a call over HTTP is by.
@@ -169,7 +169,7 @@ fn posted(alert: PostableAlert) -> PostedAlert {
 async fn post_alerts(State(api): State<Api>, body: Bytes) -> Response {
     let handle = match running(&api) {
         Ok(handle) => handle,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let alerts: Vec<PostableAlert> = match serde_json::from_slice(&body) {
         Ok(alerts) => alerts,

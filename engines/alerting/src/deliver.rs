@@ -36,11 +36,14 @@ struct Paging {
     why: Option<String>,
 }
 
+/// A destination and a group: what is told there about it belongs together.
+type Conversation = (Arc<str>, Arc<str>);
+
 /// Deliveries under way.
 #[derive(Default)]
 struct UnderWay {
     /// Notifications by the name of their delivery, which is their own: where they go, and about which group.
-    notifications: HashMap<Uuid, (Arc<str>, Arc<str>)>,
+    notifications: HashMap<Uuid, Conversation>,
     /// Pages by the name of their delivery.
     pages: HashMap<Uuid, Uuid>,
     paging: HashMap<Uuid, Paging>,
@@ -54,7 +57,7 @@ pub struct Dispatch {
     done: mpsc::Sender<Done>,
     under_way: Mutex<UnderWay>,
     /// What receivers gave back, by destination and group: Slack's message, to be changed later.
-    receipts: Mutex<HashMap<(Arc<str>, Arc<str>), Arc<str>>>,
+    receipts: Mutex<HashMap<Conversation, Arc<str>>>,
 }
 
 /// Receipts kept at most; beyond that the next notification is a new message.
@@ -112,7 +115,7 @@ impl Dispatch {
         }
     }
 
-    fn notification(&self, attempt: Attempt) {
+    fn notification(&self, attempt: &Attempt) {
         let record = Arc::clone(&attempt.record);
         let ready = self.ready.load_full();
         let found = ready
@@ -157,7 +160,7 @@ impl Dispatch {
         self.tell(Done::Notification { id, outcome: Outcome::Failed(why.into()), tries: 0 });
     }
 
-    fn page(&self, job: PageJob) {
+    fn page(&self, job: &PageJob) {
         let ready = self.ready.load_full();
         let (page, channel) = (job.page.id.clone(), Arc::clone(&job.channel));
         let to: Vec<Destination> = ready
@@ -173,7 +176,7 @@ impl Dispatch {
             self.tell(Done::Page { page, channel: channel.to_string(), result });
             return;
         }
-        let notification = Arc::new(self.paged(&job, &ready));
+        let notification = Arc::new(self.paged(job, &ready));
         let deadline = Instant::now() + PAGE_DEADLINE;
         let paging = Uuid::new_v4();
         let waiting = Paging { page, channel, left: to.len(), delivered: false, why: None };
@@ -269,7 +272,7 @@ impl Dispatch {
     }
 
     /// Remembers what a receiver gave back for the group's next notification.
-    fn keep_receipt(&self, key: (Arc<str>, Arc<str>), receipt: Option<Arc<str>>) {
+    fn keep_receipt(&self, key: Conversation, receipt: Option<Arc<str>>) {
         let mut receipts = self.receipts.lock();
         let Some(receipt) = receipt else {
             receipts.remove(&key);
@@ -285,8 +288,8 @@ impl Dispatch {
 impl Deliver for Dispatch {
     fn deliver(&self, job: Job) {
         match job {
-            Job::Notification(attempt) => self.notification(*attempt),
-            Job::Page(page) => self.page(*page),
+            Job::Notification(attempt) => self.notification(&attempt),
+            Job::Page(page) => self.page(&page),
             // What is on its way cannot be called back, and what waits is told in seconds: receivers see it resolved.
             Job::Withdraw(_) => {}
         }

@@ -491,7 +491,7 @@ impl Desk {
                     }
                 }
                 Effect::Record(record) => keys.extend(record.key().map(str::to_owned)),
-                Effect::Page(page) => self.page(page, step),
+                Effect::Page(page) => self.page(&page, step),
                 Effect::Withdraw(pages) => step.jobs.push(Job::Withdraw(pages)),
                 Effect::Told(fact) => step.entries.push(self.entry(fact)),
             }
@@ -520,7 +520,7 @@ impl Desk {
         }
     }
 
-    fn page(&self, page: Page, step: &mut Step) {
+    fn page(&self, page: &Page, step: &mut Step) {
         let group = self.engine.group(&page.id.key).cloned();
         let alerts: Vec<Notified> = group
             .iter()

@@ -102,7 +102,7 @@ pub(super) async fn alerts(State(api): State<Api>, RawQuery(query): RawQuery) ->
     };
     let handle = match running(&api) {
         Ok(handle) => handle,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let (view, now) = (handle.view(), api.now());
     let mut found: Vec<Arc<Alert>> = view
@@ -138,7 +138,7 @@ pub(super) async fn groups(State(api): State<Api>, RawQuery(query): RawQuery) ->
     };
     let handle = match running(&api) {
         Ok(handle) => handle,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     list(shown(&handle.view().alerts, &asked, api.now()), |shown, out| {
         out.extend_from_slice(b"{\"alerts\":[");

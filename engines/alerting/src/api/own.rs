@@ -56,7 +56,7 @@ pub(super) async fn create(State(api): State<Api>, body: axum::body::Bytes) -> R
     };
     let handle = match running(&api) {
         Ok(handle) => handle,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let mut labels = create.metadata;
     labels.insert("alertname".to_owned(), create.title);
@@ -95,7 +95,7 @@ pub(super) async fn explain(State(api): State<Api>, Path(text): Path<String>) ->
     };
     let handle = match running(&api) {
         Ok(handle) => handle,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     match handle.explain(alert).await {
         Ok(Some(found)) => Json(explanation(&found)).into_response(),
@@ -199,7 +199,7 @@ pub(super) struct Page {
 pub(super) async fn notifications(State(api): State<Api>, Query(page): Query<Page>) -> Response {
     let handle = match running(&api) {
         Ok(handle) => handle,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let view = handle.view();
     let limit = page.limit.unwrap_or(200).min(5000);
@@ -209,7 +209,7 @@ pub(super) async fn notifications(State(api): State<Api>, Query(page): Query<Pag
 pub(super) async fn oncall(State(api): State<Api>) -> Response {
     let handle = match running(&api) {
         Ok(handle) => handle,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let view = handle.view();
     let now = api.now();

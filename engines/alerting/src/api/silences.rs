@@ -47,7 +47,7 @@ pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> R
     };
     let handle = match running(&api) {
         Ok(handle) => handle,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let now = api.now();
     let view = handle.view();
@@ -76,17 +76,18 @@ pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> R
     body(&found.iter().map(|silence| gettable(silence, now)).collect::<Vec<_>>())
 }
 
-fn id(text: &str) -> Result<Uuid, Response> {
+fn id(text: &str) -> Result<Uuid, Box<Response>> {
     Uuid::parse_str(text).map_err(|_| {
         // The path's format is part of the API's description.
-        error(StatusCode::UNPROCESSABLE_ENTITY, &format!("silenceID in path must be of type uuid: {text:?}"))
+        let why = format!("silenceID in path must be of type uuid: {text:?}");
+        Box::new(error(StatusCode::UNPROCESSABLE_ENTITY, &why))
     })
 }
 
 pub(super) async fn one(State(api): State<Api>, Path(text): Path<String>) -> Response {
     let (handle, id) = match running(&api).and_then(|handle| Ok((handle, id(&text)?))) {
         Ok(both) => both,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     match handle.view().alerts.silences.iter().find(|silence| silence.id == id) {
         Some(silence) => body(&gettable(silence, api.now())),
@@ -97,7 +98,7 @@ pub(super) async fn one(State(api): State<Api>, Path(text): Path<String>) -> Res
 pub(super) async fn expire(State(api): State<Api>, Path(text): Path<String>) -> Response {
     let (handle, id) = match running(&api).and_then(|handle| Ok((handle, id(&text)?))) {
         Ok(both) => both,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     match handle.ask(Request::ExpireSilence(id), caller("silences API"), false).await {
         Ok(_) => StatusCode::OK.into_response(),
@@ -115,7 +116,7 @@ pub(super) async fn set(State(api): State<Api>, posted: Bytes) -> Response {
     };
     let handle = match running(&api) {
         Ok(handle) => handle,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let (matchers, starts_at, ends_at) = match posted.check(api.now()) {
         Ok(checked) => checked,

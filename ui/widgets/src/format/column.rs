@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(
             fitted,
             ["2 470    (50) ", "   84         ", "    1.25 (7.5)", "    ·         ", "   <0.01      "]
-                .map(|line| line.to_owned())
+                .map(ToOwned::to_owned)
         );
     }
 
