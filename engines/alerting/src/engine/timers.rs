@@ -110,6 +110,10 @@ impl Engine {
 
     fn maybe_expire_ack(&mut self, slot: u32, at: Timestamp, now: Timestamp) {
         let Some(alert) = self.alerts.get_mut(slot) else { return };
+        if alert.ends_at <= now {
+            // It ended too while nobody looked: there is nothing left to page for.
+            return;
+        }
         let Some(ack) = alert.ack().filter(|ack| ack.until == Some(at)) else { return };
         let detail = Detail { by: std::sync::Arc::clone(&ack.by), note: "".into() };
         let operator = alert.operator_mut();

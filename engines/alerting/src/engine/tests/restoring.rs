@@ -133,3 +133,19 @@ fn another_configuration_after_a_restart() {
     let groups = world.store.keys().filter(|(kind, _)| *kind == RecordKind::Group).count();
     assert_eq!(groups, 1);
 }
+
+#[test]
+fn an_acknowledgement_that_ran_out_on_an_alert_that_ended_pages_nobody() {
+    let mut world = world();
+    world.post(vec![alert("g=1", Some(0.0), Some(8.0))]);
+    world.go(5.0);
+    let (by, note) = (Arc::from("ann"), Arc::from(""));
+    world
+        .with_effects(|engine, now, effects| {
+            engine.acknowledge(&[print("g=1")], &by, &note, Some(at(7.0)), now, effects)
+        })
+        .expect("acknowledged");
+    world.restart(9.0);
+    world.go(20.0);
+    assert_eq!(world.told(), ["5 g=1", "15 g=1!"], "its end waits for the tick");
+}
