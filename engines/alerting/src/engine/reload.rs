@@ -54,9 +54,12 @@ impl Engine {
                 self.enter_group(slot, group);
                 self.hurry(slot, group, now);
             }
-            if !open && held_before && self.privates[slot as usize].groups.is_empty() {
+            if !open && held_before {
+                // Which groups still have to tell its end is written down with it.
                 self.touch_alert(slot);
-                self.rest(slot, now);
+                if self.privates[slot as usize].groups.is_empty() {
+                    self.rest(slot, now);
+                }
             }
         }
         let kept = before - old.len();

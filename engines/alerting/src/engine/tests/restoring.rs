@@ -149,3 +149,29 @@ fn an_acknowledgement_that_ran_out_on_an_alert_that_ended_pages_nobody() {
     world.go(20.0);
     assert_eq!(world.told(), ["5 g=1", "15 g=1!"], "its end waits for the tick");
 }
+
+#[test]
+fn a_group_that_a_reload_took_away_does_not_tell_an_old_end_after_a_restart() {
+    let yaml = |second: &str| {
+        plan(&format!(
+            "route:\n  receiver: r\n  group_by: [g]\n  group_wait: 1s\n  group_interval: 10s\n  routes:\n  - matchers: [g=1]\n    continue: true\n{second}receivers:\n- name: r\n  webhook_configs:\n  - url: http://%s\n"
+        ))
+    };
+    let both = yaml("  - matchers: [n=~\".+\"]\n    group_by: [g]\n");
+    let mut world = World::new(Arc::clone(&both));
+    world.post(vec![alert("g=1,n=1", Some(0.0), Some(900.0)), alert("g=1,n=2", Some(0.0), Some(900.0))]);
+    world.go(2.0);
+    world.deliver = Deliver::Holds;
+    world.end("g=1,n=1");
+    world.reload(yaml(""), Options::default());
+    world.reload(both, Options::default());
+    world.go(5.0);
+    let held = |world: &World| {
+        let record = world.store.get(&(RecordKind::Alert, print("g=1,n=1").to_string()));
+        match record {
+            Some(Record::Alert(record)) => record.untold.len(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(held(&world), 1, "only the group that was there all along still has to tell it");
+}
