@@ -430,7 +430,11 @@ impl Pane<World> for Alerts {
             }
         }
         if self.open.is_none() {
-            hints.extend(["alerts.filter", "alerts.mark", "alerts.group", "alerts.resolved"]);
+            hints.extend(["alerts.filter", "alerts.mark", "alerts.group"]);
+            // Where nothing was resolved lately there is nothing to show.
+            if self.choice.resolved || cx.world.alerting.alerts.alerts.iter().any(|a| !a.state.is_open()) {
+                hints.push("alerts.resolved");
+            }
         }
         hints
     }

@@ -38,6 +38,8 @@ raw! {
     Webhook {
         send_resolved: bool,
         http_config: Http,
+        // amtool before 0.26 takes only an address here.
+        #[serde(serialize_with = "super::scalar::host_only")]
         url: Hidden,
         url_file: String,
         max_alerts: u64,

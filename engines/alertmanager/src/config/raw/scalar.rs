@@ -24,6 +24,22 @@ impl Serialize for Hidden {
     }
 }
 
+/// Writes a secret address with nothing but its scheme and host: what is secret is the path.
+pub(super) fn host_only<S: Serializer>(
+    address: &Option<serde_saphyr::Spanned<Hidden>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let Some(address) = address else { return serializer.serialize_none() };
+    match Url::parse(address.value.0.expose()) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => {
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            let host = url.host_str().unwrap_or_default();
+            serializer.serialize_str(&format!("{}://{host}{port}/{SHOWN}", url.scheme()))
+        }
+        _ => address.value.serialize(serializer),
+    }
+}
+
 /// An address that is no secret, but for a password within.
 #[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
