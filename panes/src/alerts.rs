@@ -85,6 +85,11 @@ impl Default for Alerts {
 }
 
 impl Alerts {
+    /// Whether there is something resolved to show, or to hide again.
+    fn has_resolved(&self, cx: &Context<'_, World>) -> bool {
+        self.choice.resolved || cx.world.alerting.alerts.alerts.iter().any(|alert| !alert.state.is_open())
+    }
+
     /// The pane as it starts.
     #[must_use]
     pub fn new() -> Self {
@@ -408,7 +413,9 @@ impl Pane<World> for Alerts {
         if self.changed.is_some() {
             return vec!["alerts.open", "alerts.revert", "shell.undo", "alerts.back"];
         }
-        let Some(alert) = self.current() else { return vec!["alerts.resolved"] };
+        let Some(alert) = self.current() else {
+            return if self.has_resolved(cx) { vec!["alerts.resolved"] } else { Vec::new() };
+        };
         let mut hints = vec![if self.open.is_some() { "alerts.back" } else { "alerts.open" }];
         if alert.ack().is_some() && self.can(cx, actions::UNACKNOWLEDGE) {
             hints.push("alerts.unack");
@@ -431,8 +438,7 @@ impl Pane<World> for Alerts {
         }
         if self.open.is_none() {
             hints.extend(["alerts.filter", "alerts.mark", "alerts.group"]);
-            // Where nothing was resolved lately there is nothing to show.
-            if self.choice.resolved || cx.world.alerting.alerts.alerts.iter().any(|a| !a.state.is_open()) {
+            if self.has_resolved(cx) {
                 hints.push("alerts.resolved");
             }
         }
