@@ -289,7 +289,10 @@ impl Pane<World> for Oncall {
         if self.escalated().iter().take(8).any(can) {
             hints.push("oncall.ack");
         }
-        hints.extend(["oncall.view", "oncall.filter", "oncall.sort"]);
+        hints.extend(["oncall.view", "oncall.filter"]);
+        if self.selected().is_some() {
+            hints.push("oncall.sort");
+        }
         hints
     }
 
