@@ -72,6 +72,15 @@ impl Alerting {
 /// The deliverer of the present run, to be told of a new configuration.
 pub(crate) type Deliverer = Arc<RwLock<Option<Arc<Dispatch>>>>;
 
+/// What alerts of rules carry beyond their own: external labels, and where people find their expression.
+pub(crate) fn bearings(loaded: &Loaded) -> quarterdeck_alerting::feed::Bearings {
+    let own = &*loaded.alerting.ready.external_url;
+    quarterdeck_alerting::feed::Bearings {
+        external_url: if own.is_empty() { loaded.rules.external_url.clone() } else { own.to_owned() },
+        external_labels: loaded.rules.external_labels.clone(),
+    }
+}
+
 /// What Alertmanager's API is served from.
 pub(crate) struct Served {
     /// Running alerting.
@@ -97,6 +106,10 @@ impl Source for Served {
             started: self.started,
             version: env!("CARGO_PKG_VERSION").into(),
         }
+    }
+
+    fn read_only(&self) -> bool {
+        self.loaded.borrow().config.read_only
     }
 
     fn now(&self) -> Timestamp {

@@ -150,7 +150,7 @@ impl Running<'_> {
             let now = loaded.borrow().clone();
             let (parts, clock, stop) = (Arc::clone(&parts), Arc::clone(&clock), stop.clone());
             let (live, rules, deliverer) = (live.clone(), rules.clone(), Arc::clone(&deliverer));
-            let (timeline, address) = (timeline.clone(), address.clone());
+            let (timeline, address, loaded) = (timeline.clone(), address.clone(), loaded.clone());
             async move {
                 let alerting = &now.alerting;
                 let (dispatch, done) = quarterdeck_alerting::Dispatch::new(
@@ -171,20 +171,14 @@ impl Running<'_> {
                     console,
                 );
                 live.set(handle.clone());
-                let external = match &*alerting.ready.external_url {
-                    "" => now.rules.external_url.clone(),
-                    url => url.to_owned(),
-                };
                 let feed = async {
                     // The rules engine may be started after this one, and again.
                     loop {
                         if let Ok(rules) = rules.get() {
-                            let followed =
-                                (rules.subscribe(), handle.clone(), external.clone(), Arc::clone(&clock));
-                            quarterdeck_alerting::feed::follow(
-                                followed.0, followed.1, followed.2, followed.3,
-                            )
-                            .await;
+                            let bearings = || crate::alerting::bearings(&loaded.borrow());
+                            let (handle, clock) = (handle.clone(), Arc::clone(&clock));
+                            quarterdeck_alerting::feed::follow(rules.subscribe(), handle, bearings, clock)
+                                .await;
                         }
                         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
                     }

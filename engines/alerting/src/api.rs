@@ -56,6 +56,9 @@ pub trait Source: Send + Sync {
     /// What the configuration in force says.
     fn facts(&self) -> Facts;
 
+    /// Whether nothing may be done that changes who is told.
+    fn read_only(&self) -> bool;
+
     /// The time.
     fn now(&self) -> Timestamp;
 }

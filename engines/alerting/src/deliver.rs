@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::config::{Destination, Ready};
-use crate::desk::{Done, Job, PageJob};
+use crate::desk::{Done, Job, OverJob, PageJob};
 use crate::model::{Attempt, AttemptAction, Notified, Outcome};
 use crate::task::Deliver;
 
@@ -223,11 +223,42 @@ impl Dispatch {
             .collect();
         Notification {
             receiver: Arc::clone(&job.channel),
-            // A page is told apart from the group's own notification, and repeated under its own name.
-            group_key: format!("page:{}", page.id.key).into(),
+            group_key: page_key(&page.id.key),
             group_labels: job.group.as_ref().map(|group| group.labels.clone()).unwrap_or_default(),
             alerts,
             external_url: Arc::clone(&ready.external_url),
+        }
+    }
+
+    /// Closes what pages opened. Nobody waits for the outcome.
+    fn over(&self, job: &OverJob) {
+        let ready = self.ready.load_full();
+        for channel in &job.channels {
+            let notification = Arc::new(Notification {
+                receiver: Arc::clone(channel),
+                group_key: page_key(&job.key),
+                group_labels: job.group.labels.clone(),
+                alerts: job.alerts.iter().map(told).collect(),
+                external_url: Arc::clone(&ready.external_url),
+            });
+            for to in
+                ready.destinations.get(channel).into_iter().flatten().filter(|d| deliverable(&d.channel))
+            {
+                let delivery = Delivery {
+                    id: Uuid::new_v4(),
+                    destination: destination(channel, to).into(),
+                    channel: to.channel.clone(),
+                    action: Action::Notify,
+                    notification: Arc::clone(&notification),
+                    templates: Arc::clone(&ready.templates),
+                    deadline: Instant::now() + PAGE_DEADLINE,
+                    possibly_duplicate: false,
+                    receipt: None,
+                };
+                if let Err(full) = self.notifier.send(delivery) {
+                    tracing::warn!(%full, "whoever was paged is not told that it is over");
+                }
+            }
         }
     }
 
@@ -290,8 +321,7 @@ impl Deliver for Dispatch {
         match job {
             Job::Notification(attempt) => self.notification(&attempt),
             Job::Page(page) => self.page(&page),
-            // What is on its way cannot be called back, and what waits is told in seconds: receivers see it resolved.
-            Job::Withdraw(_) => {}
+            Job::Over(over) => self.over(&over),
         }
     }
 }
@@ -305,6 +335,11 @@ async fn listen(dispatch: Weak<Dispatch>, mut reports: mpsc::UnboundedReceiver<R
 
 fn destination(receiver: &str, to: &Destination) -> String {
     format!("{receiver}/{}[{}]", to.kind, to.index)
+}
+
+/// What a page is told by: apart from the group's own notification, and the same for its steps and its end.
+fn page_key(escalation: &str) -> Arc<str> {
+    format!("page:{escalation}").into()
 }
 
 fn deliverable(channel: &quarterdeck_notify::Channel) -> bool {

@@ -26,8 +26,8 @@ pub enum Job {
     Notification(Box<Attempt>),
     /// A page of an escalation to one channel.
     Page(Box<PageJob>),
-    /// Pages that are no longer wanted where they have not been sent.
-    Withdraw(Vec<PageId>),
+    /// Whoever was paged is told that it is over.
+    Over(Box<OverJob>),
 }
 
 /// One page to one channel: everything that the channel's receiver is told.
@@ -42,6 +42,20 @@ pub struct PageJob {
     /// The group as it stands.
     pub group: Option<Arc<Group>>,
     /// Its firing alerts.
+    pub alerts: Vec<Notified>,
+}
+
+/// That what people were paged for is over: closes what their pages opened, such as an incident of PagerDuty. It is told
+/// as well as it can be, without a record: the group's own notifications are what is sure.
+#[derive(Clone, Debug)]
+pub struct OverJob {
+    /// The escalation.
+    pub key: String,
+    /// The receivers that were paged.
+    pub channels: Vec<Arc<str>>,
+    /// The group as it stands.
+    pub group: Arc<Group>,
+    /// Its alerts, all resolved.
     pub alerts: Vec<Notified>,
 }
 
@@ -408,6 +422,7 @@ impl Desk {
                     }
                 }
                 FactKind::GroupEnded { group, .. } => {
+                    self.over(&group, step);
                     let input = Input::Resolve { key: group.to_string(), by: by.clone() };
                     let _ = self.try_input(input, now, step);
                 }
@@ -492,7 +507,8 @@ impl Desk {
                 }
                 Effect::Record(record) => keys.extend(record.key().map(str::to_owned)),
                 Effect::Page(page) => self.page(&page, step),
-                Effect::Withdraw(pages) => step.jobs.push(Job::Withdraw(pages)),
+                // What is on its way cannot be called back; whoever gets it is told when it is over.
+                Effect::Withdraw(_) => {}
                 Effect::Told(fact) => step.entries.push(self.entry(fact)),
             }
         }
@@ -538,6 +554,35 @@ impl Desk {
                 alerts: alerts.clone(),
             })));
         }
+    }
+
+    /// Tells whoever was paged, once all alerts of the group are resolved.
+    fn over(&self, identity: &str, step: &mut Step) {
+        let Some(escalation) = self.escalations.open().get(identity) else { return };
+        let Some(group) = self.engine.group(identity) else { return };
+        let alerts: Vec<_> = group.alerts.iter().filter_map(|alert| self.engine.alert(*alert)).collect();
+        // Silenced is not over.
+        if alerts.is_empty() || alerts.iter().any(|alert| alert.state.is_open()) {
+            return;
+        }
+        let channels: BTreeSet<Arc<str>> = escalation
+            .pages
+            .iter()
+            .flat_map(|page| &page.recipients)
+            .map(|recipient| Arc::from(recipient.channel.as_str()))
+            .collect();
+        if channels.is_empty() {
+            return;
+        }
+        step.jobs.push(Job::Over(Box::new(OverJob {
+            key: identity.to_owned(),
+            channels: channels.into_iter().collect(),
+            group: Arc::clone(group),
+            alerts: alerts
+                .into_iter()
+                .map(|alert| Notified { alert: Arc::clone(alert), ends_at: Some(alert.ends_at) })
+                .collect(),
+        })));
     }
 
     fn entry(&self, fact: quarterdeck_oncall::Fact) -> NewEntry {

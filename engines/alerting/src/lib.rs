@@ -21,7 +21,7 @@ pub mod whatchanged;
 
 pub use config::{AlertingConfig, Ready};
 pub use deliver::Dispatch;
-pub use desk::{Desk, Done, Job, PageJob};
+pub use desk::{Desk, Done, Job, OverJob, PageJob};
 pub use engine::{Effects, Engine, Options, Plan};
 pub use model::{Alert, AlertState, Group, Record, Silence, Snapshot};
 pub use request::{Answer, Ask, Refused, Request};

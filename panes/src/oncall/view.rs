@@ -126,7 +126,10 @@ impl Oncall {
         let view = &cx.world.alerting;
         let next = Kind::ALL[(self.kind as usize + 1) % Kind::ALL.len()].title();
         let count = match self.kind {
-            Kind::Schedules => format!("{} escalations open", view.oncall.escalations.len()),
+            Kind::Schedules => match view.oncall.escalations.len() {
+                1 => "1 escalation open".to_owned(),
+                n => format!("{n} escalations open"),
+            },
             Kind::Escalations if view.oncall.refused > 0 => {
                 format!("{} open, {} refused", view.oncall.escalations.len(), view.oncall.refused)
             }

@@ -110,6 +110,9 @@ pub(super) async fn expire(State(api): State<Api>, Path(text): Path<String>) -> 
 }
 
 pub(super) async fn set(State(api): State<Api>, posted: Bytes) -> Response {
+    if api.read_only() {
+        return error(StatusCode::FORBIDDEN, "this console is read-only: it takes no silences");
+    }
     let posted: PostableSilence = match serde_json::from_slice(&posted) {
         Ok(posted) => posted,
         Err(e) => return error(StatusCode::BAD_REQUEST, &format!("the body is not a silence: {e}")),

@@ -191,6 +191,9 @@ impl Runner {
             Ok(asked) => {
                 let now = self.now();
                 for asked in asked {
+                    if leading.waiting.holds(&asked.id) {
+                        continue;
+                    }
                     let answer = match serde_json::from_str::<Ask>(&asked.request) {
                         Ok(ask) => {
                             let (step, answer) = leading.desk.ask(ask, now);

@@ -86,9 +86,15 @@ impl Waiting {
         self.rows.is_empty() && self.entries.is_empty() && self.askers.is_empty() && self.jobs.is_empty()
     }
 
-    /// Whether somebody waits for an answer.
+    /// Whether somebody in this process waits for an answer.
     pub(super) fn has_askers(&self) -> bool {
-        !self.askers.is_empty()
+        self.askers.iter().any(|(asker, _)| matches!(asker, Asker::Here(_)))
+    }
+
+    /// Whether another console's request has been carried out and only its answer is not written yet: it still stands in
+    /// the inbox, and must not be carried out twice.
+    pub(super) fn holds(&self, request: &str) -> bool {
+        self.askers.iter().any(|(asker, _)| matches!(asker, Asker::There(id) if id == request))
     }
 
     /// Why the store does not follow.
@@ -155,12 +161,15 @@ impl Waiting {
                 let why: Arc<str> = error.to_string().into();
                 let since = self.unsaved.as_ref().map_or(now, |u| u.since);
                 self.unsaved = Some(Unsaved { since, why: Arc::clone(&why), rows: self.rows.len() });
-                // Requests of other consoles stay in the inbox and are asked again: they are not answered.
-                for (asker, answer) in self.askers.drain(..) {
-                    if let Asker::Here(sender) = asker {
-                        // What was refused changed nothing, and need not be saved to be true.
-                        let told = answer.and_then(|_| Err(Refused::NotSaved(why.to_string())));
-                        let _ = sender.send(told);
+                // Other consoles are answered with the write that carries their requests.
+                for (asker, answer) in std::mem::take(&mut self.askers) {
+                    match asker {
+                        Asker::Here(sender) => {
+                            // What was refused changed nothing, and need not be saved to be true.
+                            let told = answer.and_then(|_| Err(Refused::NotSaved(why.to_string())));
+                            let _ = sender.send(told);
+                        }
+                        Asker::There(_) => self.askers.push((asker, answer)),
                     }
                 }
                 (Saved::NotYet, Vec::new())
