@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Home, Server, eventually};
+use support::{Home, Server, eventually, eventually_or};
 
 /// A webhook that remembers what it is told.
 struct Webhook {
@@ -142,6 +142,134 @@ fn what_was_told_taken_and_silenced_survives_a_kill() {
     said("KillSwitch (service=orders) – resolved by its source");
 }
 
+/// A policy of two steps, each person with a webhook of their own.
+fn on_call(home: &Home, hook: &Webhook, alice: &Webhook, bob: &Webhook) -> Vec<String> {
+    let receiver = |name: &str, at: &Webhook| {
+        format!(
+            "- name: {name}\n  webhook_configs:\n  - url: http://{}/\n    send_resolved: true\n",
+            at.address
+        )
+    };
+    let text = format!("{}{}{}", configuration(hook), receiver("alice", alice), receiver("bob", bob));
+    home.file("alertmanager.yml", &text);
+    let text = "[alerting]\nalertmanager_config = \"alertmanager.yml\"\n\
+                [oncall.persons.alice]\nchannels = [\"alice\"]\n\
+                [oncall.persons.bob]\nchannels = [\"bob\"]\n\
+                [[oncall.policies.p.steps]]\nnotify = [\"person:alice\"]\nwait = \"3s\"\n\
+                [[oncall.policies.p.steps]]\nnotify = [\"person:bob\"]\nwait = \"1h\"\n\
+                [[oncall.routes]]\nmatchers = ['severity=\"critical\"']\npolicy = \"p\"\n";
+    let config = home.file("quarterdeck.toml", text).display().to_string();
+    ["serve", "--listen", "127.0.0.1:0", "--config", &config].map(str::to_owned).to_vec()
+}
+
+#[test]
+fn nobody_answers_the_next_is_paged_and_all_hear_that_it_is_over() {
+    let (home, hook, alice, bob) = (Home::new(), Webhook::start(), Webhook::start(), Webhook::start());
+    let args = on_call(&home, &hook, &alice, &bob);
+    let server = home.serve(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    fires(&server, "KillSwitch");
+    let paged = eventually("the first step is paged", || alice.told().first().cloned());
+    assert_eq!(paged["alerts"][0]["annotations"]["paged_because"], "alice, named by the policy");
+    assert!(bob.told().is_empty(), "the second step has its time");
+    let paged = eventually("the second step is paged", || bob.told().first().cloned());
+    assert_eq!(paged["status"], "firing");
+    assert_eq!(alice.told().len(), 1);
+    let ended = json!([{ "labels": { "alertname": "KillSwitch", "severity": "critical", "service": "orders" },
+        "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2020-01-02T00:00:00Z" }]);
+    assert_eq!(post(&server, "/api/v2/alerts", &ended).0, 200);
+    for whoever in [&alice, &bob] {
+        let over = eventually("whoever was paged hears of the end", || whoever.told().get(1).cloned());
+        assert_eq!((&over["status"], &over["groupKey"]), (&json!("resolved"), &paged["groupKey"]));
+    }
+}
+
+#[test]
+fn an_acknowledgement_stops_the_escalation_even_over_a_kill() {
+    let (home, hook, alice, bob) = (Home::new(), Webhook::start(), Webhook::start(), Webhook::start());
+    let args = on_call(&home, &hook, &alice, &bob);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut server = home.serve(&args);
+    fires(&server, "KillSwitch");
+    eventually("the first step is paged", || alice.told().first().cloned());
+    let print = alerts(&server)[0]["fingerprint"].as_str().expect("a fingerprint").to_owned();
+    let (status, answer) =
+        server.act(&json!({ "action": "alerts.acknowledge", "subject": format!("alert:{print}") }));
+    assert_eq!(status, 200, "{answer}");
+    server.kill();
+    let server = home.serve(&args);
+    std::thread::sleep(Duration::from_secs(6));
+    assert!(bob.told().is_empty(), "{:#?}", bob.told());
+    let oncall = server.json("/api/quarterdeck/v1/oncall");
+    assert!(
+        oncall["escalations"][0]["state"].as_str().unwrap_or_default().contains("acknowledged"),
+        "{oncall}"
+    );
+}
+
+#[test]
+fn a_read_only_console_takes_alerts_and_no_silences() {
+    let (home, webhook) = (Home::new(), Webhook::start());
+    let file = home.file("alertmanager.yml", &configuration(&webhook)).display().to_string();
+    let args = ["serve", "--listen", "127.0.0.1:0", "--read-only", "--alertmanager-config", &file];
+    let server = home.serve(&args);
+    fires(&server, "KillSwitch");
+    let silence = json!({
+        "matchers": [{ "name": "service", "value": "orders", "isRegex": false }],
+        "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2099-01-01T00:00:00Z", "createdBy": "bob", "comment": "x",
+    });
+    let (status, answer) = post(&server, "/api/v2/silences", &silence);
+    assert_eq!(status, 403, "{answer}");
+    eventually("the alert is told all the same", || webhook.told().first().cloned());
+}
+
+/// Two consoles on one PostgreSQL store: one notifies, the other shows the same and hands on what it is asked; when the
+/// first dies, the second goes on within ten seconds, and tells nothing twice.
+#[test]
+fn of_two_consoles_on_one_store_one_notifies_until_it_dies() {
+    let Some(postgres) = quarterdeck_journal::testing::Server::start() else { return };
+    let (database, webhook) = (postgres.database(), Webhook::start());
+    let start = || {
+        let home = Home::new();
+        home.file("alertmanager.yml", &configuration(&webhook));
+        let url = home.file("database", &database).display().to_string();
+        let text = format!(
+            "[store]\npostgres = {{ file = {url:?} }}\n[alerting]\nalertmanager_config = \"alertmanager.yml\"\n"
+        );
+        let config = home.file("quarterdeck.toml", &text).display().to_string();
+        let server = home.serve(&["serve", "--listen", "127.0.0.1:0", "--config", &config]);
+        (home, server)
+    };
+    let role =
+        |server: &Server| server.json("/api/v2/status")["cluster"]["name"].as_str().unwrap_or("").to_owned();
+    let (_home, mut first) = start();
+    eventually("the first notifies", || (role(&first) == "notifying").then_some(()));
+    let (_home, second) = start();
+    eventually("the second stands by", || (role(&second) == "standby").then_some(()));
+
+    // Asked of the second, done by the first, seen on both.
+    fires(&second, "KillSwitch");
+    eventually("the webhook is told", || webhook.told().first().cloned());
+    for server in [&first, &second] {
+        eventually("the alert is seen", || (alerts(server).len() == 1).then_some(()));
+    }
+    let print = alerts(&second)[0]["fingerprint"].as_str().expect("a fingerprint").to_owned();
+    let (status, answer) =
+        second.act(&json!({ "action": "alerts.acknowledge", "subject": format!("alert:{print}") }));
+    assert_eq!(status, 200, "{answer}");
+    let path = format!("/api/quarterdeck/v1/alerts/{print}/explain");
+    assert_eq!(first.json(&path)["state"], "acknowledged");
+
+    first.kill();
+    let died = std::time::Instant::now();
+    eventually("the second takes over", || (role(&second) == "notifying").then_some(()));
+    assert!(died.elapsed() < Duration::from_secs(10), "{:?}", died.elapsed());
+    assert_eq!(second.json(&path)["state"], "acknowledged");
+    fires(&second, "Another");
+    eventually("the second notifies", || webhook.told().get(1).cloned());
+    assert_eq!(webhook.told().len(), 2);
+    assert_eq!(webhook.told()[1]["alerts"][0]["labels"]["alertname"], "Another");
+}
+
 #[test]
 fn a_silence_hides_and_bad_alerts_do_not_spoil_a_batch() {
     let (home, webhook) = (Home::new(), Webhook::start());
@@ -262,17 +390,25 @@ fn a_real_prometheus_sends_its_alerts() {
     );
     let config = home.file("prometheus.yml", &text).display().to_string();
     let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let log = std::fs::File::create(home.path("prometheus.log")).expect("a log");
     let _peer = Peer(
         Command::new(prometheus)
             .arg(format!("--config.file={config}"))
+            // What is sent before its discovery (each 5 s) has found us is lost to it; it sends again after this long.
+            .arg("--rules.alert.resend-delay=1s")
             .arg(format!("--storage.tsdb.path={}", home.path("tsdb").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .stdin(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .expect("Prometheus runs"),
     );
-    let told = eventually("its alert is told", || webhook.told().first().cloned());
+    let log = home.path("prometheus.log");
+    let told = eventually_or(
+        "its alert is told",
+        || webhook.told().first().cloned(),
+        || std::fs::read_to_string(&log).unwrap_or_default(),
+    );
     assert_eq!(told["alerts"][0]["labels"]["alertname"], "AlwaysOn");
     assert_eq!(told["alerts"][0]["annotations"]["summary"], "it is 7");
 }

@@ -298,13 +298,18 @@ fn dechunk(mut body: &str) -> String {
 }
 
 /// Waits until `probe` gives something.
-pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    eventually_or(what, probe, String::new)
+}
+
+/// The same; when it never comes, `why` says what was seen instead.
+pub fn eventually_or<T>(what: &str, mut probe: impl FnMut() -> Option<T>, why: impl Fn() -> String) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = probe() {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "still waiting after {PATIENCE:?}: {what}");
+        assert!(begun.elapsed() < PATIENCE, "still waiting after {PATIENCE:?}: {what}\n{}", why());
         std::thread::sleep(Duration::from_millis(50));
     }
 }
