@@ -144,12 +144,14 @@ fn imports_only_go_down() {
             "quarterdeck-journal"
             | "quarterdeck-promql"
             | "quarterdeck-widgets"
-            | "quarterdeck-alertmanager"
-            | "quarterdeck-oncall" => &["kernel"],
+            | "quarterdeck-oncall"
+            | "quarterdeck-yaml" => &["kernel"],
+            "quarterdeck-alertmanager" => &["kernel", "yaml"],
             "quarterdeck-metrics" => &["kernel", "promql"],
-            "quarterdeck-scrape" | "quarterdeck-streams" => &["kernel", "metrics"],
+            "quarterdeck-streams" => &["kernel", "metrics"],
+            "quarterdeck-scrape" => &["kernel", "metrics", "yaml"],
             "quarterdeck-services" => &["kernel", "metrics", "promql"],
-            "quarterdeck-rules" => &["kernel", "metrics", "promql", "templates"],
+            "quarterdeck-rules" => &["kernel", "metrics", "promql", "templates", "yaml"],
             "quarterdeck-notify" => &["kernel", "alertmanager", "templates"],
             "quarterdeck-alerting" => &[
                 "kernel",

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quarterdeck_kernel::Diagnostic;
-use serde_saphyr::Location;
+use quarterdeck_yaml::Location;
 
 use crate::inhibit::InhibitRule;
 use crate::interval::TimeIntervals;
@@ -84,12 +84,9 @@ impl Config {
     /// # Errors
     /// Every mistake with file, line and column.
     pub fn parse(text: &str, name: &str, base: &Path) -> Result<Self, Vec<Diagnostic>> {
-        // Routes nest, and each level takes stack: more than a thread may have left.
-        let room = std::thread::Builder::new().name("alertmanager.yml".to_owned()).stack_size(STACK);
-        std::thread::scope(|scope| match room.spawn_scoped(scope, || parse(text, name, base)) {
-            Ok(reading) => reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            Err(error) => Err(vec![Diagnostic::new(format!("no thread to read {name}: {error}"))]),
-        })
+        // Routes nest, and each level takes stack.
+        quarterdeck_yaml::with_room(|| parse(text, name, base))
+            .unwrap_or_else(|error| Err(vec![Diagnostic::new(format!("no thread to read {name}: {error}"))]))
     }
 
     /// The receiver of a name.
@@ -99,11 +96,8 @@ impl Config {
     }
 }
 
-/// The stack for reading a file, in bytes; what is not used takes no memory.
-const STACK: usize = 64 << 20;
-
 fn parse(text: &str, name: &str, base: &Path) -> Result<Config, Vec<Diagnostic>> {
-    let file: raw::File = place::parse(text, name).map_err(|mistake| vec![mistake])?;
+    let file: raw::File = quarterdeck_yaml::parse(text, name).map_err(|mistake| vec![mistake])?;
     let mut check = Check::new(name, base);
     let read = read(&mut check, &file, name);
     let mut mistakes = check.mistakes;

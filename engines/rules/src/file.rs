@@ -13,7 +13,6 @@ use quarterdeck_kernel::Diagnostic;
 use quarterdeck_promql::Expr;
 
 use crate::template::Template;
-use crate::yaml;
 
 /// A file that is larger than this is refused, in bytes.
 const MAX_FILE: u64 = 64 << 20;
@@ -139,7 +138,7 @@ pub fn load(path: &Path) -> Result<RuleFile, Vec<Diagnostic>> {
 /// # Errors
 /// Every mistake with file, line and column.
 pub fn parse(text: &str, name: &str) -> Result<RuleFile, Vec<Diagnostic>> {
-    let file: raw::File = yaml::parse(text, name).map_err(|mistake| vec![mistake])?;
+    let file: raw::File = quarterdeck_yaml::parse(text, name).map_err(|mistake| vec![mistake])?;
     check::check(file, text, name)
 }
 

@@ -14,7 +14,6 @@ pub mod model;
 pub mod task;
 pub mod template;
 pub mod unittest;
-mod yaml;
 
 pub use config::{Plan, RulesConfig};
 pub use file::{RuleFile, RuleGroup, RuleKind, RuleSpec};

@@ -11,7 +11,6 @@ use std::path::Path;
 use quarterdeck_kernel::Diagnostic;
 
 use crate::file::RuleFile;
-use crate::yaml;
 use quarterdeck_templates::glob;
 
 /// What came of the tests of one file.
@@ -90,7 +89,7 @@ pub fn run_file(path: &Path) -> Report {
 #[must_use]
 pub fn run_text(text: &str, name: &str, base: &Path) -> Report {
     let mut report = Report { file: name.to_owned(), ..Report::default() };
-    let file: raw::File = match yaml::parse(text, name) {
+    let file: raw::File = match quarterdeck_yaml::parse(text, name) {
         Ok(file) => file,
         Err(mistake) => {
             report.mistakes.push(mistake);

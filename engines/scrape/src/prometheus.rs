@@ -3,7 +3,6 @@
 //! Prometheus itself would refuse.
 
 mod convert;
-mod diagnose;
 mod expand;
 mod file;
 mod http;
@@ -34,14 +33,15 @@ pub fn load(path: &Path) -> Result<Plan, Vec<Diagnostic>> {
 /// # Errors
 /// Every mistake with file, line and column.
 pub fn parse(text: &str, name: &str, base: &Path) -> Result<Plan, Vec<Diagnostic>> {
-    let file: file::File = diagnose::parse(text, name)?;
+    let file: file::File = quarterdeck_yaml::parse(text, name).map_err(|mistake| vec![mistake])?;
     let mut conversion = convert::Conversion::new(&file, text, name, base);
     conversion.jobs(file.scrape_configs.unwrap_or_default(), text, name);
     for pattern in file.scrape_config_files.unwrap_or_default() {
         for path in matching(&pattern.value, base) {
             let source = path.to_string_lossy().into_owned();
             match read(&path).and_then(|text| {
-                let jobs: file::JobsFile = diagnose::parse(&text, &source)?;
+                let jobs: file::JobsFile =
+                    quarterdeck_yaml::parse(&text, &source).map_err(|mistake| vec![mistake])?;
                 Ok((text, jobs))
             }) {
                 Ok((text, jobs)) => {

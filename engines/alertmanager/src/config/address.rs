@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde_saphyr::Location;
+use quarterdeck_yaml::Location;
 use url::Url;
 
 use super::place::{Check, filled};

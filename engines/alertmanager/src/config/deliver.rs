@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quarterdeck_kernel::Secret;
-use serde_saphyr::{Location, Spanned};
+use quarterdeck_yaml::{Location, Spanned};
 
 use super::address::{hidden, parse_url};
 use super::global::Global;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_saphyr::Location;
+use quarterdeck_yaml::Location;
 use url::Url;
 
 use super::address::SHOWN;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use quarterdeck_kernel::Secret;
-use serde_saphyr::Location;
+use quarterdeck_yaml::Location;
 
 use super::address::hidden;
 use super::place::{Check, filled, place, text, value};

@@ -1,8 +1,8 @@
 //! The receivers that this version does not deliver: parsed and checked as Alertmanager does, so that a file that it
 //! refuses is refused here too.
 
+use quarterdeck_yaml::Location;
 use serde_json::Value;
-use serde_saphyr::Location;
 
 use super::address::hidden;
 use super::deliver::{attachment_field, client};

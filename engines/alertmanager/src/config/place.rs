@@ -1,85 +1,14 @@
-//! YAML into values, and mistakes with their place and what is allowed there.
+//! Checks of settings, and mistakes with their place and what is allowed there.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use quarterdeck_kernel::Diagnostic;
-use quarterdeck_kernel::suggest::nearest;
 use quarterdeck_kernel::time::DurationError;
-use serde::de::DeserializeOwned;
-use serde_saphyr::{DefaultMessageFormatter, Error, Location, MessageFormatter, Spanned};
+use quarterdeck_yaml::{Location, Spanned};
 
 use super::raw::Placed;
 use crate::duration;
-
-/// How deep mappings and lists may nest. A level of routes takes two; each level takes stack to read.
-const MAX_DEPTH: usize = 100;
-
-/// Parses YAML; an empty file is an empty mapping.
-pub(super) fn parse<T: DeserializeOwned + Default>(text: &str, source: &str) -> Result<T, Diagnostic> {
-    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: MAX_DEPTH } };
-    let parsed: Result<Option<T>, Error> = serde_saphyr::from_str_with_options(text, options);
-    match parsed {
-        Ok(value) => Ok(value.unwrap_or_default()),
-        Err(error) => Err(diagnostic(&error, source)),
-    }
-}
-
-fn diagnostic(error: &Error, source: &str) -> Diagnostic {
-    let error = error.without_snippet();
-    let told = match error {
-        Error::SerdeUnknownField { field, expected, .. } => {
-            Diagnostic::new(format!("unknown field {field:?}")).advise(allowed(field, expected))
-        }
-        Error::SerdeMissingField { field, .. } => Diagnostic::new(format!("the field {field:?} is missing")),
-        Error::DuplicateMappingKey { key: Some(key), .. } => {
-            Diagnostic::new(format!("the key {key:?} is there twice")).advise("remove one of them")
-        }
-        Error::SerdeInvalidType { unexpected, expected, .. }
-        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
-            // Names of types of ours say nothing to people.
-            let wanted = if expected.starts_with("struct ") { "a mapping" } else { expected };
-            Diagnostic::new(format!("found {unexpected}")).advise(format!("write {wanted}"))
-        }
-        Error::Message { msg, .. } => Diagnostic::new(first_line(msg)),
-        other => match first_line(&DefaultMessageFormatter.format_message(other)).as_str() {
-            "expected mapping start" => Diagnostic::new("found no mapping")
-                .advise("write settings with their names, as in name: value"),
-            "expected sequence start" => {
-                Diagnostic::new("found no list").advise("write entries, each behind a dash")
-            }
-            message => Diagnostic::new(message),
-        },
-    };
-    match error.location() {
-        Some(location) => at(told, source, location),
-        None => Diagnostic { source: source.to_owned(), ..told },
-    }
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim_end_matches('.').to_owned()
-}
-
-/// The nearest allowed name, or all of them when there are few.
-fn allowed(found: &str, expected: &[&'static str]) -> String {
-    if let Some(name) = nearest(found, expected.iter().copied()) {
-        return format!("did you mean {name:?}?");
-    }
-    let (shown, more) =
-        (expected.iter().take(12).copied().collect::<Vec<_>>().join(", "), expected.len() > 12);
-    format!("allowed here: {shown}{}", if more { ", …" } else { "" })
-}
-
-fn at(diagnostic: Diagnostic, source: &str, location: Location) -> Diagnostic {
-    let number = |n: u64| usize::try_from(n).unwrap_or_default();
-    Diagnostic {
-        source: source.to_owned(),
-        line: number(location.line()),
-        column: number(location.column()),
-        ..diagnostic
-    }
-}
 
 /// What is found while a file is checked.
 pub(super) struct Check<'a> {
@@ -98,12 +27,12 @@ impl<'a> Check<'a> {
 
     /// A mistake at a place; `what` is Alertmanager's own reason where it has one.
     pub(super) fn refuse(&mut self, place: Location, what: impl Into<String>, advice: impl Into<String>) {
-        self.mistakes.push(at(Diagnostic::new(what).advise(advice), self.source, place));
+        self.mistakes.push(quarterdeck_yaml::at(Diagnostic::new(what).advise(advice), self.source, place));
     }
 
     /// Something to know at a place.
     pub(super) fn note(&mut self, place: Location, what: impl Into<String>, advice: impl Into<String>) {
-        self.notes.push(at(Diagnostic::new(what).advise(advice), self.source, place));
+        self.notes.push(quarterdeck_yaml::at(Diagnostic::new(what).advise(advice), self.source, place));
     }
 
     /// A path, relative ones joined to the file's folder.

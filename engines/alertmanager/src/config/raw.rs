@@ -6,8 +6,8 @@ mod scalar;
 
 use std::collections::BTreeMap;
 
+use quarterdeck_yaml::Spanned;
 use serde::{Deserialize, Serialize};
-use serde_saphyr::Spanned;
 
 pub(super) use receivers::*;
 pub(super) use scalar::{Address, Hidden};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quarterdeck_kernel::Labels;
-use serde_saphyr::{Location, Spanned};
+use quarterdeck_yaml::{Location, Spanned};
 
 use super::global::Global;
 use super::place::{Check, filled, text};

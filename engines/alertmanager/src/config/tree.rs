@@ -7,7 +7,7 @@ use std::time::Duration;
 use quarterdeck_kernel::MatchOp;
 use quarterdeck_kernel::labels::is_legacy_label_name;
 use quarterdeck_kernel::suggest::nearest;
-use serde_saphyr::{Location, Spanned};
+use quarterdeck_yaml::{Location, Spanned};
 
 use super::place::{Check, filled, list, place, text, value};
 use super::raw::{self, Placed, Texts};

@@ -8,12 +8,11 @@ use quarterdeck_kernel::Diagnostic;
 use quarterdeck_kernel::labels::METRIC_NAME;
 use quarterdeck_kernel::time::parse_duration;
 use quarterdeck_promql::{Expr, ParseError};
-use serde_saphyr::{Location, Spanned};
+use quarterdeck_yaml::{Location, Spanned};
 
 use super::raw::{File, Group, Placed, Rule};
 use super::{AlertSpec, RuleFile, RuleGroup, RuleKind, RuleSpec, place};
 use crate::template::Template;
-use crate::yaml;
 
 /// What a rule yields: whether alerts, the name, the labels.
 type Output<'a> = (bool, &'a str, &'a [(String, String)]);
@@ -42,7 +41,7 @@ pub(super) fn check(file: File, text: &str, name: &str) -> Result<RuleFile, Vec<
 impl Check<'_> {
     fn fail(&mut self, at: Location, message: impl Into<String>, advice: &str) {
         let told = Diagnostic::new(message).advise(advice);
-        self.mistakes.push(yaml::at(told, self.name, at));
+        self.mistakes.push(quarterdeck_yaml::at(told, self.name, at));
     }
 
     fn group(&mut self, group: Spanned<Group>, others: &[RuleGroup]) -> Option<RuleGroup> {
@@ -133,7 +132,7 @@ impl Check<'_> {
         };
         let expr = expr.filter(|_| self.mistakes.len() == before)?;
         let query = expr.to_string().into();
-        Some(RuleSpec { kind, query, expr, labels: pairs(&labels), line: yaml::place(at).0 })
+        Some(RuleSpec { kind, query, expr, labels: pairs(&labels), line: at.line() })
     }
 
     fn recording(

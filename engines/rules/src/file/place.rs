@@ -1,9 +1,7 @@
 //! From a place in a value to the place in the file.
 
 use quarterdeck_kernel::Diagnostic;
-use serde_saphyr::Spanned;
-
-use crate::yaml;
+use quarterdeck_yaml::Spanned;
 
 /// Places a diagnostic at byte `at` of a text that a YAML scalar holds. Scalars are folded, indented and quoted, but
 /// what is not blank stands in the same order in both: counting that finds the place in all styles.
@@ -14,7 +12,7 @@ pub(super) fn inside(
     scalar: &Spanned<String>,
     at: usize,
 ) -> Diagnostic {
-    let whole = yaml::at(diagnostic, source, scalar.referenced);
+    let whole = quarterdeck_yaml::at(diagnostic, source, scalar.referenced);
     let value = scalar.value.as_str();
     let before = value.get(..at.min(value.len())).unwrap_or(value);
     let mut left = before.chars().filter(|c| !c.is_whitespace()).count();

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use quarterdeck_yaml::Spanned;
 use serde::Deserialize;
-use serde_saphyr::Spanned;
 
 /// A setting with its place.
 pub(super) type Placed<T> = Option<Spanned<T>>;

@@ -34,11 +34,8 @@ pub(crate) fn json(text: &str, source: &str) -> Result<Vec<TargetGroup>, String>
 /// # Errors
 /// With what is wrong and where.
 pub(crate) fn yaml(text: &str, source: &str) -> Result<Vec<TargetGroup>, String> {
-    let groups: Option<Vec<Option<Group>>> = serde_saphyr::from_str(text).map_err(|error| {
-        let place = error.location().map(|l| format!(":{}:{}", l.line(), l.column())).unwrap_or_default();
-        let told = error.without_snippet().to_string();
-        format!("{source}{place}: {}", told.lines().next().unwrap_or_default())
-    })?;
+    let groups: Option<Vec<Option<Group>>> =
+        quarterdeck_yaml::parse(text, source).map_err(|mistake| mistake.to_string())?;
     collect(groups.unwrap_or_default(), source)
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use quarterdeck_kernel::labels::METRIC_NAME;
 use quarterdeck_kernel::{Diagnostic, Labels};
-use serde_saphyr::{Location, Spanned};
+use quarterdeck_yaml::{Location, Spanned};
 
 use super::file::{File, Global, HttpDiscovery, Placed, ScrapeConfig, StaticConfig};
 use super::size::Bytes;
-use super::{diagnose, expand, http};
+use super::{expand, http};
 use crate::config::{
     Discovery, Job, Limits, NameValidation, Period, Plan, Protocol, TargetGroup, is_name_valid,
 };
@@ -40,7 +40,7 @@ pub(super) struct Conversion<'a> {
     defaults: Defaults,
     plan: Plan,
     /// Where each job name was first used.
-    names: BTreeMap<String, (String, u64)>,
+    names: BTreeMap<String, (String, usize)>,
 }
 
 /// The file that a job stands in.
@@ -69,7 +69,7 @@ impl<'a> Conversion<'a> {
         for (label, value) in global.external_labels.iter().flatten() {
             if !is_name_valid(defaults.validation, label, false) || label == METRIC_NAME {
                 let told = Diagnostic::new(format!("{label:?} is not a label name"));
-                mistakes.push(diagnose::at(told, name, value.referenced));
+                mistakes.push(quarterdeck_yaml::at(told, name, value.referenced));
             }
             let (expanded, unset) = expand::expand(&value.value, |name| std::env::var(name).ok());
             for variable in unset {
@@ -97,7 +97,7 @@ impl<'a> Conversion<'a> {
     }
 
     fn fail(&mut self, source: Source<'_>, at: Location, message: impl Into<String>, advice: &str) {
-        self.mistakes.push(diagnose::at(Diagnostic::new(message).advise(advice), source.name, at));
+        self.mistakes.push(quarterdeck_yaml::at(Diagnostic::new(message).advise(advice), source.name, at));
     }
 
     fn job(&mut self, job: Spanned<ScrapeConfig>, source: Source<'_>) {
@@ -116,7 +116,7 @@ impl<'a> Conversion<'a> {
         let (interval, timeout) = self.rhythm(&config, source, &name.value);
         let converted = http::convert(config.take_http(), self.base, place);
         for (diagnostic, at) in converted.mistakes {
-            self.mistakes.push(diagnose::at(diagnostic, source.name, at));
+            self.mistakes.push(quarterdeck_yaml::at(diagnostic, source.name, at));
         }
         // Without the credentials it asks for, the job would only be refused by its targets.
         let blocked = !converted.unavailable.is_empty();
@@ -301,7 +301,7 @@ impl<'a> Conversion<'a> {
         };
         let converted = http::convert(http.take_http(), self.base, written.referenced);
         for (diagnostic, at) in converted.mistakes {
-            self.mistakes.push(diagnose::at(diagnostic, source.name, at));
+            self.mistakes.push(quarterdeck_yaml::at(diagnostic, source.name, at));
         }
         if !converted.unavailable.is_empty() {
             unavailable.extend(converted.unavailable.iter().map(|why| format!("http_sd_configs: {why}")));
@@ -341,7 +341,7 @@ fn check_protocols(protocols: &Spanned<Vec<Protocol>>, source: Source<'_>, mista
         false => return,
     };
     let told = Diagnostic::new(message).advise("list each protocol once, the most wanted first");
-    mistakes.push(diagnose::at(told, source.name, protocols.referenced));
+    mistakes.push(quarterdeck_yaml::at(told, source.name, protocols.referenced));
 }
 
 fn defaults(global: &Global, source: Source<'_>, mistakes: &mut Vec<Diagnostic>) -> Defaults {
@@ -354,7 +354,7 @@ fn defaults(global: &Global, source: Source<'_>, mistakes: &mut Vec<Diagnostic>)
             "global: the scrape timeout {timeout} is longer than the scrape interval {interval}"
         ))
         .advise("a scrape must end before the next begins");
-        mistakes.push(diagnose::at(told, source.name, at));
+        mistakes.push(quarterdeck_yaml::at(told, source.name, at));
     }
     if let Some(protocols) = &global.scrape_protocols {
         check_protocols(protocols, source, mistakes);
@@ -443,8 +443,7 @@ fn unused(file: &File) -> Vec<String> {
 
 /// The line and column of a field of the mapping that begins at `start`, or the mapping's own.
 fn field_place(text: &str, start: Location, field: &str) -> (usize, usize) {
-    let number = |n: u64| usize::try_from(n).unwrap_or_default();
-    let (line, column) = (number(start.line()), number(start.column()));
+    let (line, column) = (start.line(), start.column());
     if field.is_empty() || line == 0 {
         return (line, column);
     }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use quarterdeck_kernel::Secret;
+use quarterdeck_yaml::Spanned;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_saphyr::Spanned;
 
 use super::size::Bytes;
 use crate::config::{NameValidation, Period, Protocol, Scheme};

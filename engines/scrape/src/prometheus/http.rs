@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use quarterdeck_kernel::{Diagnostic, Secret};
-use serde_saphyr::{Location, Spanned};
+use quarterdeck_yaml::{Location, Spanned};
 
 use super::file::{AuthorizationHeader, BasicAuth, HttpSettings, Placed, TlsConfig};
 use crate::config::{Authorization, HttpClient, Proxy, SecretSource, Tls, TlsVersion};

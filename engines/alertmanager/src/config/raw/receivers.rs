@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use quarterdeck_yaml::Spanned;
 use serde::{Deserialize, Serialize};
-use serde_saphyr::Spanned;
 
 use super::{Address, Hidden, Http, Texts, Tls, raw};
 

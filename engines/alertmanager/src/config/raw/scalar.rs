@@ -26,7 +26,7 @@ impl Serialize for Hidden {
 
 /// Writes a secret address with nothing but its scheme and host: what is secret is the path.
 pub(super) fn host_only<S: Serializer>(
-    address: &Option<serde_saphyr::Spanned<Hidden>>,
+    address: &Option<quarterdeck_yaml::Spanned<Hidden>>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let Some(address) = address else { return serializer.serialize_none() };
