@@ -3,20 +3,31 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quarterdeck_kernel::Health;
+use quarterdeck_alerting::model::{AlertState, SilenceKind, SilenceState};
+use quarterdeck_kernel::{Clock, Health, SystemClock};
 use quarterdeck_metrics::MetricType::{Counter, Gauge};
 use quarterdeck_metrics::gather::Family;
 use quarterdeck_metrics::instruments;
 
+use tokio::sync::watch;
+
+use crate::config::Loaded;
 use crate::screen::FRAMES;
 use crate::worlds::Parts;
 
 /// Has the parts tell of themselves whenever `/metrics` is asked for, and every few seconds in the store.
-pub fn tell(parts: Arc<Parts>, requests: Arc<AtomicU64>) {
+pub fn tell(parts: Arc<Parts>, loaded: watch::Receiver<Arc<Loaded>>, requests: Arc<AtomicU64>) {
     instruments::global().collect("console", move || {
         let mut families = console(&parts, requests.load(Ordering::Relaxed));
         families.extend(streams(&parts));
         families.extend(targets(&parts));
+        families.extend(alerting(&parts));
+        families.push(Family::single(
+            "quarterdeck_config_last_reload_success_timestamp_seconds",
+            Gauge,
+            "When the configuration in force was read.",
+            loaded.borrow().read_at.as_secs_f64(),
+        ));
         families
     });
 }
@@ -111,6 +122,66 @@ fn targets(parts: &Parts) -> Vec<Family> {
             Gauge,
             "Targets that relabelling dropped.",
             dropped,
+        ),
+    ]
+}
+
+fn alerting(parts: &Parts) -> Vec<Family> {
+    let view = parts.alerting.get();
+    let (alerts, totals, now) = (&view.alerts, view.alerts.stats.totals, SystemClock.now());
+    let mut states = Family::new("quarterdeck_alerting_alerts", Gauge, "Alerts by their state.");
+    for (state, count) in AlertState::ALL.iter().zip(alerts.stats.states) {
+        states.add(&[("state", state.as_str())], count as f64);
+    }
+    let mut notifications = Family::new(
+        "quarterdeck_alerting_notifications_total",
+        Counter,
+        "Notifications by what came of them; unknown ones were under way when the console died.",
+    );
+    for (outcome, count) in
+        [("delivered", totals.sent), ("failed", totals.failed), ("unknown", totals.unknown)]
+    {
+        notifications.add(&[("outcome", outcome)], count as f64);
+    }
+    // The label is not `service`: what a window silences must not hide the word that it is open.
+    let mut maintenance = Family::new(
+        "quarterdeck_alerting_maintenance_active",
+        Gauge,
+        "1 for each service that work is under way on.",
+    );
+    let mut services: Vec<&str> = alerts
+        .silences
+        .iter()
+        .filter(|silence| silence.state(now) == SilenceState::Active)
+        .filter_map(|silence| match &silence.kind {
+            SilenceKind::Maintenance(services) => Some(services.iter().map(|s| &**s)),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    services.sort_unstable();
+    services.dedup();
+    for service in services {
+        maintenance.add(&[("maintained", service)], 1.0);
+    }
+    let counter = |name: &str, help: &str, value: u64| Family::single(name, Counter, help, value as f64);
+    vec![
+        states,
+        notifications,
+        maintenance,
+        counter("quarterdeck_alerting_received_total", "Alerts posted, good and bad.", totals.received),
+        counter("quarterdeck_alerting_refused_total", "Alerts that were refused.", totals.refused),
+        counter("quarterdeck_alerting_fired_total", "Firings begun.", totals.fired),
+        counter(
+            "quarterdeck_alerting_acknowledged_total",
+            "Firings that somebody took.",
+            totals.acknowledged,
+        ),
+        Family::single(
+            "quarterdeck_alerting_saved",
+            Gauge,
+            "0 while the store does not take what alerting has to remember.",
+            f64::from(u8::from(view.unsaved.is_none())),
         ),
     ]
 }

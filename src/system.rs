@@ -206,7 +206,7 @@ impl System {
 
         let token = config.listen.token_or_new()?;
         let requests = Arc::new(std::sync::atomic::AtomicU64::new(0));
-        crate::own::tell(Arc::clone(&stage.parts), Arc::clone(&requests));
+        crate::own::tell(Arc::clone(&stage.parts), stage.reloader.watch(), Arc::clone(&requests));
         let router = http::router(http::Parts {
             guard: Arc::new(Guard::new(&config.listen, listener.address, token.clone())),
             life: stage.supervisor.watch(),

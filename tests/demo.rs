@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Home, Server, Terminal, eventually};
+use support::{Home, Server, Terminal, eventually, request};
 
 /// The platform's processes that start with it.
 const SERVICES: [&str; 6] = ["broker", "clients", "ledger", "market-data", "orders", "risk"];
@@ -271,4 +271,51 @@ fn the_second_version_is_deployed_watched_and_undone() {
     assert_eq!(code, 0, "{error}");
     server.kill();
     home.deserted();
+}
+
+/// The person on call: a fault fires its alert, one of the standard rules; the page arrives at the pager; one action stops the
+/// escalation; the pager hears of the end.
+#[test]
+fn a_fault_pages_whoever_is_on_call_until_they_take_it() {
+    let home = Home::new();
+    let server = demo(&home);
+    let platform = home.path("data/quarterdeck/demo/platform");
+    let config: toml::Table = std::fs::read_to_string(platform.join("quarterdeck.toml"))
+        .expect("the demo's configuration")
+        .parse()
+        .expect("TOML");
+    let address = |job: &str| {
+        let jobs = config["scrape"]["jobs"].as_array().expect("jobs");
+        let job = jobs.iter().find(|j| j["name"].as_str() == Some(job)).expect("the job");
+        job["targets"][0].as_str().expect("a target").to_owned()
+    };
+    eventually("orders are scraped", || number(&server, "trading_kill_switch_active"));
+    let pull = |active: bool| {
+        let body = serde_json::json!({ "active": active }).to_string();
+        let json = [("content-type", "application/json")];
+        request(&address("orders"), "POST", "/admin/kill-switch", &json, body.as_bytes())
+    };
+    let pages = || -> Vec<serde_json::Value> {
+        let (_, body) = request(&address("clients"), "GET", "/pages", &[], b"");
+        serde_json::from_str(&body).unwrap_or_default()
+    };
+    let ours = |page: &serde_json::Value| page["groupLabels"]["alertname"] == "KillSwitchActive";
+    assert_eq!(pull(true).0, 200);
+    let page = eventually("the page arrives at the pager", || pages().into_iter().find(|p| ours(p)));
+    assert_eq!((&page["status"], &page["receiver"]), (&"firing".into(), &"pager".into()), "{page}");
+    let print = page["alerts"][0]["fingerprint"].as_str().expect("a fingerprint").to_owned();
+    let escalation = |state: &str| {
+        let oncall = server.json("/api/quarterdeck/v1/oncall");
+        let all = oncall["escalations"].as_array().cloned().unwrap_or_default();
+        let ours = all.into_iter().find(|e| e.to_string().contains("KillSwitchActive"))?;
+        ours["state"].as_str().unwrap_or_default().contains(state).then_some(())
+    };
+    let (status, answer) = server
+        .act(&serde_json::json!({ "action": "alerts.acknowledge", "subject": format!("alert:{print}") }));
+    assert_eq!(status, 200, "{answer}");
+    eventually("the escalation stops", || escalation("acknowledged"));
+    assert_eq!(pull(false).0, 200);
+    eventually("the pager hears that it is over", || {
+        pages().iter().any(|p| ours(p) && p["status"] == "resolved").then_some(())
+    });
 }

@@ -284,3 +284,22 @@ labels = {{ symbol = "data.symbol" }}
     eventually("its series end", || server.query("quote_bid").is_empty().then_some(()));
     assert_eq!(server.get("/readyz").0, 200);
 }
+
+/// Every rule that ships is proven by a test that Prometheus's own tool agrees with.
+#[test]
+fn the_rules_that_ship_are_proven_here_and_by_promtool() {
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
+    let files: Vec<String> = ["rules/trading_test.yml", "demo/rules_test.yml"]
+        .iter()
+        .map(|file| assets.join(file).display().to_string())
+        .collect();
+    let (code, out, error) = Home::new().run(&["test", "rules", &files[0], &files[1]]);
+    assert_eq!(code, 0, "{out}{error}");
+    let Some(promtool) = program("promtool") else { return };
+    for file in &files {
+        let out = Command::new(&promtool).args(["test", "rules", file]).output().expect("promtool runs");
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(out.status.success(), "{text}");
+    }
+}

@@ -14,6 +14,8 @@ const TEMPLATE: &str = include_str!("../../assets/demo/quarterdeck.toml.in");
 
 /// The platform's recording and alerting rules, which the configuration names.
 const RULES: &str = include_str!("../../assets/demo/rules.yml");
+/// The rules that any trading platform wants, which the platform has beside its own.
+const STANDARD: &str = include_str!("../../assets/rules/trading.yml");
 /// Who is told of what.
 const ALERTMANAGER: &str = include_str!("../../assets/demo/alertmanager.yml");
 
@@ -89,7 +91,9 @@ impl Platform {
         let ports = Ports::allot()?;
         let config = options.dir.join("quarterdeck.toml");
         std::fs::write(&config, ports.fill(TEMPLATE)).map_err(|source| write(&config, source))?;
-        for (name, text) in [("rules.yml", RULES), ("alertmanager.yml", ALERTMANAGER)] {
+        let alertmanager = ports.fill(ALERTMANAGER);
+        let beside = [("rules.yml", RULES), ("trading.yml", STANDARD), ("alertmanager.yml", &*alertmanager)];
+        for (name, text) in beside {
             let file = options.dir.join(name);
             std::fs::write(&file, text).map_err(|source| write(&file, source))?;
         }

@@ -223,6 +223,25 @@ fn an_order_can_be_placed_by_hand_and_bad_ones_are_told_why() {
     assert_eq!(platform.post("orders", "/orders", "{").0, 400);
     assert_eq!(platform.post("broker", "/admin/slowdown", r#"{"factor":0}"#).0, 400);
     assert_eq!(platform.post("load", "/admin/rate", r#"{"factor":-1}"#).0, 400);
+
+    // What the standard rules watch: the line to the venue, the kill switch, what the house makes, its cache of quotes.
+    assert!(sum(&platform.samples("orders"), "trading_pnl_dollars", "") > 0.0);
+    assert!(sum(&platform.samples("orders"), "cache_hits_total", r#"cache="quotes""#) > 0.0);
+    assert_eq!(platform.post("broker", "/admin/connection", r#"{"connected":false}"#).0, 200);
+    assert_eq!(sum(&platform.samples("broker"), "broker_connected", ""), 0.0);
+    let (status, view) = order("HELM", 100, price * 1.02);
+    assert_eq!((status, view["reason"].as_str()), (502, Some("broker_unavailable")), "{view}");
+    assert_eq!(platform.post("broker", "/admin/connection", r#"{"connected":true}"#).0, 200);
+    assert_eq!(platform.post("orders", "/admin/kill-switch", r#"{"active":true}"#).0, 200);
+    assert_eq!(sum(&platform.samples("orders"), "trading_kill_switch_active", ""), 1.0);
+    let (status, view) = order("HELM", 100, price * 1.02);
+    assert_eq!((status, view["reason"].as_str()), (422, Some("kill_switch")), "{view}");
+    assert_eq!(sum(&platform.samples("risk"), "model_prediction_failures_total", ""), 0.0);
+
+    // The pager takes what Alertmanager's webhook sends.
+    assert_eq!(platform.post("load", "/pages", r#"{"status":"firing","groupKey":"g","alerts":[{}]}"#).0, 200);
+    let (_, pages) = request(platform.address("load"), "GET /pages", "").unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&pages).unwrap()[0]["groupKey"], "g");
     platform.stop();
 }
 

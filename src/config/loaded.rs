@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quarterdeck_journal::configuration::{Sources, load};
-use quarterdeck_kernel::Diagnostic;
 use quarterdeck_kernel::suggest::nearest;
+use quarterdeck_kernel::{Clock, Diagnostic, SystemClock, Timestamp};
 use quarterdeck_scrape::config::Plan;
 
 use super::Config;
@@ -43,6 +43,8 @@ pub struct Loaded {
     pub alerting: Alerting,
     /// Every file that was read.
     pub files: Vec<PathBuf>,
+    /// When it was read.
+    pub read_at: Timestamp,
     /// Where it came from.
     pub origin: Origin,
     /// Why a newer one was refused, if it was.
@@ -187,6 +189,7 @@ impl Loaded {
             rules,
             alerting,
             files,
+            read_at: SystemClock.now(),
             origin: origin.clone(),
             refused: Vec::new(),
             watched,

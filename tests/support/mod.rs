@@ -186,31 +186,7 @@ impl Server {
 
     /// Any request, over a connection of its own, HTTP/1.1.
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
-        let host = self.address();
-        let attempt = || -> std::io::Result<(u16, String)> {
-            let mut stream = std::net::TcpStream::connect(host)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            let mut head = format!(
-                "{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n",
-                body.len()
-            );
-            if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-                head.push_str(&format!("Host: {host}\r\n"));
-            }
-            for (name, value) in headers {
-                head.push_str(&format!("{name}: {value}\r\n"));
-            }
-            stream.write_all(format!("{head}\r\n").as_bytes())?;
-            stream.write_all(body)?;
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer)?;
-            let text = String::from_utf8_lossy(&answer).into_owned();
-            let status = text.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
-            let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-            let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-            Ok((status, if chunked { dechunk(body) } else { body.to_owned() }))
-        };
-        attempt().unwrap_or((0, String::new()))
+        request(self.address(), method, path, headers, body)
     }
 
     /// The address that it listens on.
@@ -261,6 +237,32 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Any request to any host, over a connection of its own, HTTP/1.1: status and body, 0 if there was no whole answer.
+pub fn request(host: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+    let attempt = || -> std::io::Result<(u16, String)> {
+        let mut stream = std::net::TcpStream::connect(host)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            head.push_str(&format!("Host: {host}\r\n"));
+        }
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        stream.write_all(format!("{head}\r\n").as_bytes())?;
+        stream.write_all(body)?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        let status = text.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        Ok((status, if chunked { dechunk(body) } else { body.to_owned() }))
+    };
+    attempt().unwrap_or((0, String::new()))
 }
 
 /// Calls an action of a console that may die at any moment: the status, 0 if there was no whole answer.

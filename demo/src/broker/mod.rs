@@ -4,6 +4,7 @@ pub(crate) mod matching;
 mod venue;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -14,6 +15,7 @@ use axum::{Extension, Json, Router};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -40,6 +42,9 @@ struct Broker {
     venue: Venue,
     log: Log,
     slowdown: FloatGauge,
+    /// Whether the line to the venue stands.
+    line: AtomicBool,
+    connected: Gauge,
     executions: Family<StatusLabel, Counter>,
     fills: Family<SymbolLabel, Counter>,
     shares: Family<SymbolLabel, Counter>,
@@ -53,6 +58,13 @@ struct Slowdown {
     factor: f64,
 }
 
+/// What `POST /admin/connection` takes and answers.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Connection {
+    /// Whether the line to the venue stands.
+    connected: bool,
+}
+
 pub(crate) async fn run(mut shell: Shell, options: &Options) -> Result<(), DemoError> {
     let pools = PoolMetrics::new(&mut shell.registry);
     let sessions = Pool::new("sessions", options.sessions.max(1), QUEUE, &pools);
@@ -61,6 +73,7 @@ pub(crate) async fn run(mut shell: Shell, options: &Options) -> Result<(), DemoE
     let routes = Router::new()
         .route("/executions", post(execute))
         .route("/admin/slowdown", post(set_slowdown).get(get_slowdown))
+        .route("/admin/connection", post(set_connection).get(get_connection))
         .with_state(broker);
     server::serve(shell, routes, server::always()).await
 }
@@ -71,12 +84,20 @@ impl Broker {
             venue,
             log: log.clone(),
             slowdown: FloatGauge::default(),
+            line: AtomicBool::new(true),
+            connected: Gauge::default(),
             executions: Family::default(),
             fills: Family::default(),
             shares: Family::default(),
             notional: FloatCounter::default(),
         };
         broker.slowdown.set(1.0);
+        broker.connected.set(1);
+        registry.register(
+            "broker_connected",
+            "Whether the line to the venue stands",
+            broker.connected.clone(),
+        );
         registry.register("broker_executions", "Orders, by what the venue did", broker.executions.clone());
         registry.register("fills", "Trades made", broker.fills.clone());
         registry.register("volume_shares", "Shares traded", broker.shares.clone());
@@ -122,6 +143,11 @@ async fn execute(
         || ![request.limit, request.bid, request.ask].into_iter().all(sane)
     {
         return server::problem(StatusCode::BAD_REQUEST, "quantity or price is out of range");
+    }
+    if !broker.line.load(Ordering::Relaxed) {
+        broker.executions.get_or_create(&StatusLabel { status: "disconnected" }).inc();
+        broker.log.warn(Some(&trace), "no line to the venue", json!({ "order_id": request.order_id }));
+        return server::problem(StatusCode::BAD_GATEWAY, "the line to the venue is down");
     }
     let order = matching::Order {
         symbol,
@@ -172,4 +198,18 @@ async fn set_slowdown(State(broker): State<Arc<Broker>>, Json(wanted): Json<Slow
 
 async fn get_slowdown(State(broker): State<Arc<Broker>>) -> Json<Slowdown> {
     Json(Slowdown { factor: broker.venue.slowdown() })
+}
+
+async fn set_connection(
+    State(broker): State<Arc<Broker>>,
+    Json(wanted): Json<Connection>,
+) -> Json<Connection> {
+    broker.line.store(wanted.connected, Ordering::Relaxed);
+    broker.connected.set(i64::from(wanted.connected));
+    broker.log.warn(None, "line to the venue set", json!({ "connected": wanted.connected }));
+    Json(wanted)
+}
+
+async fn get_connection(State(broker): State<Arc<Broker>>) -> Json<Connection> {
+    Json(Connection { connected: broker.line.load(Ordering::Relaxed) })
 }

@@ -1,6 +1,7 @@
 //! The clients: they watch the feed and send orders as the market day and the seed have it, whether or not earlier
 //! ones were answered.
 
+mod pager;
 pub(crate) mod trader;
 
 use std::sync::Arc;
@@ -147,10 +148,12 @@ pub(crate) async fn run(mut shell: Shell, options: &Options) -> Result<(), DemoE
         since_report: Mutex::default(),
         metrics: Metrics::new(&mut shell.registry),
     });
+    let pager = pager::routes(&mut shell.registry, &shell.log);
     let routes = Router::new()
         .route("/admin/rate", get(get_rate).post(set_rate))
         .route("/admin/split", get(get_split).post(set_split))
-        .with_state(Arc::clone(&load));
+        .with_state(Arc::clone(&load))
+        .merge(pager);
     let sender = send_for_ever(Arc::clone(&load), options.seed, options.order_rate, options.day());
     let reporter = report(Arc::clone(&load));
     let quotes = load.quotes.clone();

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::band::{within_band_v1, within_band_v2};
+use super::house::House;
 use super::margin::MarginTable;
 use crate::market::quotes::Quotes;
 use crate::market::symbols;
@@ -61,6 +62,7 @@ pub(super) struct Flow {
     table: MarginTable,
     margin: Arc<Pool>,
     pub(super) quotes: Quotes,
+    pub(super) house: House,
     client: Client,
     log: Log,
     checks: String,
@@ -82,6 +84,7 @@ impl Flow {
             checks: format!("{}/checks", needed(&options.risk_url, "--risk-url")?),
             executions: format!("{}/executions", needed(&options.broker_url, "--broker-url")?),
             bookings: format!("{}/bookings", needed(&options.ledger_url, "--ledger-url")?),
+            house: House::new(&mut shell.registry),
             quotes: Quotes::follow(feed, &mut shell.registry, shell.log.clone(), shell.stop.clone()),
             client: shell.client.clone(),
             log: shell.log.clone(),
@@ -90,6 +93,9 @@ impl Flow {
 
     /// Takes an order from its checks to its booking.
     pub(super) async fn work(&self, trace: &Trace, id: &str, request: &OrderRequest) -> Outcome {
+        if self.house.stopped() {
+            return Outcome::rejected("kill_switch");
+        }
         let quote = match self.validate(request) {
             Ok(quote) => quote,
             Err(reason) => return Outcome::rejected(reason),
@@ -126,13 +132,15 @@ impl Flow {
             ExecutionStatus::PartiallyFilled => (OrderStatus::PartiallyFilled, "none"),
             ExecutionStatus::Unfilled => (OrderStatus::Cancelled, "unfilled"),
         };
-        if !execution.fills.is_empty()
-            && let Err(error) = self.book(trace, id, request, &execution.fills).await
-        {
-            return Outcome {
-                fills: execution.fills,
-                ..self.failed(trace, id, "ledger_unavailable", &error)
-            };
+        if !execution.fills.is_empty() {
+            let booked = self.book(trace, id, request, &execution.fills).await;
+            self.house.traded(&execution.fills, booked.is_ok());
+            if let Err(error) = booked {
+                return Outcome {
+                    fills: execution.fills,
+                    ..self.failed(trace, id, "ledger_unavailable", &error)
+                };
+            }
         }
         Outcome { status, reason, fills: execution.fills, http: StatusCode::CREATED }
     }
@@ -149,7 +157,9 @@ impl Flow {
         if !(0.01..=1_000_000.0).contains(&request.limit) {
             return Err("price");
         }
-        let quote = self.quotes.latest(&request.symbol).ok_or("no_market")?;
+        let quote = self.quotes.latest(&request.symbol);
+        self.house.looked_up(quote.is_some());
+        let quote = quote.ok_or("no_market")?;
         let (limit, reference) = (to_ticks(request.limit), to_ticks(0.5 * (quote.bid + quote.ask)));
         let within = match self.rules {
             Rules::First => within_band_v1(limit, reference),

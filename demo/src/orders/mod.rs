@@ -2,6 +2,7 @@
 
 pub(crate) mod band;
 mod flow;
+mod house;
 mod margin;
 mod recent;
 
@@ -17,6 +18,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::flow::{Flow, Outcome};
@@ -42,6 +44,13 @@ struct OrderLabels {
     version: String,
 }
 
+/// What `POST /admin/kill-switch` takes and answers.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct KillSwitch {
+    /// Whether no order is taken.
+    active: bool,
+}
+
 struct Orders {
     flow: Flow,
     pipeline: Arc<Pool>,
@@ -58,8 +67,11 @@ pub(crate) async fn run(mut shell: Shell, options: &Options) -> Result<(), DemoE
     let flow = Flow::new(&mut shell, options, &pools)?;
     let quotes = flow.quotes.clone();
     let orders = Arc::new(Orders::new(&mut shell.registry, &shell.log, options, flow, &pools));
-    let routes =
-        Router::new().route("/orders", post(place)).route("/orders/{id}", get(show)).with_state(orders);
+    let routes = Router::new()
+        .route("/orders", post(place))
+        .route("/orders/{id}", get(show))
+        .route("/admin/kill-switch", get(get_kill_switch).post(set_kill_switch))
+        .with_state(orders);
     server::serve(shell, routes, Arc::new(move || quotes.ready())).await
 }
 
@@ -163,4 +175,17 @@ async fn show(State(orders): State<Arc<Orders>>, Path(id): Path<String>) -> Resp
         Some(view) => Json(view).into_response(),
         None => server::problem(StatusCode::NOT_FOUND, format!("no order `{id}` among the latest")),
     }
+}
+
+async fn get_kill_switch(State(orders): State<Arc<Orders>>) -> Json<KillSwitch> {
+    Json(KillSwitch { active: orders.flow.house.stopped() })
+}
+
+async fn set_kill_switch(
+    State(orders): State<Arc<Orders>>,
+    Json(wanted): Json<KillSwitch>,
+) -> Json<KillSwitch> {
+    orders.flow.house.stop(wanted.active);
+    orders.log.warn(None, "kill switch set", json!({ "active": wanted.active }));
+    Json(wanted)
 }

@@ -43,6 +43,14 @@ struct AccountLabel {
     account: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ModelLabel {
+    model: &'static str,
+}
+
+/// The model that this service runs, as metrics name it.
+const MODEL: ModelLabel = ModelLabel { model: "value-at-risk" };
+
 struct Risk {
     book: Mutex<Book>,
     history: Arc<History>,
@@ -50,6 +58,7 @@ struct Risk {
     log: Log,
     checks: Family<ReasonLabel, Counter>,
     value_at_risk: Family<AccountLabel, FloatGauge>,
+    failures: Family<ModelLabel, Counter>,
 }
 
 pub(crate) async fn run(mut shell: Shell, options: &Options) -> Result<(), DemoError> {
@@ -61,6 +70,7 @@ pub(crate) async fn run(mut shell: Shell, options: &Options) -> Result<(), DemoE
         log: shell.log.clone(),
         checks: Family::default(),
         value_at_risk: Family::default(),
+        failures: Family::default(),
     });
     let registry = &mut shell.registry;
     registry.register("risk_checks", "Checks, by what came of them", risk.checks.clone());
@@ -68,6 +78,13 @@ pub(crate) async fn run(mut shell: Shell, options: &Options) -> Result<(), DemoE
         "risk_value_at_risk_dollars",
         "Loss that an account exceeds on one day of a hundred",
         risk.value_at_risk.clone(),
+    );
+    // There from the start, so that the first failure is seen as one more.
+    risk.failures.get_or_create(&MODEL).inc_by(0);
+    registry.register(
+        "model_prediction_failures",
+        "Predictions that a model could not make",
+        risk.failures.clone(),
     );
     let limit = FloatGauge::default();
     limit.set(VAR_LIMIT);
@@ -101,6 +118,7 @@ async fn check(
         Ok(computed) => computed,
         Err(full) => {
             risk.checks.get_or_create(&ReasonLabel { reason: "overloaded" }).inc();
+            risk.failures.get_or_create(&MODEL).inc();
             return server::overloaded(full);
         }
     };

@@ -1,13 +1,18 @@
 //! Alertmanager's timed acceptance cases, in simulated time.
 //!
 //! The deliverer is simulated here: it knows how the cases' webhooks misbehave, and repeats as a real one does. What it
-//! cannot show is HTTP itself, and two processes of a cluster; both are tested where they live.
+//! cannot show is HTTP itself, and two processes of a cluster: `tests/acceptance` runs the same cases over sockets.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::*;
+
+#[path = "../../../tests/acceptance/judge.rs"]
+mod judge;
+
+use judge::{Came, Told, moments};
 
 /// A case's deliverer: how its webhooks behave at a moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,35 +25,28 @@ enum Hook {
     Late(f64),
 }
 
-fn pairs(value: &Value) -> Vec<(Arc<str>, Arc<str>)> {
-    let map = value.as_object().expect("an object");
-    map.iter().map(|(n, v)| (Arc::from(&**n), Arc::from(v.as_str().expect("a text")))).collect()
-}
-
-fn moments(value: &Value) -> Vec<f64> {
-    value.as_array().expect("a list").iter().filter_map(Value::as_f64).collect()
-}
-
 fn posted(value: &Value) -> PostedAlert {
-    let active = moments(&value["active"]);
-    // A moment that is not positive is one that the original does not send.
-    let moment = |n: usize| active.get(n).copied().filter(|t| *t > 0.0).map(at);
+    let alert = judge::alert(value);
+    let arcs = |pairs: std::collections::BTreeMap<String, String>| {
+        pairs.into_iter().map(|(n, v)| (n.into(), v.into())).collect()
+    };
     PostedAlert {
-        labels: pairs(&value["labels"]),
-        annotations: pairs(&value["annotations"]),
-        starts_at: moment(0),
-        ends_at: moment(1),
+        labels: arcs(alert.labels),
+        annotations: arcs(alert.annotations),
+        starts_at: alert.start.map(at),
+        ends_at: alert.end.map(at),
         generator_url: None,
     }
 }
 
-/// An alert as a webhook received it: labels, annotations, start, end.
-type Got = (Labels, Labels, f64, Option<f64>);
+fn strings(labels: &Labels) -> std::collections::BTreeMap<String, String> {
+    labels.pairs().iter().map(|(n, v)| (n.to_string(), v.to_string())).collect()
+}
 
 struct Case {
     world: World,
     hooks: Vec<Hook>,
-    got: Vec<(usize, f64, Vec<Got>)>,
+    got: Vec<Came>,
     silence: Option<SilenceId>,
     /// Deliveries to be made: when, how often tried.
     queue: Vec<(f64, Attempt, u32)>,
@@ -77,9 +75,11 @@ impl Case {
         }
         let forgets = matches!(hook, Hook::Forgets(until) if when < until);
         if !forgets {
-            let alerts = attempt.alerts.iter().map(|n| {
-                let a = &n.alert;
-                (a.labels.clone(), a.annotations.clone(), seconds(a.starts_at), n.ends_at.map(seconds))
+            let alerts = attempt.alerts.iter().map(|n| Told {
+                labels: strings(&n.alert.labels),
+                annotations: strings(&n.alert.annotations),
+                start: Some(seconds(n.alert.starts_at)),
+                end: n.ends_at.map(seconds),
             });
             self.got.push((attempt.record.index as usize, when, alerts.collect()));
         }
@@ -191,61 +191,8 @@ fn run(case: &Value) -> Vec<String> {
     for event in case["events"].as_array().expect("events") {
         case_run.event(event);
     }
-    let wants = case["want"].as_array().expect("wants");
-    let end = wants.iter().map(|w| moments(&w["between"])[1]).fold(3.0, f64::max);
-    case_run.go(end);
-    judge(name, wants, &case_run.got, case["tolerance_s"].as_f64().expect("a tolerance"))
-}
-
-fn judge(name: &str, wants: &[Value], got: &[(usize, f64, Vec<Got>)], tolerance: f64) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut used = vec![false; got.len()];
-    for want in wants {
-        let hook = usize::from(want["collector"] == "co2");
-        let between = moments(&want["between"]);
-        let within = |t: f64| t >= between[0] - tolerance && t <= between[1] + tolerance;
-        let expected: Vec<PostedAlert> =
-            want["alerts"].as_array().expect("alerts").iter().map(posted).collect();
-        if expected.is_empty() {
-            if got.iter().any(|(h, t, _)| *h == hook && within(*t)) {
-                problems.push(format!("{name}: something came in {between:?}"));
-            }
-            continue;
-        }
-        let found = got.iter().enumerate().position(|(n, (h, t, alerts))| {
-            !used[n] && *h == hook && within(*t) && same(name, &expected, alerts, tolerance)
-        });
-        match found {
-            Some(n) => used[n] = true,
-            None => problems.push(format!("{name}: nothing like {want} among {got:?}")),
-        }
-    }
-    for (n, (hook, t, _)) in got.iter().enumerate().filter(|(n, _)| !used[*n]) {
-        problems.push(format!("{name}: unexpected notification {n} to {hook} at {t}"));
-    }
-    problems
-}
-
-fn same(name: &str, expected: &[PostedAlert], got: &[Got], tolerance: f64) -> bool {
-    expected.len() == got.len()
-        && expected.iter().all(|e| {
-            let (labels, annotations) =
-                (Labels::from_pairs(e.labels.clone()), Labels::from_pairs(e.annotations.clone()));
-            // The cold start's second alert is posted at 2 s without a start, and its case asks for 4 s: no engine can
-            // give it both. Its start is not compared.
-            let odd = name == "TestColdStart" && labels.get("alertname") == Some("test2");
-            got.iter().any(|(l, a, start, end)| {
-                let near = |t: Timestamp, other: f64| (seconds(t) - other).abs() <= tolerance;
-                *l == labels
-                    && *a == annotations
-                    && (odd || e.starts_at.is_some_and(|t| near(t, *start)))
-                    && match (e.ends_at, end) {
-                        (None, None) => true,
-                        (Some(t), Some(end)) => near(t, *end),
-                        _ => false,
-                    }
-            })
-        })
+    case_run.go(judge::end(case));
+    judge::judge(case, &case_run.got)
 }
 
 #[test]
