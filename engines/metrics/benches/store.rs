@@ -115,6 +115,23 @@ fn fill(steps: i64, folder: &std::path::Path) {
     std::process::exit(0);
 }
 
+/// Starts on what a killed process left, asks one query, and is killed again: to be repeated on the same folder.
+fn reopen(steps: i64, folder: &std::path::Path) {
+    let started = Instant::now();
+    let store = Store::open(folder, MetricsConfig::default()).unwrap();
+    let opened = started.elapsed();
+    let end = Timestamp::from_millis(START + steps * STEP);
+    let engine = Engine::new(EngineOptions::default());
+    engine.instant("count({job=\"bench\"})", &store, end, &engine.budget()).unwrap();
+    let answered = started.elapsed();
+    println!(
+        "start after a kill: {opened:?}, first query answered after {answered:?}, {} samples in the log, {}",
+        store.stats().head_samples,
+        megabytes(resident())
+    );
+    std::process::exit(0);
+}
+
 /// Starts on what a killed process left.
 fn restart(steps: i64, folder: &std::path::Path) {
     let started = Instant::now();
@@ -198,12 +215,16 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if let [part, steps, folder] = &words[..] {
         let (steps, folder) = (steps.parse().unwrap(), std::path::Path::new(folder));
-        return if part == "fill" { fill(steps, folder) } else { restart(steps, folder) };
+        return match &**part {
+            "fill" => fill(steps, folder),
+            "reopen" => reopen(steps, folder),
+            _ => restart(steps, folder),
+        };
     }
     for steps in ["37", "480"] {
         println!("--- {steps} samples per series");
         let folder = tempfile::tempdir().unwrap();
-        for part in ["fill", "restart"] {
+        for part in ["fill", "reopen", "restart"] {
             let mut command = std::process::Command::new(std::env::current_exe().unwrap());
             let status = command.args([part, steps]).arg(folder.path()).status().unwrap();
             assert!(status.success(), "{status}");

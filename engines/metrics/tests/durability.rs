@@ -9,7 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use quarterdeck_kernel::Matcher;
-use quarterdeck_metrics::{Ingest, IngestError, Metadata, MetricType, MetricsConfig, OpenError, Store};
+use quarterdeck_metrics::{
+    Incoming, Ingest, IngestError, Metadata, MetricType, MetricsConfig, OpenError, SeriesId, Store,
+};
 use support::*;
 
 #[test]
@@ -109,6 +111,36 @@ fn a_long_log_is_read_in_pieces_and_cut_where_it_was_torn() {
         assert_eq!(values(&again, "m").len() as i64, held, "round {round}, at {at}: second start");
         assert_eq!(again.stats().damage, [], "round {round}, at {at}: told once");
     }
+}
+
+#[test]
+fn a_log_of_many_samples_is_read_by_several_threads_to_the_same_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), config()).unwrap();
+    let mut ids: Vec<SeriesId> = (0..2500).map(|i| series(&store, &format!("m{},i={i}", i % 7))).collect();
+    let mut rng = Rng(11);
+    for round in 0..240i64 {
+        if round == 50 {
+            store.seal().unwrap();
+        }
+        if round % 40 == 39 {
+            let more = ids.len()..ids.len() + 30;
+            ids.extend(more.map(|i| series(&store, &format!("m{},i={i}", i % 7))));
+        }
+        let sample = |id: &SeriesId| {
+            let late = if rng.below(20) == 0 { 7_500 } else { 0 };
+            Incoming { series: *id, t: at(round * 1000 - late), v: rng.below(1000) as f64 / 8.0 }
+        };
+        let batch: Vec<Incoming> = ids.iter().map(sample).collect();
+        assert!(store.append(&batch).unwrap().taken > 0);
+    }
+    let before = all(&store, &[]);
+    assert!(before.iter().map(|(_, samples)| samples.len()).sum::<usize>() > 1 << 19);
+    drop(store);
+    assert_eq!(all(&Store::open(folder.path(), config()).unwrap(), &[]), before);
+    // What the catalogue knew is then in the log and the segments alone.
+    fs::remove_file(folder.path().join("catalogue")).unwrap();
+    assert_eq!(all(&Store::open(folder.path(), config()).unwrap(), &[]), before);
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) struct Catalogue {
     pub(super) log_floor: u64,
     /// Number of the next segment.
     pub(super) next_segment: u64,
-    pub(super) index: Index,
+    pub(super) series: Loader,
     pub(super) metadata: BTreeMap<Arc<str>, Metadata>,
 }
 
@@ -138,7 +138,7 @@ fn decode(body: &[u8]) -> Option<Catalogue> {
     }
     let names = inflate(reader.rest())?;
     let (pairs, mut names) = NameReader::new(&names)?;
-    let mut loader = Loader::new(pairs, names.left());
+    let mut series = Loader::new(pairs, names.left());
     let mut before = 0i64;
     while names.left() > 0 {
         let (id, places, more) = names.next()?;
@@ -151,9 +151,8 @@ fn decode(body: &[u8]) -> Option<Catalogue> {
             BITS => Newest::At(t, more.u64()?),
             _ => return None,
         };
-        loader.add(id, places, newest)?;
+        series.add(id, places, newest)?;
     }
-    let mut index = loader.finish();
-    index.raise_next(next);
-    Some(Catalogue { log_floor, next_segment, index, metadata })
+    series.raise_next(next);
+    Some(Catalogue { log_floor, next_segment, series, metadata })
 }

@@ -73,6 +73,17 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub(super) fn varint(&mut self) -> Option<u64> {
+        match self.rest.split_first() {
+            // Most numbers are small.
+            Some((byte, rest)) if *byte < 0x80 => {
+                self.rest = rest;
+                Some(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for (i, byte) in self.rest.iter().enumerate().take(10) {
             let bits = u64::from(byte & 0x7f);

@@ -1,5 +1,7 @@
 //! Which series there are, found by their labels.
 
+mod load;
+
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, Hash, Hasher};
@@ -11,6 +13,7 @@ use quarterdeck_kernel::labels::METRIC_NAME;
 
 use super::labels::{LabelSet, Pair};
 use super::series::{Newest, Series};
+pub(super) use load::Loader;
 
 /// A pair, found by its value among those of one name.
 #[derive(Debug)]
@@ -152,52 +155,28 @@ impl Index {
 
     /// Adds a series that is not there, under a new id.
     pub(super) fn add<'l>(&mut self, labels: impl Text<'l>, born: i64) -> Arc<Series> {
-        let slot = self.free.pop().unwrap_or(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
         let id = u64::from(self.next) << 32 | u64::from(slot);
-        self.put(id, labels, Newest::Born(born))
-    }
-
-    /// Puts a series under a known id; whoever had the slot goes.
-    pub(super) fn put<'l>(&mut self, id: u64, labels: impl Text<'l>, newest: Newest) -> Arc<Series> {
-        let slot = self.take_slot(id);
+        self.raise_next(self.next.saturating_add(1));
         let labels = LabelSet::new(labels.map(|(name, value)| self.post(name, value, slot)).collect());
-        self.put_in(id, labels, newest)
-    }
-
-    /// Makes room for a series; whoever had its slot goes.
-    fn take_slot(&mut self, id: u64) -> u32 {
-        let slot = id as u32;
-        if self.in_slot(slot).is_some() {
-            self.remove(slot);
-            self.free.retain(|free| *free != slot);
-        }
-        self.raise_next(((id >> 32) as u32).saturating_add(1));
-        let first_free = self.slots.len();
-        if slot as usize >= first_free {
-            self.slots.resize(slot as usize + 1, None);
-            self.free.extend((first_free as u32..slot).rev());
-        }
-        slot
-    }
-
-    fn put_in(&mut self, id: u64, labels: LabelSet, newest: Newest) -> Arc<Series> {
-        let slot = id as u32;
-        let series = Arc::new(Series::new(id, labels, newest));
+        let series = Arc::new(Series::new(id, labels, Newest::Born(born)));
         self.slots[slot as usize] = Some(Arc::clone(&series));
         self.count += 1;
         self.generation += 1;
+        self.list(slot, &series);
+        series
+    }
+
+    /// Makes a series known by its labels.
+    fn list(&mut self, slot: u32, series: &Series) {
         let hash = self.hash(series.labels.iter());
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.by_labels.insert_unique(hash, slot, |slot| {
             slots[*slot as usize].as_ref().map_or(0, |series| hash_of(hasher, series.labels.iter()))
         });
-        series
-    }
-
-    /// After [`Index::put`]s in any order: which slots are free.
-    pub(super) fn rebuild_free(&mut self) {
-        let empty = |(slot, held): (usize, &Option<_>)| held.is_none().then_some(slot as u32);
-        self.free = self.slots.iter().enumerate().filter_map(empty).rev().collect();
     }
 
     /// Drops the series in a slot.
@@ -317,6 +296,11 @@ impl Index {
         self.postings.iter().map(|(name, values)| (name, values.len()))
     }
 
+    /// Every label, in no order.
+    pub(super) fn shared_pairs(&self) -> impl Iterator<Item = &Arc<Pair>> {
+        self.postings.values().flatten().map(|(held, _)| &held.0)
+    }
+
     /// How many series each `label=value` has.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>, usize)> {
         let all = self.postings.values().flatten();
@@ -336,58 +320,6 @@ impl Index {
         let widest = values.iter().max_by_key(|(name, held)| (held.len(), std::cmp::Reverse(**name)));
         let (label, count) = widest.map_or((Arc::from(""), 0), |(name, held)| (Arc::clone(name), held.len()));
         Some((Arc::clone(metric), series, label, count))
-    }
-}
-
-/// Makes an index of many series at once. Their labels come as places in one list of pairs, so that nothing is looked
-/// up by its text.
-pub(super) struct Loader {
-    index: Index,
-    pairs: Vec<(Arc<Pair>, Vec<u32>)>,
-}
-
-impl Loader {
-    pub(super) fn new(pairs: Vec<Arc<Pair>>, series: usize) -> Self {
-        let mut index = Index::default();
-        index.slots.reserve_exact(series);
-        Self { index, pairs: pairs.into_iter().map(|pair| (pair, Vec::new())).collect() }
-    }
-
-    /// Adds a series; `None` when its pairs are not there or not sorted by name, or it is there already.
-    pub(super) fn add(&mut self, id: u64, places: &[usize], newest: Newest) -> Option<()> {
-        let slot = id as u32;
-        if self.index.in_slot(slot).is_some() {
-            return None;
-        }
-        self.index.take_slot(id);
-        let mut labels: Vec<Arc<Pair>> = Vec::with_capacity(places.len());
-        for place in places {
-            let (pair, list) = self.pairs.get_mut(*place)?;
-            if labels.last().is_some_and(|before| before.name >= pair.name) {
-                return None;
-            }
-            list.push(slot);
-            labels.push(Arc::clone(pair));
-        }
-        self.index.put_in(id, LabelSet::new(labels), newest);
-        Some(())
-    }
-
-    pub(super) fn finish(self) -> Index {
-        let mut index = self.index;
-        for (pair, mut list) in self.pairs {
-            let slots = match &list[..] {
-                [] => continue,
-                [only] => Slots::One(*only),
-                _ => {
-                    list.sort_unstable();
-                    list.shrink_to_fit();
-                    Slots::Many(list)
-                }
-            };
-            index.postings.entry(Arc::clone(&pair.name)).or_default().insert(ByValue(pair), slots);
-        }
-        index
     }
 }
 

@@ -9,6 +9,7 @@
 //! only while it matches, and each series only while it copies.
 
 mod append;
+mod apply;
 mod backfill;
 mod backup;
 mod catalogue;

@@ -4,9 +4,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::apply::Applier;
 use super::catalogue::{self, Catalogue, CatalogueError};
 use super::files::{Files, set_aside};
-use super::index::Index;
+use super::index::Loader;
 use super::log::{Log, Record, remove_before, replay};
 use super::segment::{Segment, Span};
 use super::series::{Newest, UNKNOWN_BITS};
@@ -54,34 +55,31 @@ fn open_disk(disk: Disk, config: MetricsConfig) -> Result<Shared, Failure> {
     };
     let rebuild = read.is_none();
     let mut about = read.unwrap_or_default();
-    let mut index = std::mem::take(&mut about.index);
+    let mut series = std::mem::take(&mut about.series);
     if rebuild {
-        rebuild_index(&mut index, &segments, &mut damage);
+        rebuild_series(&mut series, &segments, &mut damage);
     }
     let last = segments.iter().map(|segment| segment.span.last).max();
     about.next_segment = about.next_segment.max(last.map_or(1, |n| n + 1));
 
     remove_before_floor(&disk, &about)?;
-    let replayed = replay(&*files, &disk.log, about.log_floor, |record| match record {
-        Record::Series(id, labels) => {
-            let labels = labels.iter().copied();
-            let known = index.get(id).is_some() || index.find(&labels).is_some();
-            if !known {
-                index.put(id, labels, Newest::Born(i64::MIN));
+    let (replayed, index) = std::thread::scope(|scope| {
+        let mut samples = Applier::new(scope);
+        let replayed = replay(&*files, &disk.log, about.log_floor, |record| match record {
+            Record::Series(id, labels) => {
+                let held = series.put(id, labels, Newest::Born(i64::MIN));
+                samples.put(id as u32, held);
             }
-        }
-        Record::Samples(samples) => {
-            for (slot, t, bits) in samples {
-                if let Some(series) = index.in_slot(*slot) {
-                    series.data.lock().replay(*t, *bits);
-                }
+            Record::Samples(taken) => samples.take(taken, &series),
+            Record::Metadata(metric, metadata) => {
+                about.metadata.insert(metric.into(), metadata);
             }
-        }
-        Record::Metadata(metric, metadata) => {
-            about.metadata.insert(metric.into(), metadata);
-        }
-    })?;
-    index.rebuild_free();
+        });
+        samples.finish();
+        // The index is made while the last samples go to their series.
+        (replayed, series.finish())
+    });
+    let replayed = replayed?;
     damage.extend(replayed.damage);
 
     let log = Log::new(Arc::clone(&files), disk.log.clone(), replayed.next.max(1), replayed.bytes);
@@ -137,20 +135,16 @@ fn open_segments(disk: &Disk, damage: &mut Vec<Damage>) -> io::Result<Vec<Arc<Se
     Ok(segments)
 }
 
-fn rebuild_index(index: &mut Index, segments: &[Arc<Segment>], damage: &mut Vec<Damage>) {
+/// Makes the catalogue again from what the segments say of their series.
+fn rebuild_series(series: &mut Loader, segments: &[Arc<Segment>], damage: &mut Vec<Damage>) {
     for segment in segments {
         let read = segment.names(|id, labels, max_t| {
             let newest = Newest::At(max_t, UNKNOWN_BITS);
-            match index.get(id) {
-                Some(series) => {
-                    let mut data = series.data.lock();
-                    if !matches!(data.newest(), Newest::At(t, _) if t >= max_t) {
-                        data.set_newest(newest);
-                    }
-                }
-                None => {
-                    index.put(id, labels.iter().map(|pair| (&*pair.name, &*pair.value)), newest);
-                }
+            let labels: Vec<(&str, &str)> = labels.iter().map(|pair| (&*pair.name, &*pair.value)).collect();
+            let held = series.put(id, &labels, newest);
+            let mut data = held.data.lock();
+            if !matches!(data.newest(), Newest::At(t, _) if t >= max_t) {
+                data.set_newest(newest);
             }
         });
         if let Err(error) = read {

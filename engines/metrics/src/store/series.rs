@@ -105,14 +105,21 @@ impl Data {
         }
     }
 
-    /// Takes a sample from the log. The catalogue is written while appends go on: it may know a sample as the newest
+    /// Takes samples from the log in its order. They grow in bytes that are used for one series after the other, so
+    /// that each takes memory once. The catalogue is written while appends go on: it may know a sample as the newest
     /// that is in the log alone.
-    pub(super) fn replay(&mut self, t: i64, bits: u64) {
-        if self.newest() == Newest::At(t, bits) && self.live.count == 0 && self.value_at(t).is_none() {
-            self.push(t, bits);
-        } else {
-            self.append(t, bits);
+    pub(super) fn replay(&mut self, run: &[(i64, u64)], scratch: &mut Tail) {
+        scratch.set(&self.tail);
+        std::mem::swap(&mut self.tail, scratch);
+        for (t, bits) in run.iter().copied() {
+            if self.live.count == 0 && self.newest() == Newest::At(t, bits) && self.value_at(t).is_none() {
+                self.push(t, bits);
+            } else {
+                self.append(t, bits);
+            }
         }
+        std::mem::swap(&mut self.tail, scratch);
+        self.tail.set(scratch);
     }
 
     fn append_late(&mut self, t: i64, bits: u64) -> Outcome {
@@ -372,9 +379,9 @@ mod tests {
     fn a_sample_that_the_catalogue_knows_and_the_log_alone_holds_is_kept() {
         let series = Series::new(0, LabelSet::default(), Newest::At(30, 3));
         let mut data = series.data.lock();
-        for (t, bits) in [(10, 1), (20, 2), (30, 3), (30, 3), (30, 9), (40, 4)] {
-            data.replay(t, bits);
-        }
+        let mut scratch = Tail::default();
+        data.replay(&[(10, 1), (20, 2), (30, 3)], &mut scratch);
+        data.replay(&[(30, 3), (30, 9), (40, 4)], &mut scratch);
         let mut found = Vec::new();
         data.collect(i64::MIN, i64::MAX, &mut found);
         let mut times: Vec<i64> = found.iter().map(|sample| sample.t.as_millis()).collect();

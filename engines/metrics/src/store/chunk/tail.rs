@@ -53,6 +53,18 @@ impl Tail {
         self.len += bytes.len() as u32;
     }
 
+    /// Takes the bytes of another in place of its own.
+    pub(crate) fn set(&mut self, other: &Self) {
+        if self.room.len() < other.len() {
+            // Growing would copy what is to be forgotten.
+            self.room = Box::default();
+            self.len = 0;
+        }
+        self.truncate(0);
+        self.extend(other.bytes());
+        self.mark = other.mark;
+    }
+
     pub(crate) fn truncate(&mut self, len: usize) {
         if len < self.len() {
             self.room[len..self.len as usize].fill(0);
