@@ -240,7 +240,8 @@ fn an_empty_series_goes_after_an_hour() {
     series(&store, "never");
     store.maintain(at(1_000_000 + 3_600_000));
     assert_eq!(store.stats().series, 1);
-    assert_eq!(store.maintain(at(1_000_001 + 3_600_000)).dropped_series, 1);
+    // Once a minute is often enough for what takes next to no room.
+    assert_eq!(store.maintain(at(1_000_000 + 3_660_000)).dropped_series, 1);
     assert_eq!(store.stats().series, 0);
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use quarterdeck_kernel::{Labels, time};
 
+use super::head::Change;
 use super::log::{frame_metadata, frame_samples, frame_series};
 use super::series::{Newest, Outcome, Series};
 use super::{Shared, Store};
@@ -123,12 +124,18 @@ impl Shared {
             self.note_write(&written);
             written.map_err(|error| IngestError::Storage(error.to_string()))?;
         }
+        let mut change = Change::default();
         for (series, t, bits) in lawful {
-            match series.data.lock().append(t, bits) {
-                Outcome::Taken | Outcome::Same => report.taken += 1,
+            match change.of(&mut series.data.lock(), |data| data.append(t, bits)) {
+                Outcome::Taken => {
+                    change.taken(t);
+                    report.taken += 1;
+                }
+                Outcome::Same => report.taken += 1,
                 Outcome::Duplicate => report.duplicate += 1,
             }
         }
+        self.figures.apply(change);
         self.counters.taken.fetch_add(report.taken as u64, Relaxed);
         self.counters.too_old.fetch_add(report.too_old as u64, Relaxed);
         self.counters.too_new.fetch_add(report.too_new as u64, Relaxed);

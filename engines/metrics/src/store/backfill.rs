@@ -7,6 +7,7 @@ use quarterdeck_kernel::Sample;
 use quarterdeck_promql::storage::{Budget, StorageError};
 
 use super::Store;
+use super::head::Change;
 use super::series::Series;
 use crate::ingest::{IngestError, SeriesId};
 
@@ -60,7 +61,10 @@ impl Store {
                 samples.retain(|(t, _)| !has(&held, *t));
                 done.known += (before - samples.len()) as u64;
                 done.taken += samples.len() as u64;
-                series.data.lock().backfill(samples);
+                let mut change = Change::default();
+                change.of(&mut series.data.lock(), |data| data.backfill(samples));
+                samples.iter().for_each(|(t, _)| change.taken(*t));
+                self.0.figures.apply(change);
             }
         }
         self.seal().map_err(|error| IngestError::Storage(error.to_string()))?;

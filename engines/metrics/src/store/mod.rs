@@ -18,6 +18,7 @@ mod codec;
 mod exemplars;
 mod export;
 pub mod files;
+mod head;
 mod index;
 mod labels;
 mod log;
@@ -128,6 +129,8 @@ struct Shared {
     writer: Mutex<Writer>,
     index: RwLock<Index>,
     ranks: order::Ranks,
+    figures: head::Figures,
+    largest: Mutex<stats::Largest>,
     /// Oldest first.
     segments: RwLock<Vec<Arc<Segment>>>,
     /// Grows with each segment that is sealed, after it has come and before its samples leave memory.
@@ -240,6 +243,8 @@ impl Shared {
             writer: Mutex::new(Writer { log, refusal: refusal::Refusal::default() }),
             index: RwLock::default(),
             ranks: order::Ranks::default(),
+            figures: head::Figures::default(),
+            largest: Mutex::default(),
             segments: RwLock::default(),
             sealings: AtomicU64::new(0),
             metadata: RwLock::default(),

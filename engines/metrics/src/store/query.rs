@@ -203,7 +203,7 @@ impl Shared {
         let segments = self.segments.read();
         let sealed = segments.iter().all(|segment| segment.min_t() >= from && segment.max_t() <= to);
         drop(segments);
-        let head = self.head();
+        let head = self.figures.get();
         sealed && head.oldest.is_none_or(|t| t >= from) && head.newest.is_none_or(|t| t <= to)
     }
 

@@ -86,6 +86,7 @@ fn open_disk(disk: Disk, config: MetricsConfig) -> Result<Shared, Failure> {
     let shared = Shared::new(config, Some(disk), Some(log));
     shared.upkeep.lock().next_segment = about.next_segment;
     *shared.index.write() = index;
+    shared.figures.set(shared.count());
     *shared.segments.write() = segments;
     *shared.metadata.write() = about.metadata;
     for found in damage {

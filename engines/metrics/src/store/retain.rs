@@ -6,12 +6,15 @@ use std::sync::atomic::Ordering;
 
 use quarterdeck_kernel::{Timestamp, time};
 
+use super::head::Head;
 use super::segment::Segment;
 use super::series::{Newest, Series};
 use super::{Maintenance, Shared};
 
 /// A series that never got a sample goes after this long, in milliseconds.
 const EMPTY_SERIES_LIFE: i64 = 3_600_000;
+/// Series without samples are looked for this often, in milliseconds, if no samples went meanwhile.
+const SWEEP: i64 = 60_000;
 /// After a failure to seal or to merge, the next attempt comes this much later, in milliseconds.
 const RETRY: i64 = 60_000;
 /// Memory is sealed when it has this many samples for each of its series...
@@ -31,16 +34,8 @@ pub(super) struct Upkeep {
     merge_failed: Option<i64>,
     last: Option<i64>,
     jumped: Option<i64>,
-}
-
-/// Memory as one pass over all series finds it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Head {
-    pub(super) samples: u64,
-    pub(super) bytes: u64,
-    pub(super) active: usize,
-    pub(super) oldest: Option<i64>,
-    pub(super) newest: Option<i64>,
+    /// When series without samples were looked for, and the time before which no segment had any.
+    swept: Option<(i64, i64)>,
 }
 
 fn failed_lately(failed: Option<i64>, now: i64) -> bool {
@@ -72,7 +67,7 @@ impl Shared {
         let mut upkeep = self.upkeep.lock();
         let mut done = Maintenance::default();
         let steady = upkeep.clock_is_steady(now);
-        let head = self.head();
+        let head = self.figures.get();
 
         // Age counts from the newest sample if that is older: nothing is deleted for lack of newer samples.
         let newest = head.newest.into_iter().chain(self.segments.read().iter().map(|s| s.max_t())).max();
@@ -109,31 +104,11 @@ impl Shared {
                 }
             }
         }
-        done.dropped_series = self.drop_dead_series(now, started);
+        done.dropped_series = self.drop_dead_series(&mut upkeep, dropped_samples > 0, now, started);
         if dropped_samples > 0 || done != Maintenance::default() {
             self.changed();
         }
         done
-    }
-
-    /// One pass over what is in memory.
-    pub(super) fn head(&self) -> Head {
-        let series: Vec<Arc<Series>> = self.index.read().iter().cloned().collect();
-        let mut head = Head::default();
-        for series in series {
-            let data = series.data.lock();
-            if let Newest::At(t, _) = data.newest() {
-                head.newest = head.newest.max(Some(t));
-            }
-            if data.is_active() {
-                let (samples, bytes) = data.size();
-                head.samples += samples;
-                head.bytes += bytes;
-                head.active += 1;
-                head.oldest = head.oldest.into_iter().chain(data.oldest()).min();
-            }
-        }
-        head
     }
 
     fn seal_is_due(&self, upkeep: &Upkeep, head: Head, now: i64) -> bool {
@@ -199,12 +174,22 @@ impl Shared {
         if head.oldest.is_none_or(|oldest| oldest >= cutoff) {
             return 0;
         }
-        self.index.read().iter().map(|series| series.data.lock().drop_before(cutoff)).sum()
+        // No sample comes meanwhile, so that what is counted afterwards is what there is.
+        let _writer = self.writer.lock();
+        let dropped = self.index.read().iter().map(|series| series.data.lock().drop_before(cutoff)).sum();
+        self.figures.set(self.count());
+        dropped
     }
 
-    /// Drops the series of which no sample is left.
-    fn drop_dead_series(&self, now: i64, started: i64) -> usize {
+    /// Drops the series of which no sample is left. That takes a pass over all series: it is made when samples went, and
+    /// now and then for series that never had any.
+    fn drop_dead_series(&self, upkeep: &mut Upkeep, samples_went: bool, now: i64, started: i64) -> usize {
         let floor = self.segments.read().iter().map(|segment| segment.min_t()).min().unwrap_or(i64::MAX);
+        let lately = |swept: i64| (swept..swept.saturating_add(SWEEP)).contains(&now);
+        if !samples_went && upkeep.swept.is_some_and(|(swept, at)| at == floor && lately(swept)) {
+            return 0;
+        }
+        upkeep.swept = Some((now, floor));
         let is_dead = |series: &Series| {
             let data = series.data.lock();
             !data.is_active()

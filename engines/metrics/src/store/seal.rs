@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::files::set_aside;
+use super::head::Change;
 use super::retain::Upkeep;
 use super::segment::{self, Segment, SegmentError, Span};
-use super::series::Series;
+use super::series::{Data, Series};
 use super::{Disk, Shared, catalogue};
 use crate::model::Damage;
 
@@ -20,9 +21,12 @@ impl Shared {
         let Some(disk) = &self.disk else { return Ok(None) };
         let (floor, series) = self.begin_seal()?;
         let name = self.write_sealed(disk, upkeep, floor, &series)?;
+        let mut change = Change::default();
         for (series, place) in &series {
-            series.data.lock().end_seal(*place);
+            change.samples -= change.of(&mut series.data.lock(), |data| data.end_seal(*place)) as i64;
         }
+        self.figures.apply(change);
+        self.figures.end_seal();
         if let Some(log) = &mut self.writer.lock().log {
             log.forget_before(floor)?;
         }
@@ -40,13 +44,16 @@ impl Shared {
         };
         let index = self.index.read();
         let mut sealing: Vec<Sealing> = Vec::with_capacity(index.len());
+        let mut change = Change::default();
+        self.figures.begin_seal();
         for series in index.iter() {
-            let place = series.data.lock().begin_seal();
+            let place = change.of(&mut series.data.lock(), Data::begin_seal);
             if place > 0 {
                 sealing.push((Arc::clone(series), place));
             }
         }
         drop((index, writer));
+        self.figures.apply(change);
         sealing.sort_unstable_by_key(|(series, _)| series.id);
         Ok((floor, sealing))
     }

@@ -212,9 +212,11 @@ impl Data {
         chunks(&self.tail.bytes()[..place.min(self.closed_len())])
     }
 
-    /// What was sealed leaves memory.
-    pub(super) fn end_seal(&mut self, place: usize) {
+    /// What was sealed leaves memory; gives how many samples that are.
+    pub(super) fn end_seal(&mut self, place: usize) -> u64 {
+        let samples = self.sealing(place).map(|chunk| u64::from(chunk.count)).sum();
         self.tail.drop_before(place);
+        samples
     }
 
     /// Drops chunks that end before a time; gives how many samples went. Not for a store that seals.
@@ -254,16 +256,15 @@ impl Data {
         self.closed().map(|chunk| chunk.min_t).chain(late).chain(open).min()
     }
 
-    /// Samples in memory and the bytes they take.
-    pub(super) fn size(&self) -> (u64, u64) {
-        let mut samples: u64 = self.closed().map(|chunk| u64::from(chunk.count)).sum();
-        samples += u64::from(self.live.count);
-        let mut bytes = self.tail.heap_bytes();
-        if let Some(late) = &self.late {
-            samples += late.len() as u64;
-            bytes += late.capacity() * 16 + 24;
-        }
-        (samples, bytes as u64)
+    /// Samples in memory.
+    pub(super) fn samples(&self) -> u64 {
+        let closed: u64 = self.closed().map(|chunk| u64::from(chunk.count)).sum();
+        closed + u64::from(self.live.count) + self.late.as_ref().map_or(0, |late| late.len() as u64)
+    }
+
+    /// The bytes that the samples in memory take.
+    pub(super) fn bytes(&self) -> usize {
+        self.tail.heap_bytes() + self.late.as_ref().map_or(0, |late| late.capacity() * 16 + 24)
     }
 
     /// Adds the samples from `from` to `to`, in no particular order, those held longest first.

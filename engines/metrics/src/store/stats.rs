@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use quarterdeck_kernel::Timestamp;
 
+use super::index::Index;
 use super::log::Log;
 use super::{Shared, Store};
 use crate::model::{Cardinality, Drops, MetricsSnapshot, StoreStats};
@@ -25,8 +26,29 @@ fn top<N>(all: impl Iterator<Item = (N, usize)>, name: impl Fn(&N) -> Arc<str>) 
     list
 }
 
+/// What has the most series, as of a generation of the index: it changes only when a series comes or goes.
+#[derive(Debug, Default)]
+pub(super) struct Largest {
+    generation: u64,
+    by_metric: Vec<Cardinality>,
+    by_label: Vec<Cardinality>,
+    by_pair: Vec<Cardinality>,
+}
+
+impl Largest {
+    fn of(index: &Index) -> Self {
+        let pairs = index.pairs().map(|(name, value, count)| ((name, value), count));
+        Self {
+            generation: index.generation(),
+            by_metric: top(index.metrics(), |name| Arc::clone(name)),
+            by_label: top(index.labels(), |name| Arc::clone(name)),
+            by_pair: top(pairs, |(name, value)| format!("{name}={value}").into()),
+        }
+    }
+}
+
 impl Store {
-    /// The figures as of now. Takes one pass over all series.
+    /// The figures as of now.
     #[must_use]
     pub fn stats(&self) -> StoreStats {
         self.0.stats()
@@ -43,7 +65,7 @@ impl Store {
 
 impl Shared {
     fn stats(&self) -> StoreStats {
-        let head = self.head();
+        let head = self.figures.get();
         let counters = &self.counters;
         let mut stats = StoreStats {
             active_series: head.active,
@@ -81,12 +103,13 @@ impl Shared {
         stats.newest = newest.map(Timestamp::from_millis);
         let index = self.index.read();
         stats.series = index.len();
-        stats.by_metric = top(index.metrics(), |name| Arc::clone(name));
-        stats.by_label = top(index.labels(), |name| Arc::clone(name));
-        stats.by_pair =
-            top(index.pairs().map(|(name, value, count)| ((name, value), count)), |(name, value)| {
-                format!("{name}={value}").into()
-            });
+        let mut largest = self.largest.lock();
+        if largest.generation != index.generation() {
+            *largest = Largest::of(&index);
+        }
+        stats.by_metric.clone_from(&largest.by_metric);
+        stats.by_label.clone_from(&largest.by_label);
+        stats.by_pair.clone_from(&largest.by_pair);
         stats
     }
 }
