@@ -3,7 +3,7 @@
 //! A label is a place in one list of pairs until everything is read. Lists of slots are made last, from the series in
 //! the order of their slots: none is sorted, grows, or loses a slot that was given again.
 
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
@@ -255,9 +255,7 @@ impl Texts {
 }
 
 fn hash_pair(hasher: &DefaultHashBuilder, name: &str, value: &str) -> u64 {
-    let mut state = hasher.build_hasher();
-    (name, value).hash(&mut state);
-    state.finish()
+    hasher.hash_one((name, value))
 }
 
 fn of_span<'a>(places: &'a [u32], spans: &[Span], slot: u32) -> &'a [u32] {
