@@ -89,8 +89,21 @@ fn the_newest_row_is_followed_until_one_reads() {
     with_feeds(&mut stage, vec![fills(), grown(&feed, 3)]);
     stage.passes(33);
     assert!(stage.screen().contains("message 304"), "the selection stays on its row");
+    // Neither a filter nor its end takes the eye off the row that is read.
+    for (symbol, shown) in [("acme", "83 of 308"), ("", "308 rows")] {
+        stage.keys("/ ctrl-u");
+        stage.types(symbol);
+        stage.keys("enter");
+        let screen = stage.screen();
+        assert!(screen.contains("message 304") && screen.contains(shown), "{symbol:?}: {screen}");
+    }
     stage.keys("f");
     assert!(stage.screen().contains("message 308"));
+    // What is followed comes and goes; the rest of the ring moves on without it.
+    stage.keys("down");
+    with_feeds(&mut stage, vec![fills(), grown(&feed, 40)]);
+    stage.passes(33);
+    assert!(stage.screen().contains("message 307"), "{}", stage.screen());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! pure state machine ([`machine`]): connecting, subscribing, pinging, waiting with jittered backoff, all in time that
 //! is passed in. The shell ([`Engine`]) owns the sockets, digests messages in batches, appends the series through the
 //! metrics store's [`Ingest`](quarterdeck_metrics::ingest::Ingest) and publishes a [`Snapshot`] at most 30 times a
-//! second. A busy feed is read in beats of ten milliseconds instead of at every packet, by which its messages can be seen
+//! second. A busy feed is read in beats of twenty milliseconds instead of at every packet, by which its messages can be seen
 //! that much late ([`Row::received`]). Every queue, row ring and label set is bounded, and what does not fit is counted in [`Stats`].
 
 pub mod actions;

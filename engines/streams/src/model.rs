@@ -128,7 +128,7 @@ pub struct Stats {
     /// Bytes per second, likewise.
     pub byte_rate: f64,
     /// How old the newest message was when it was read, in milliseconds (negative: its sender's clock is ahead). Busy feeds
-    /// are read in beats, which can add up to ten milliseconds; see [`Row::received`].
+    /// are read in beats, which can add up to twenty milliseconds; see [`Row::received`].
     pub lag_ms: Option<f64>,
     /// The largest lag within the last ten seconds, in milliseconds.
     pub lag_max_ms: Option<f64>,

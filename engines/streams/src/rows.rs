@@ -60,7 +60,7 @@ pub struct Row {
     /// Counts the feed's rows from 1: its identity in tables.
     pub id: u64,
     /// When it was read from the connection. A feed of more than about a hundred messages a second is read in beats: this can
-    /// then be up to ten milliseconds after the message came, never before.
+    /// then be up to twenty milliseconds after the message came, never before.
     pub received: Timestamp,
     /// When it says that it was sent.
     pub sent: Option<Timestamp>,
@@ -72,14 +72,19 @@ pub struct Row {
     pub bytes: usize,
 }
 
-/// Rows per chunk.
-const CHUNK: usize = 64;
+/// Rows per chunk: a snapshot copies references to as many at most.
+const CHUNK: usize = 32;
+
+/// Full chunks, oldest first; the list itself is shared until it changes.
+type Chunks = Arc<VecDeque<Arc<[Arc<Row>]>>>;
 
 /// The newest rows of a feed: chunks shared between snapshots.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
-    chunks: VecDeque<Arc<[Arc<Row>]>>,
-    /// Rows at the front of the first chunk that are no longer part of it.
+    full: Chunks,
+    /// The rows since the last full chunk.
+    tail: Arc<[Arc<Row>]>,
+    /// Rows at the front that are no longer part of it.
     skip: usize,
     len: usize,
 }
@@ -99,7 +104,7 @@ impl Rows {
 
     /// All rows, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Row>> {
-        self.chunks.iter().enumerate().flat_map(|(i, c)| &c[if i == 0 { self.skip } else { 0 }..])
+        (0..self.len).filter_map(|index| self.get(index))
     }
 
     /// The row at a place, oldest first; cheap anywhere.
@@ -108,9 +113,11 @@ impl Rows {
         if index >= self.len {
             return None;
         }
-        // All chunks but the last are full.
         let at = index + self.skip;
-        self.chunks.get(at / CHUNK)?.get(at % CHUNK)
+        match self.full.get(at / CHUNK) {
+            Some(chunk) => chunk.get(at % CHUNK),
+            None => self.tail.get(at - self.full.len() * CHUNK),
+        }
     }
 
     /// The newest row.
@@ -124,14 +131,16 @@ impl Rows {
 impl FromIterator<Row> for Rows {
     fn from_iter<I: IntoIterator<Item = Row>>(records: I) -> Self {
         let all: Vec<Arc<Row>> = records.into_iter().map(Arc::new).collect();
-        Self { chunks: all.chunks(CHUNK).map(Arc::from).collect(), skip: 0, len: all.len() }
+        let (full, tail) = all.as_chunks::<CHUNK>();
+        let full = full.iter().map(|chunk| Arc::from(chunk.as_slice())).collect();
+        Self { full: Arc::new(full), tail: tail.into(), skip: 0, len: all.len() }
     }
 }
 
 /// The ring behind [`Rows`].
 #[derive(Debug)]
 pub(crate) struct Ring {
-    full: VecDeque<Arc<[Arc<Row>]>>,
+    full: Chunks,
     tail: Vec<Arc<Row>>,
     capacity: usize,
     next: u64,
@@ -140,7 +149,7 @@ pub(crate) struct Ring {
 impl Ring {
     /// A ring of `capacity` rows.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { full: VecDeque::new(), tail: Vec::with_capacity(CHUNK), capacity, next: 1 }
+        Self { full: Chunks::default(), tail: Vec::with_capacity(CHUNK), capacity, next: 1 }
     }
 
     /// The id of the next row.
@@ -155,23 +164,21 @@ impl Ring {
             return;
         }
         self.tail.push(Arc::new(row));
-        if self.tail.len() == CHUNK {
-            self.full.push_back(self.tail.drain(..).collect());
+        if self.tail.len() < CHUNK {
+            return;
         }
-        while !self.full.is_empty() && (self.full.len() - 1) * CHUNK + self.tail.len() >= self.capacity {
-            self.full.pop_front();
+        let full = Arc::make_mut(&mut self.full);
+        full.push_back(self.tail.drain(..).collect());
+        while (full.len() - 1) * CHUNK >= self.capacity {
+            full.pop_front();
         }
     }
 
     /// The rows as they are now. Copies at most one chunk's worth of references.
     pub(crate) fn view(&self) -> Rows {
-        let mut chunks = self.full.clone();
-        if !self.tail.is_empty() {
-            chunks.push_back(Arc::from(self.tail.as_slice()));
-        }
         let held = self.full.len() * CHUNK + self.tail.len();
         let len = held.min(self.capacity);
-        Rows { chunks, skip: held - len, len }
+        Rows { full: Arc::clone(&self.full), tail: self.tail.as_slice().into(), skip: held - len, len }
     }
 }
 
@@ -228,7 +235,14 @@ mod tests {
         let before = ring.view();
         ring.push(row(201));
         let after = ring.view();
-        assert!(Arc::ptr_eq(&before.chunks[0], &after.chunks[0]));
-        assert_eq!((before.len(), after.len()), (200, 201));
+        assert!(
+            Arc::ptr_eq(&before.full, &after.full),
+            "the list of chunks is shared while no chunk is added"
+        );
+        (202..=250).for_each(|id| ring.push(row(id)));
+        let later = ring.view();
+        assert!(Arc::ptr_eq(&before.full[0], &later.full[0]));
+        assert_eq!((before.len(), after.len(), later.len()), (200, 201, 250));
+        assert_eq!(before.last().map(|r| r.id), Some(200), "a view stays as it was");
     }
 }

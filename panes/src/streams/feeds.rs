@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use quarterdeck_kernel::Timestamp;
-use quarterdeck_streams::{FeedState, FeedView, Snapshot};
+use quarterdeck_streams::{FeedState, FeedView, RatePoint, Snapshot};
 use quarterdeck_widgets::sparkline::Range;
 use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
 use quarterdeck_widgets::{Glyph, Role, format};
@@ -24,6 +24,11 @@ pub(super) const COLUMNS: [Column; 9] = [
 
 /// Seconds that a sparkline shows at most.
 const SECONDS: usize = 60;
+
+/// The seconds of a feed that a sparkline can show.
+fn recent(feed: &FeedView) -> &[RatePoint] {
+    &feed.history[feed.history.len().saturating_sub(SECONDS)..]
+}
 
 /// The sign and the colour of a state.
 pub(super) fn sign(state: FeedState) -> (Glyph, Role) {
@@ -59,8 +64,9 @@ pub(super) struct FeedRows<'a> {
 
 impl<'a> FeedRows<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, now: Timestamp) -> Self {
-        let recent = snapshot.feeds.iter().flat_map(|f| f.history.iter().rev().take(SECONDS));
-        let range = Range::from_zero(recent.map(|p| f64::from(p.messages)));
+        // Made anew for every frame, with a thousand feeds too: the most of each feed, not all points in one row.
+        let most = |feed: &Arc<FeedView>| recent(feed).iter().map(|p| p.messages).max().unwrap_or(0);
+        let range = Range::from_zero(snapshot.feeds.iter().map(|feed| f64::from(most(feed))));
         Self { feeds: &snapshot.feeds, now, range }
     }
 
@@ -115,7 +121,7 @@ impl Rows for FeedRows<'_> {
                 cell.state(glyph, &text, role);
             }
             "rate" => {
-                let history: Vec<f64> = feed.history.iter().map(|p| f64::from(p.messages)).collect();
+                let history: Vec<f64> = recent(feed).iter().map(|p| f64::from(p.messages)).collect();
                 cell.trend(&text, 8, if connected { Role::Text } else { Role::Muted }, &history, self.range);
             }
             "gaps" if feed.stats.gaps > 0 => cell.role(&text, Role::Warning),

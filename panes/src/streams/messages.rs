@@ -141,6 +141,18 @@ impl Rows for MessageRows {
         self.row(row).map(|r| r.id.to_string()).unwrap_or_default().into()
     }
 
+    fn finds(&self) -> bool {
+        true
+    }
+
+    /// Rows are counted without gaps: the newest one tells where each is.
+    fn find(&self, key: &str) -> Option<usize> {
+        let id: u64 = key.parse().ok()?;
+        let newest = self.feed.rows.last()?.id;
+        let row = usize::try_from(newest.checked_sub(id)?).ok()?;
+        self.row(row).is_some_and(|row| row.id == id).then_some(row)
+    }
+
     fn text(&self, row: usize, column: usize) -> Cow<'_, str> {
         let Some(found) = self.row(row) else { return "".into() };
         match column {

@@ -23,7 +23,8 @@ use crate::pane::{Context, Status, World};
 fn purge(buffer: &mut Buffer) {
     for cell in &mut buffer.content {
         let symbol = cell.symbol();
-        let plain = matches!(symbol.as_bytes(), [b' '..=b'~']);
+        // Letters of ASCII; boxes, blocks, signs and Braille (U+2500 to U+28FF): most of any frame, and all harmless.
+        let plain = matches!(symbol.as_bytes(), [b' '..=b'~'] | [0xe2, 0x94..=0xa3, _]);
         if !plain && !text::is_clean(symbol) {
             cell.set_char('?');
         }

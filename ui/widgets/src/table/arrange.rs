@@ -16,6 +16,16 @@ pub trait Rows {
     /// What names a row for good: the selection follows it wherever the row goes.
     fn key(&self, row: usize) -> Cow<'_, str>;
 
+    /// Whether [`Rows::find`] knows where every row is. The owner's order then needs no index of all keys.
+    fn finds(&self) -> bool {
+        false
+    }
+
+    /// The row of a key, where [`Rows::finds`] says that it is known.
+    fn find(&self, _key: &str) -> Option<usize> {
+        None
+    }
+
     /// A cell as text: for filters and for copying.
     fn text(&self, row: usize, column: usize) -> Cow<'_, str>;
 
@@ -66,7 +76,10 @@ pub struct Arrangement {
     pub of: usize,
     /// What it was arranged by.
     pub spec: Spec,
+    /// Where keys stand; with `found` only those that were asked for.
     places: HashMap<String, u32>,
+    /// The owner's order, in which the owner finds each row.
+    found: bool,
 }
 
 impl Arrangement {
@@ -74,6 +87,17 @@ impl Arrangement {
     #[must_use]
     pub fn place(&self, key: &str) -> Option<usize> {
         self.places.get(key).map(|place| *place as usize)
+    }
+
+    /// Looks up where the row of a key stands, for [`Arrangement::place`]: needed where the owner finds rows.
+    pub(super) fn locate(&mut self, key: &str, rows: &(impl Rows + ?Sized)) {
+        if !self.found {
+            return;
+        }
+        self.places.clear();
+        if let Some(row) = rows.find(key).filter(|row| *row < self.of) {
+            self.places.insert(key.to_owned(), row as u32);
+        }
     }
 }
 
@@ -98,12 +122,10 @@ pub fn arrange(rows: &(impl Rows + ?Sized), spec: &Spec) -> Arrangement {
         });
         order = keyed.into_iter().map(|(_, row)| row).collect();
     }
-    let places = order
-        .iter()
-        .enumerate()
-        .map(|(place, row)| (rows.key(*row as usize).into_owned(), place as u32))
-        .collect();
-    Arrangement { order, of: count, spec: spec.clone(), places }
+    let found = rows.finds() && filter.is_empty() && spec.sort.is_none();
+    let named = |(place, row): (usize, &u32)| (rows.key(*row as usize).into_owned(), place as u32);
+    let places = if found { HashMap::new() } else { order.iter().enumerate().map(named).collect() };
+    Arrangement { order, of: count, spec: spec.clone(), places, found }
 }
 
 /// An [`Order`] made ready for many comparisons.

@@ -79,6 +79,9 @@ impl TableState {
     pub fn adopt(&mut self, arrangement: Arrangement, rows: &(impl Rows + ?Sized)) {
         let screen = self.place.saturating_sub(self.offset);
         self.arrangement = arrangement;
+        if let Some(key) = &self.selected {
+            self.arrangement.locate(key, rows);
+        }
         let found = self.selected.as_deref().and_then(|key| self.arrangement.place(key));
         match found {
             // As long as nobody has chosen a row, what comes first is what there is to see.
@@ -137,7 +140,8 @@ impl TableState {
         self.selected.as_deref().and_then(|key| self.arrangement.place(key))
     }
 
-    /// Selects the row of a key; false if it is not shown.
+    /// Selects the row of a key; false if it is not shown (or not known before the next [`TableState::refresh`], where the
+    /// owner finds rows by itself).
     pub fn select(&mut self, key: &str) -> bool {
         self.touched = true;
         self.selected = Some(key.to_owned());
@@ -159,6 +163,9 @@ impl TableState {
         self.place = place;
         let row = self.row_at(place).filter(|row| *row < rows.len());
         self.selected = row.map(|row| rows.key(row).into_owned());
+        if let Some(key) = &self.selected {
+            self.arrangement.locate(key, rows);
+        }
     }
 
     /// Moves the selection by rows; stops at the ends.
