@@ -82,21 +82,29 @@ fn no_panic(home: &Home) {
 
 #[test]
 fn hostile_targets_are_told_and_harm_nobody() {
+    // What each does, and what the operator is told of it. A busy machine may time out where another failure would come.
     let targets = [
-        ("hangs", listen(|_held| std::thread::sleep(Duration::from_secs(3600)))),
-        ("resets", listen(drop)),
-        ("floods", endless()),
-        ("garbage", page(TEXT, b"\x00\xff\xfe\x01 not metrics {{{\n")),
-        ("html", page("text/html", b"<html><body>Welcome to nginx!</body></html>")),
+        ("hangs", listen(|_held| std::thread::sleep(Duration::from_secs(3600))), "no complete answer within"),
+        ("resets", listen(drop), "connection"),
+        ("floods", endless(), "body_size_limit exceeded"),
+        ("garbage", page(TEXT, b"\x00\xff\xfe\x01 not metrics {{{\n"), "cannot be read"),
+        (
+            "html",
+            page("text/html", b"<html><body>Welcome to nginx!</body></html>"),
+            "\"text/html\" is not supported",
+        ),
         (
             "half",
             listen(|mut stream| {
-                drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nmetric 1\n"));
+                drop(stream.write_all(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nmetric 1\n",
+                ));
             }),
+            "",
         ),
     ];
     let odd = [
-        ("twice", page(TEXT, b"twice_total 1\ntwice_total 2\n")),
+        ("twice", page(TEXT, b"twice_total 1\ntwice_total 2\nonce_total 3\n")),
         (
             "numbers",
             page(
@@ -109,7 +117,9 @@ fn hostile_targets_are_told_and_harm_nobody() {
     let good = page(TEXT, b"good_total 42\n");
     let mut text =
         "[metrics.host]\nenabled = false\n[scrape]\ninterval = \"1s\"\ntimeout = \"1s\"\n".to_owned();
-    for (name, address) in targets.iter().chain(&odd).chain(&[("good", good)]) {
+    let hostile = targets.iter().map(|(name, address, _)| (*name, address));
+    let others = odd.iter().map(|(name, address)| (*name, address));
+    for (name, address) in hostile.chain(others).chain([("good", &good)]) {
         text.push_str(&format!("[[scrape.jobs]]\nname = \"{name}\"\ntargets = [\"{address}\"]\n"));
     }
     let home = Home::new();
@@ -117,20 +127,30 @@ fn hostile_targets_are_told_and_harm_nobody() {
     let mut server = home.serve(&["serve", "--listen", "127.0.0.1:0", "--config", &config]);
 
     eventually("the one that behaves is scraped", || server.query("good_total == 42").pop());
-    for (name, _) in &targets {
+    for (name, _, told) in &targets {
         eventually(&format!("{name} is down"), || server.query(&format!("up{{job=\"{name}\"}} == 0")).pop());
+        eventually(&format!("{name} is told as {told:?}"), || {
+            let targets = server.json("/api/v1/targets");
+            let all = targets["data"]["activeTargets"].as_array()?.clone();
+            let error = all.iter().find(|t| t["labels"]["job"] == *name)?["lastError"].as_str()?.to_owned();
+            (!error.is_empty() && error.contains(told)).then_some(())
+        });
     }
     let out = home.path("all.txt").display().to_string();
     let (code, _, error) = home.run(&["screenshot", "targets", "--size", "200x60", "--out", &out]);
     assert_eq!(code, 0, "{error}");
     let shown = std::fs::read_to_string(&out).expect("a picture");
-    for (name, _) in &targets {
+    for (name, _, _) in &targets {
         let row = shown
             .lines()
             .find(|l| l.contains(&format!(" {name} ")))
             .unwrap_or_else(|| panic!("{name}:\n{shown}"));
         assert!(row.contains("down"), "{row}");
     }
+    eventually("the first of two values counts, and the rest of the page", || {
+        let found = |promql: &str| server.query(promql).pop();
+        found("twice_total == 1").and(found("once_total == 3")).and(found("up{job=\"twice\"} == 1"))
+    });
     eventually("NaN and infinity are samples", || {
         (server.query("{__name__=~\"odd_nan|odd_inf\"}").len() == 2).then_some(())
     });
@@ -194,6 +214,8 @@ fn hostile_feeds_are_told_and_harm_nobody() {
             "nonsense",
             feed(|s| {
                 let _ = s.send(Message::text("{\"seq\":1e999,\"symbol\":[[[[\"\u{1b}[2J\u{202e}\"]]]]}"));
+                // The same in a name: it becomes a label of a series.
+                let _ = s.send(Message::text("{\"price\":7,\"symbol\":\"\\u001b]0;owned\\u0007\\u202ex\"}"));
                 let _ = s.send(Message::text("not json \u{1b}]0;owned\u{7} \u{202e}"));
                 let _ = s.send(Message::text("[".repeat(100_000)));
                 until_closed(s);
@@ -214,7 +236,9 @@ fn hostile_feeds_are_told_and_harm_nobody() {
         text.push_str(&format!(
             "[streams.{name}]\nurl = \"ws://{address}/\"\nsequence = {{ path = \"seq\" }}\n"
         ));
-        text.push_str(&format!("[[streams.{name}.metrics]]\nname = \"{name}_price\"\npath = \"price\"\n"));
+        text.push_str(&format!(
+            "[[streams.{name}.metrics]]\nname = \"{name}_price\"\npath = \"price\"\nlabels = {{ symbol = \"symbol\" }}\n"
+        ));
     }
     let home = Home::new();
     let config = home.file("quarterdeck.toml", &text).display().to_string();
@@ -222,6 +246,31 @@ fn hostile_feeds_are_told_and_harm_nobody() {
     let price = || server.query("good_price").first().and_then(|(_, value)| value.parse::<f64>().ok());
     let first = eventually("the one that behaves flows", price);
     eventually("and goes on", || price().filter(|now| *now > first + 100.0));
+    // Each is told: what cannot be read is counted, and a connection that cannot go on is tried again.
+    let told = |what: &str, name: &str| {
+        let promql = format!("quarterdeck_stream_{what}_total{{stream=\"{name}\"}}");
+        server.query(&promql).pop().and_then(|(_, n)| n.parse::<f64>().ok())
+    };
+    for (what, name) in [
+        ("messages_bad", "binary"),
+        ("messages_bad", "nonsense"),
+        ("messages_bad", "invalid"),
+        ("reconnects", "invalid"),
+        ("reconnects", "huge"),
+    ] {
+        eventually(&format!("{what} of {name}"), || told(what, name).filter(|n| *n > 0.0));
+    }
+    eventually("a name with control characters is a label as it came", || {
+        server.query("nonsense_price{symbol=~\".*owned.*\"} == 7").pop()
+    });
+    assert_eq!(told("messages_bad", "good"), Some(0.0));
+    let out = home.path("feeds.txt").display().to_string();
+    let (code, _, error) = home.run(&["screenshot", "streams", "--size", "200x60", "--out", &out]);
+    assert_eq!(code, 0, "{error}");
+    let shown = std::fs::read_to_string(&out).expect("a picture");
+    for words in ["bytes came", "not valid UTF-8", "418"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
     pictures_are_clean(&home, &["overview", "self", "streams"]);
     let peak = resident_megabytes(&server);
     assert!(peak < 300, "{peak} MB resident at its peak");

@@ -31,7 +31,7 @@ pub(crate) enum ScrapeError {
     /// The page is not in its format.
     #[error("the page cannot be read: {0}")]
     Page(#[from] ParseError),
-    /// A series stands twice on the page.
+    /// What looks like two series on the page is one in the store.
     #[error("duplicate sample: {0}")]
     Duplicate(String),
     /// A series has unlawful labels.
@@ -233,7 +233,9 @@ impl Scraper {
             };
             let again = cache.see(index, own_time.is_none() || job.track_timestamps_staleness);
             if again && own_time.is_none() {
-                return Err(ScrapeError::Duplicate(format!("{} stands twice on the page", item.series)));
+                // As in Prometheus the first one counts, and the rest of the page is as good as it was.
+                tally.refused.duplicate += 1;
+                continue;
             }
             let mut known = cache.known(index);
             if known == Known::Unresolved {
@@ -423,7 +425,7 @@ fn warning(tally: &Tally) -> Option<String> {
     let mut parts = Vec::new();
     for (count, why) in [
         (refused.too_old, "older than the out-of-order window"),
-        (refused.duplicate, "with another value at a time that is taken"),
+        (refused.duplicate, "given twice for the same time"),
         (refused.future, "more than 10 minutes in the future"),
         (refused.series_limit, "of new series beyond the store's limit"),
     ] {
@@ -433,7 +435,10 @@ fn warning(tally: &Tally) -> Option<String> {
     }
     let mut text = match parts.is_empty() {
         true => String::new(),
-        false => format!("{} samples were not taken: {}", refused.total(), parts.join(", ")),
+        false => {
+            let (total, were) = (refused.total(), if refused.total() == 1 { " was" } else { "s were" });
+            format!("{total} sample{were} not taken: {}", parts.join(", "))
+        }
     };
     if let Some(full) = &tally.full {
         if !text.is_empty() {

@@ -194,7 +194,6 @@ fn a_failed_scrape_ends_every_series_and_says_up_0() {
 fn a_bad_page_is_refused_whole() {
     for (body, error) in [
         ("a 1\nb nonsense\n", "line 2"),
-        ("a 1\nb{x=\"\u{1}\"} 1\na 2\n", "duplicate sample: a stands twice"),
         ("a{x=\"1\",y=\"2\"} 1\na{y=\"2\",x=\"1\"} 1\n", "are the same series in the store"),
         ("a{x=\"1\",x=\"2\"} 1\n", "stands twice"),
         ("<html>", "line 1"),
@@ -207,6 +206,19 @@ fn a_bad_page_is_refused_whole() {
         assert_eq!(samples[&report("up")], "0");
         assert_eq!(samples[&report("before")], "stale");
         assert!(!samples.contains_key(&report("a")), "{body:?}: nothing of a bad page is taken");
+    }
+}
+
+#[test]
+fn a_sample_given_twice_counts_once_and_is_told() {
+    let mut rig = Rig::new(|_| {});
+    for _ in 0..2 {
+        let (outcome, samples) = rig.text("a 1\nb{x=\"\u{1}\"} 3\na 2\na 1\n");
+        assert_eq!(outcome.error, None);
+        assert_eq!((samples[&report("a")].as_str(), samples[&report("up")].as_str()), ("1", "1"));
+        assert_eq!((outcome.scraped, outcome.post_relabel, outcome.refused.duplicate), (4, 2, 2));
+        let told = outcome.warning.unwrap_or_default();
+        assert_eq!(told, "2 samples were not taken: 2 given twice for the same time");
     }
 }
 
