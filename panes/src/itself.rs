@@ -129,7 +129,7 @@ impl Pane<World> for Itself {
     fn view(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {
         let layout = Layout::new(area, cx.world);
         draw_console(cx, buffer, layout.console);
-        draw_engines(cx, buffer, layout.engines);
+        draw_engines(cx, buffer, &layout);
         draw_store(cx, buffer, layout.store);
         let (title, unit) = match self.by {
             By::Metric => ("series by metric", "v: by label"),
@@ -141,7 +141,7 @@ impl Pane<World> for Itself {
         self.list.draw(cx.look, buffer, layout.list, &self.rows(cx.world));
         if let Some(x) = layout.divider {
             rule::rule(cx.look, buffer, Rect { x, y: area.y, width: 1, height: 1 }, "", "");
-            rule::divider(cx.look, buffer, x, area.y + 1, area.bottom());
+            rule::join(cx.look, buffer, x, area.y + 1, area.bottom());
         }
         vec![Hit { area: layout.list, target: "table".to_owned() }]
     }
@@ -163,9 +163,14 @@ impl Pane<World> for Itself {
     }
 }
 
+/// Lines of the cardinality list, its heading among them, for which others make room on a small screen.
+const LEAST_LIST: u16 = 4;
+
 struct Layout {
     console: Rect,
     engines: Rect,
+    /// Running engines share a line.
+    together: bool,
     store: Rect,
     list: Rect,
     divider: Option<u16>,
@@ -182,9 +187,14 @@ impl Layout {
             (area, None, area)
         };
         let console_height = (console_facts(world).len() as u16 + 1).min(left.height);
-        let engines_height =
-            (world.console.engines.len().max(1) as u16 + 1).min(left.height - console_height);
-        let store_height = 7.min(left.height - console_height - engines_height);
+        let wanted_store = store_lines(world) + 1;
+        // Where not everything has room, engines of which there is nothing to tell share a line.
+        let beside = if wide { 0 } else { LEAST_LIST + 1 };
+        let whole = world.console.engines.len().max(1) as u16 + 1;
+        let together = left.height < console_height + whole + wanted_store + beside;
+        let wanted = if together { engine_lines(world).len().max(1) as u16 + 1 } else { whole };
+        let engines_height = wanted.min(left.height - console_height);
+        let store_height = wanted_store.min(left.height - console_height - engines_height);
         let at = |from: u16, height: u16| Rect { y: left.y + from, height, ..left };
         let console = at(0, console_height);
         let engines = at(console_height, engines_height);
@@ -195,7 +205,7 @@ impl Layout {
             let used = console_height + engines_height + store_height + 1;
             Rect { y: area.y + used.min(area.height), height: area.height.saturating_sub(used), ..area }
         };
-        Self { console, engines, store, list, divider }
+        Self { console, engines, together, store, list, divider }
     }
 }
 
@@ -275,30 +285,52 @@ fn draw_console(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-fn draw_engines(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
+/// Engines by line: those of which there is nothing to tell but that they run share the first one.
+fn engine_lines(world: &World) -> Vec<Vec<&EngineView>> {
+    let calm = |e: &&EngineView| e.state == "running" && e.restarts == 0 && e.last_failure.is_none();
+    let (calm, others): (Vec<_>, Vec<_>) = world.console.engines.iter().partition(calm);
+    let first = (!calm.is_empty()).then_some(calm);
+    first.into_iter().chain(others.into_iter().map(|e| vec![e])).collect()
+}
+
+fn draw_engines(cx: &Context<'_, World>, buffer: &mut Buffer, layout: &Layout) {
+    let area = layout.engines;
     if area.height == 0 {
         return;
     }
     let look = cx.look;
     rule::rule(look, buffer, area, "engines", "");
-    for (engine, y) in cx.world.console.engines.iter().zip(area.y + 1..area.bottom()) {
+    let lines = if layout.together {
+        engine_lines(cx.world)
+    } else {
+        cx.world.console.engines.iter().map(|e| vec![e]).collect()
+    };
+    let put = |buffer: &mut Buffer, y: u16, texts: &[(String, Role)]| {
+        let spans: Vec<_> = texts.iter().map(|(t, role)| (t.as_str(), look.style(*role))).collect();
+        text::put_spans(buffer, area.x + 1, y, area.width.saturating_sub(2), &spans);
+    };
+    for (line, y) in lines.iter().zip(area.y + 1..area.bottom()) {
+        let [engine] = line[..] else {
+            let ok = look.glyph(Glyph::Ok);
+            let names = line
+                .iter()
+                .flat_map(|e| [(format!("{ok} "), Role::Muted), (format!("{}  ", e.name), Role::Text)]);
+            put(buffer, y, &names.chain([("running".to_owned(), Role::Muted)]).collect::<Vec<_>>());
+            continue;
+        };
         let (glyph, role) = match engine.state {
             "running" => (Glyph::Ok, Role::Muted),
             "failed" => (Glyph::Critical, Role::Critical),
             "stopped" => (Glyph::Unknown, Role::Muted),
             _ => (Glyph::Running, Role::Running),
         };
-        let name = format!("{:<10}", engine.name);
-        let state = format!("{:<9}", engine.state);
-        let more = engine_story(engine, cx);
-        let spans = [
-            (name.as_str(), look.style(Role::Text)),
-            (look.glyph(glyph), look.style(role)),
-            (" ", look.style(Role::Text)),
-            (state.as_str(), look.style(role)),
-            (more.as_str(), look.style(Role::Muted)),
+        let texts = [
+            (format!("{:<10}", engine.name), Role::Text),
+            (format!("{} ", look.glyph(glyph)), role),
+            (format!("{:<9}", engine.state), role),
+            (engine_story(engine, cx), Role::Muted),
         ];
-        text::put_spans(buffer, area.x + 1, y, area.width.saturating_sub(2), &spans);
+        put(buffer, y, &texts);
     }
 }
 
@@ -315,6 +347,12 @@ fn engine_story(engine: &EngineView, cx: &Context<'_, World>) -> String {
         story.push_str(&format!(" · {failure}"));
     }
     story
+}
+
+/// Lines of what the store tells, below its title.
+fn store_lines(world: &World) -> u16 {
+    let stats = &world.metrics.stats;
+    4 + u16::from(stats.write_error.is_some()) + u16::from(!stats.damage.is_empty())
 }
 
 fn draw_store(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {

@@ -10,6 +10,9 @@ use crate::words::{ago, figure, latency};
 /// How long before trouble a change may have come to be told with it.
 const BEFORE: Duration = Duration::from_secs(300);
 
+/// Trouble that begins within this time of a change begins right after it.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 impl Snapshot {
     /// The headline: about the worst service that is degraded or down, with the change that came just before, if
     /// `recent` (entries of the timeline, in any order) holds one. None when all is well or unknown.
@@ -22,7 +25,8 @@ impl Snapshot {
         let mut rest = String::new();
         let change = before(worst, broken, recent);
         if let Some(change) = change {
-            let later = ago(broken.since(change.at));
+            let later = broken.since(change.at);
+            let later = if later < AT_ONCE { "right".to_owned() } else { ago(later) };
             rest.push_str(&format!(" · began {later} after {} ({})", change.summary, change.actor));
         }
         if others > 0 {
