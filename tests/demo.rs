@@ -193,6 +193,9 @@ fn on_a_screen_it_asks_before_it_ends_the_platform() {
     let mut terminal = Terminal::start(&home, &["demo", "--listen", "127.0.0.1:0"], 120, 40);
     terminal.wait_for("console started");
     terminal.wait_for("orders");
+    // What disturbs carries its mark, also where a key of the pane's own leads to it.
+    terminal.send("2");
+    terminal.wait_for("L! set limit");
     terminal.send("q");
     terminal.wait_for("The demo's platform ends with the console.");
     terminal.send("\x1b");
@@ -240,6 +243,9 @@ fn the_second_version_is_deployed_watched_and_undone() {
     let second = "sum(orders_total{version=\"v2\"})";
     let first = eventually("v2 takes orders", || number(&server, second).filter(|n| *n > 0.0));
     eventually("v2 goes on taking them", || number(&server, second).filter(|n| *n > first));
+    eventually("its slowness is an alert", || {
+        server.query("ALERTS{alertname=\"SlowVersion\", version=\"v2\", alertstate=\"firing\"}").pop()
+    });
     let before = number(&server, "sum(orders_total{version=\"v1\"})").expect("v1 is there too");
     eventually("and so does v1", || {
         number(&server, "sum(orders_total{version=\"v1\"})").filter(|n| *n > before)

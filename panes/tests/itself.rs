@@ -59,7 +59,7 @@ fn with_room_every_engine_tells_since_when() {
     for size in [(80, 40), (200, 56)] {
         let screen = stage(size, None).screen();
         assert_eq!(screen.matches("running  since").count(), ENGINES.len(), "{screen}");
-        assert!(screen.contains("metric_19"), "{screen}");
+        assert!(screen.contains("metric_10"), "{screen}");
     }
 }
 

@@ -174,7 +174,9 @@ impl<W: World> Shell<W> {
         let mut list: Vec<Hint> = Vec::new();
         let command = |id: &str| {
             let own = spec.commands.iter().find(|c| c.id == id);
-            own.or_else(|| crate::commands::find(id)).and_then(|c| hint(id, c.title, false, false))
+            // A pane's command of an action's name is a way to that action.
+            let dangerous = self.action(id).is_some_and(|action| action.danger > Danger::Safe);
+            own.or_else(|| crate::commands::find(id)).and_then(|c| hint(id, c.title, dangerous, false))
         };
         // The first thing that Enter does, then what can be done about it, then the rest.
         list.extend(commands.first().and_then(|id| command(id)));

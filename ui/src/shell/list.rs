@@ -74,6 +74,7 @@ impl<W: World> Shell<W> {
         entry.detail = command.description.to_owned();
         entry.keys = self.keys_of(command.id);
         entry.also = command.id.to_owned();
+        entry.danger = self.action(command.id).map_or(entry.danger, |action| action.danger);
         entry
     }
 
