@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use quarterdeck_alerting::View;
+use quarterdeck_alerting::model::{Alert, AlertState};
 use quarterdeck_journal::Recent;
 use quarterdeck_kernel::{Clock, Entry, Health, Phase, Timestamp};
 use quarterdeck_panes::World;
+use quarterdeck_panes::alarms::Alarms;
 use quarterdeck_panes::world::{Actions, Console, Timeline};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -100,7 +103,7 @@ impl Parts {
         actions: &Arc<dyn Actions>,
         leading: &mut Leading,
     ) -> World {
-        let (services, timeline) = (self.services.get(), self.timeline.get());
+        let (services, timeline, alerting) = (self.services.get(), self.timeline.get(), self.alerting.get());
         World {
             version,
             now,
@@ -109,7 +112,8 @@ impl Parts {
             targets: self.targets.get(),
             streams: self.streams.get(),
             rules: self.rules.get(),
-            alerting: self.alerting.get(),
+            alarms: leading.alarms(&alerting, now),
+            alerting,
             headline: leading.of(&services, &timeline, now),
             services,
             timeline,
@@ -144,9 +148,30 @@ impl Parts {
 pub struct Leading {
     of: Option<(Arc<quarterdeck_services::Snapshot>, Arc<Timeline>)>,
     headline: Option<Arc<quarterdeck_services::Headline>>,
+    alarms: Option<(Arc<quarterdeck_alerting::View>, Timestamp, Arc<Alarms>)>,
 }
 
+/// From so many alerts on, what fires is looked at at most each [`FLOODED`].
+const FLOOD: usize = 20_000;
+/// See [`FLOOD`].
+const FLOODED: Duration = Duration::from_millis(500);
+
 impl Leading {
+    /// What fires, looked at once per version of alerting; in a flood the last look may do for a while (the console's own
+    /// figures make a world each second, so that it is never older than that).
+    fn alarms(&mut self, alerting: &Arc<quarterdeck_alerting::View>, now: Timestamp) -> Arc<Alarms> {
+        if let Some((of, looked, alarms)) = &self.alarms {
+            let flooded =
+                alerting.alerts.alerts.len() >= FLOOD && (*looked..*looked + FLOODED).contains(&now);
+            if flooded || Arc::ptr_eq(of, alerting) {
+                return Arc::clone(alarms);
+            }
+        }
+        let alarms = Arc::new(Alarms::new(alerting));
+        self.alarms = Some((Arc::clone(alerting), now, Arc::clone(&alarms)));
+        alarms
+    }
+
     fn of(
         &mut self,
         services: &Arc<quarterdeck_services::Snapshot>,
@@ -181,7 +206,10 @@ pub fn rewound(world: &World, services: quarterdeck_services::Snapshot, at: Time
     let then = &world.timeline;
     let entries: Vec<Arc<Entry>> = then.entries.iter().filter(|e| e.at <= at).cloned().collect();
     let timeline = Timeline { entries: entries.into(), running: 0, ..Timeline::clone(then) };
+    let alerting = Arc::new(alerting_at(&world.alerting, at));
     World {
+        alarms: Arc::new(Alarms::new(&alerting)),
+        alerting,
         // Told apart from every version of the present, and one moment from another.
         version: u64::MAX - at.as_millis().unsigned_abs() % (1 << 48),
         now: at,
@@ -189,6 +217,37 @@ pub fn rewound(world: &World, services: quarterdeck_services::Snapshot, at: Time
         services: Arc::new(services),
         timeline: Arc::new(timeline),
         ..world.clone()
+    }
+}
+
+/// Alerts as they stood at a moment, as far as their histories reach, and what had been sent by then. Escalations have no
+/// history: none is told rather than today's.
+fn alerting_at(view: &View, at: Timestamp) -> View {
+    let then = |(alert, state): (&Arc<Alert>, AlertState)| {
+        let mut alert = Alert::clone(alert);
+        alert.history.retain(|t| t.at <= at);
+        alert.since = alert.history.last().map_or(alert.starts_at, |t| t.at);
+        alert.state = state;
+        if state != AlertState::Acknowledged {
+            alert.operator = None;
+        }
+        Arc::new(alert)
+    };
+    let alerts = view.alerts.at_moment(at).map(then).collect();
+    let log = view.alerts.log.iter().filter(|record| record.at <= at).cloned().collect();
+    let version = u64::MAX - at.as_millis().unsigned_abs() % (1 << 48);
+    View {
+        version,
+        at,
+        alerts: quarterdeck_alerting::model::Snapshot {
+            version,
+            at,
+            alerts,
+            log: Arc::new(log),
+            ..view.alerts.clone()
+        },
+        oncall: quarterdeck_oncall::Snapshot { escalations: Vec::new(), ..view.oncall.clone() },
+        ..view.clone()
     }
 }
 

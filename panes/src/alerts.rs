@@ -8,7 +8,6 @@ mod rows;
 mod silence;
 mod spec;
 mod view;
-mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +25,7 @@ use self::changed::Changed;
 use self::model::{Choice, Model, Row};
 use self::rows::{AlertRows, COLUMNS};
 use crate::World;
+use crate::alert_words as words;
 use crate::form::{Form, Typed};
 use crate::split::Layout;
 use crate::world::{Answer, Arrange, Query};

@@ -3,6 +3,8 @@
 //! One module per pane, each a pure function of the [`world::World`] that it is given: no I/O, no clock, no policy. Modules do not use each
 //! other; what two of them share belongs in `quarterdeck-ui`, or, where it speaks of engines, in a module of its own here.
 
+pub mod alarms;
+mod alert_words;
 pub mod alerts;
 mod delivery;
 mod dialogs;

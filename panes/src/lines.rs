@@ -32,6 +32,11 @@ impl Details {
         Self { lines: Vec::new(), width: usize::from(width.saturating_sub(2)).max(16) }
     }
 
+    /// How many columns a line has.
+    pub(crate) const fn width(&self) -> usize {
+        self.width
+    }
+
     pub(crate) fn section(&mut self, title: impl Into<String>, right: impl Into<String>) {
         self.lines.push(Line::Section(title.into(), right.into()));
     }

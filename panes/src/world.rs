@@ -6,7 +6,9 @@ use quarterdeck_kernel::action::Reason;
 use quarterdeck_kernel::{
     ActionSpec, ChangeKind, Entry, EntryId, Invocation, Labels, Severity, Subject, SubjectKind, Timestamp,
 };
-use quarterdeck_ui::pane::{Headline, Status};
+use quarterdeck_ui::pane::{Alarm, Headline, Status};
+
+use crate::alarms::{self, Alarms};
 
 /// The registry of actions, as panes may ask it. Asking never blocks and changes nothing.
 pub trait Actions: Send + Sync + 'static {
@@ -42,6 +44,8 @@ pub struct World {
     pub rules: Arc<quarterdeck_rules::Snapshot>,
     /// Alerts, silences, notifications, on-call.
     pub alerting: Arc<quarterdeck_alerting::View>,
+    /// What of these alerts fires.
+    pub alarms: Arc<Alarms>,
     /// What happened.
     pub timeline: Arc<Timeline>,
     /// The one sentence that leads when something is wrong.
@@ -392,6 +396,7 @@ impl quarterdeck_ui::pane::World for World {
             read_only: console.read_only,
             operator: console.operator.clone(),
             firing: self.firing(),
+            alarms: self.heard(),
             running: match self.timeline.running {
                 0 => None,
                 1 => Some("1 change".to_owned()),
@@ -491,26 +496,63 @@ impl World {
         self.targets.targets.iter().map(|t| t.interval).min().unwrap_or(self.services.interval)
     }
 
-    /// Firing alerts by their severity, and services that break a limit by how bad that is.
+    /// Alerts by their severity, from every source, that nobody has taken and nothing hides; and services that break a limit by
+    /// how bad that is.
     fn firing(&self) -> std::collections::BTreeMap<Severity, usize> {
         let mut counts = std::collections::BTreeMap::new();
         for severity in self.services.services.iter().filter_map(|s| s.severity()) {
             *counts.entry(severity).or_insert(0) += 1;
         }
-        let firing = |alert: &&&Arc<quarterdeck_rules::AlertView>| {
-            alert.state == quarterdeck_rules::AlertState::Firing
-        };
-        for alert in self.rules.alerts().iter().filter(firing) {
-            *counts.entry(alert.severity()).or_insert(0) += 1;
+        for severity in [Severity::Info, Severity::Warning, Severity::Critical] {
+            let count = self.alarms.firing(severity);
+            if count > 0 {
+                *counts.entry(severity).or_insert(0) += count;
+            }
         }
         counts
     }
 
+    /// Critical alerts, and services that are down.
+    fn heard(&self) -> Arc<[Alarm]> {
+        let alerts = self.alarms.heard();
+        let down = self.services.services.iter().filter(|s| s.severity() == Some(Severity::Critical));
+        let mut down = down
+            .map(|service| Alarm {
+                id: format!("{}@{}", service.subject(), service.since.as_millis()),
+                since: service.since,
+                text: format!("{} is {}: {}", service.name, service.health.as_str(), service.reason),
+                subject: Some(service.subject()),
+            })
+            .peekable();
+        if down.peek().is_none() { Arc::clone(alerts) } else { alerts.iter().cloned().chain(down).collect() }
+    }
+
+    /// The worst service leads; an alert does where it is worse than that.
     fn headline(&self) -> Option<Headline> {
-        let told = self.headline.as_ref()?;
+        let worst = self.alarms.worst().filter(|alert| alert.severity > Severity::Info);
+        let service = self.headline.as_ref();
+        if let Some(alert) = worst.filter(|a| service.is_none_or(|told| a.severity > told.severity)) {
+            return Some(Headline {
+                severity: alert.severity,
+                text: alarms::sentence(&self.alarms, alert, self.now),
+                subject: Some(Subject::new(SubjectKind::Alert, alert.fingerprint.to_string())),
+                helps: None,
+            });
+        }
+        let told = service?;
+        let mut text = told.told(self.now);
+        // Who is paged for it stands with it.
+        let same = |alert: &&Arc<_>| {
+            let alert: &quarterdeck_alerting::model::Alert = alert;
+            alert.service.as_deref() == Some(&*told.service)
+        };
+        let about = self.alarms.foremost().iter().filter(same);
+        if let Some(coming) = about.filter_map(|alert| alarms::coming(&self.alarms, alert, self.now)).next() {
+            text.push_str(&format!(" · {coming}"));
+        }
         Some(Headline {
             severity: told.severity,
-            text: told.told(self.now),
+            text,
             subject: Some(Subject::service(&*told.service)),
             helps: None,
         })

@@ -15,8 +15,11 @@ use quarterdeck_oncall::EscalationView;
 use quarterdeck_oncall::escalation::State;
 use quarterdeck_oncall::model::NextView;
 use quarterdeck_panes::World;
+use quarterdeck_panes::alarms::Alarms;
 use quarterdeck_panes::alerts::Alerts;
 use quarterdeck_panes::oncall::Oncall;
+use quarterdeck_panes::overview::Overview;
+use quarterdeck_ui::pane::World as _;
 use quarterdeck_ui::{Effect, Event};
 use quarterdeck_widgets::table::arrange;
 use support::{NOW, Stage, at, world};
@@ -77,6 +80,7 @@ fn world_of(engine: &mut Engine) -> World {
     let oncall =
         quarterdeck_oncall::Snapshot { escalations: vec![Arc::new(escalation)], ..Default::default() };
     world.alerting = Arc::new(View { version: 7, at: NOW, alerts, oncall, ..View::default() });
+    world.alarms = Arc::new(Alarms::new(&world.alerting));
     world
 }
 
@@ -112,6 +116,56 @@ fn worst_and_newest_first_with_who_is_paged_next() {
         assert!(worst.contains(told), "{told}:\n{screen}");
     }
     assert!(screen.contains("3 firing"), "{screen}");
+}
+
+#[test]
+fn an_alert_that_no_rule_made_is_on_the_header_the_headline_and_the_overview() {
+    let mut engine = engine(three());
+    let world = world_of(&mut engine);
+    let status = world.status();
+    assert_eq!(status.firing.get(&Severity::Critical), Some(&1));
+    assert_eq!(status.firing.get(&Severity::Warning), Some(&2));
+    let headline = status.headline.expect("something leads");
+    assert_eq!(
+        headline.text,
+        "OrderLatencyHigh of orders fires 1 m 30 s · p99 84 ms, limit 50 ms · paging ops-2 in 3:12 · 2 more"
+    );
+    assert_eq!(headline.subject.map(|s| s.to_string()), Some(format!("alert:{}", print(&high()))));
+    assert_eq!(status.alarms.len(), 1);
+    assert_eq!(status.alarms[0].text, "OrderLatencyHigh of orders: p99 84 ms, limit 50 ms");
+    let screen = Stage::new(Overview::new(), world, (80, 20)).screen();
+    let line = screen.lines().find(|l| l.contains("OrderLatencyHigh")).unwrap_or_else(|| panic!("{screen}"));
+    for told in ["✖", "orders", "→ ops-2 3:12", "1 m 30 s"] {
+        assert!(line.contains(told), "{told}:\n{screen}");
+    }
+    assert!(!screen.contains("limit holds"), "{screen}");
+}
+
+#[test]
+fn what_somebody_took_or_a_silence_hides_does_not_alarm() {
+    let mut engine = engine(three());
+    let mut effects = Effects::default();
+    engine
+        .acknowledge(&[print(&high())], &"ops-1".into(), &"".into(), None, at(-30), &mut effects)
+        .expect("it fires");
+    let world = world_of(&mut engine);
+    let status = world.status();
+    assert_eq!(status.firing.get(&Severity::Critical), None);
+    assert!(status.alarms.is_empty());
+    assert_eq!(status.headline.expect("a warning leads").severity, Severity::Warning);
+    let screen = Stage::new(Overview::new(), world, (80, 20)).screen();
+    let line =
+        screen.lines().position(|l| l.contains("OrderLatencyHigh")).unwrap_or_else(|| panic!("{screen}"));
+    assert!(screen.lines().nth(line).unwrap_or_default().contains("ack ops-1"), "{screen}");
+    assert!(line > screen.lines().position(|l| l.contains("LedgerDisk")).expect("it fires"), "{screen}");
+
+    let every = quarterdeck_alertmanager::Matchers::parse("severity=~\".+\"").expect("lawful");
+    let silence = quarterdeck_alerting::desk::new_silence(every, at(-20), at(600), "ops-1", "known");
+    engine.set_silence(quarterdeck_alerting::request::draft(silence), at(-20), &mut effects).expect("lawful");
+    let world = world_of(&mut engine);
+    assert!(world.status().firing.is_empty() && world.status().headline.is_none());
+    let screen = Stage::new(Overview::new(), world, (120, 30)).screen();
+    assert!(screen.contains("3 alerts are silenced or inhibited."), "{screen}");
 }
 
 #[test]

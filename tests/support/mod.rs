@@ -265,6 +265,13 @@ pub fn request(host: &str, method: &str, path: &str, headers: &[(&str, &str)], b
     attempt().unwrap_or((0, String::new()))
 }
 
+/// Posts JSON to a console with its token: status and body.
+pub fn call(url: &str, token: &str, path: &str, body: &serde_json::Value) -> (u16, String) {
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    request(url.trim_start_matches("http://"), "POST", path, &headers, body.to_string().as_bytes())
+}
+
 /// Calls an action of a console that may die at any moment: the status, 0 if there was no whole answer.
 pub fn post(url: &str, token: &str, call: &serde_json::Value) -> u16 {
     let host = url.trim_start_matches("http://");

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use quarterdeck_kernel::{ActionSpec, Entry, Invocation, Moment, Reason, Severity, Subject, Timestamp};
 use quarterdeck_widgets::Look;
@@ -74,6 +75,8 @@ pub struct Status {
     pub operator: String,
     /// Firing alerts by severity.
     pub firing: BTreeMap<Severity, usize>,
+    /// What is critical and untaken now, newest first: each is heard once, when it begins.
+    pub alarms: Arc<[Alarm]>,
     /// Running changes in words: `1 rollout`.
     pub running: Option<String>,
     /// When the newest data arrived.
@@ -84,6 +87,19 @@ pub struct Status {
     pub headline: Option<Headline>,
     /// Engines that do not run, with why; empty when all is well.
     pub engines_down: Vec<(String, String)>,
+}
+
+/// Something critical that an operator must hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// Names it; what begins anew has another name.
+    pub id: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// What it is, in a sentence.
+    pub text: String,
+    /// What it is about.
+    pub subject: Option<Subject>,
 }
 
 /// One sentence: what, since when, how far over its limit, what changed just before, and the key that helps.

@@ -9,8 +9,9 @@ use quarterdeck_kernel::{Severity, Subject, SubjectKind};
 use quarterdeck_ui::{Context, Effect};
 use quarterdeck_widgets::Role;
 
-use super::{Alerts, Asking, Purpose, rows, silence, words};
+use super::{Alerts, Asking, Purpose, rows, silence};
 use crate::World;
+use crate::alert_words as words;
 use crate::form::Form;
 
 /// Alerts that one key acts on at most; the rest stay marked for the next press.

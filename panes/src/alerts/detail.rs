@@ -6,8 +6,8 @@ use quarterdeck_ui::Context;
 use quarterdeck_widgets::{Look, Role, format};
 
 use super::model::Model;
-use super::words;
 use crate::World;
+use crate::alert_words as words;
 use crate::lines::Details;
 
 /// Transitions and notifications shown at most.

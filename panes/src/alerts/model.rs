@@ -74,18 +74,7 @@ impl Model {
             }
         }
         alerts.sort_by_cached_key(|alert| rank(alert));
-        let mut escalations = HashMap::new();
-        if !view.oncall.escalations.is_empty() {
-            let by_key: HashMap<&str, &Arc<EscalationView>> =
-                view.oncall.escalations.iter().map(|e| (e.key.as_str(), e)).collect();
-            for group in &view.alerts.groups {
-                if let Some(escalation) = by_key.get(&*group.identity) {
-                    for alert in group.alerts.iter() {
-                        escalations.entry(*alert).or_insert_with(|| Arc::clone(escalation));
-                    }
-                }
-            }
-        }
+        let escalations = crate::alarms::escalations(view);
         let rows = if choice.grouped {
             grouped(view.alerts.groups.iter(), alerts, &choice.opened)
         } else {

@@ -9,7 +9,7 @@ use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
 use quarterdeck_widgets::{Glyph, Role, format};
 
 use super::model::{Head, Model, Row};
-use super::words;
+use crate::alert_words as words;
 
 pub(super) const COLUMNS: [Column; 8] = [
     Column::fixed("severity", "SEVERITY", 10),

@@ -7,9 +7,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::model::Model;
-use super::{Alerts, detail, words};
+use super::{Alerts, detail};
 use crate::split::Layout;
-use crate::{World, lines, standing};
+use crate::{World, alert_words as words, lines, standing};
 
 impl Alerts {
     pub(super) fn layout(&self, cx: &Context<'_, World>, area: Rect) -> Layout {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use quarterdeck_alerting::model::{Alert, AlertState};
 use quarterdeck_kernel::{Health, Severity, Timestamp};
-use quarterdeck_rules::{AlertState, AlertView};
+use quarterdeck_rules::{AlertState as RuleState, AlertView};
 use quarterdeck_services::{Breach, ServiceView};
 use quarterdeck_ui::Context;
 use quarterdeck_widgets::{Role, format, rule, text};
@@ -11,6 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::World;
+use crate::alert_words as words;
 
 /// Every broken limit, worst first.
 fn breaches<'a>(cx: &Context<'a, World>) -> Vec<(&'a ServiceView, &'a Breach)> {
@@ -27,33 +29,110 @@ pub(super) struct Wrong<'a> {
     role: Role,
     service: &'a str,
     text: String,
+    /// Who has it, or who is paged next.
+    who: String,
     since: Timestamp,
 }
 
-/// Alerts, firing ones first, then broken limits, each worst first.
-pub(super) fn wrong<'a>(cx: &Context<'a, World>) -> Vec<Wrong<'a>> {
-    let world: &'a World = cx.world;
-    let in_scope = |service: Option<&str>| {
-        cx.scope.service.as_ref().is_none_or(|wanted| service.is_some_and(|s| **wanted == *s))
-    };
-    let alerts = world.rules.alerts().into_iter().filter(|alert| in_scope(alert.service())).map(alert_line);
-    alerts.chain(breaches(cx).into_iter().map(|(service, breach)| breach_line(service, breach))).collect()
+/// Everything that is wrong, foremost first.
+pub(super) struct AllWrong<'a> {
+    lines: Vec<Wrong<'a>>,
+    /// How many there are, those without a line included.
+    count: usize,
 }
 
-fn alert_line(alert: &Arc<AlertView>) -> Wrong<'_> {
-    let firing = alert.state == AlertState::Firing;
-    let health = match alert.severity() {
+impl AllWrong<'_> {
+    pub(super) const fn count(&self) -> usize {
+        self.count
+    }
+}
+
+/// Alerts of every source that fire, those that somebody has taken, pending ones of rules, broken limits; each worst first.
+pub(super) fn wrong<'a>(cx: &Context<'a, World>) -> AllWrong<'a> {
+    let world: &'a World = cx.world;
+    let scope = cx.scope.service.as_deref();
+    let in_scope = |service: Option<&str>| scope.is_none_or(|wanted| service == Some(wanted));
+    let now = world.now;
+    let mut all = AllWrong { lines: Vec::new(), count: 0 };
+    match scope {
+        None => {
+            let alarms = &world.alarms;
+            all.lines.extend(alarms.foremost().iter().map(|alert| alert_line(world, alert, now)));
+            all.count = alarms.count();
+        }
+        // Among the foremost of all there may be none of this service.
+        Some(_) => {
+            let of_service = |alert: &&'a Arc<Alert>| {
+                matches!(alert.state, AlertState::Firing | AlertState::Acknowledged)
+                    && in_scope(alert.service.as_deref())
+            };
+            let mut found: Vec<&'a Arc<Alert>> =
+                world.alerting.alerts.alerts.iter().filter(of_service).collect();
+            all.count = found.len();
+            found.sort_by_key(|a| {
+                (a.state, std::cmp::Reverse(a.severity), std::cmp::Reverse(a.starts_at), a.fingerprint)
+            });
+            all.lines.extend(found.into_iter().take(LINES).map(|alert| alert_line(world, alert, now)));
+        }
+    }
+    // Before alerting has told anything, what rules say is all there is to go by.
+    let unheard = world.alerting.version == 0;
+    let of_rules = |alert: &&'a Arc<AlertView>| {
+        (unheard || alert.state == RuleState::Pending) && in_scope(alert.service())
+    };
+    let rules = world.rules.alerts().into_iter().filter(of_rules).map(rule_line);
+    let rest: Vec<Wrong<'a>> =
+        rules.chain(breaches(cx).into_iter().map(|(service, breach)| breach_line(service, breach))).collect();
+    all.count += rest.len();
+    all.lines.extend(rest);
+    all
+}
+
+/// Alerts of a service that have a line at most.
+const LINES: usize = 64;
+
+fn health_of(severity: Severity) -> Health {
+    match severity {
         Severity::Critical => Health::Down,
         Severity::Warning => Health::Degraded,
         Severity::Info => Health::Unknown,
+    }
+}
+
+fn alert_line<'a>(world: &'a World, alert: &'a Alert, now: Timestamp) -> Wrong<'a> {
+    let taken = alert.state == AlertState::Acknowledged;
+    let name = if alert.name().is_empty() { "alert without a name" } else { alert.name() };
+    let text = match words::summary(alert) {
+        "" => name.to_owned(),
+        summary => format!("{name} · {summary}"),
     };
+    let who = if taken {
+        words::state(alert).into_owned()
+    } else {
+        let escalation = world.alarms.escalation(alert);
+        escalation.map(|e| words::paging(Some(e), alert, now, false)).unwrap_or_default()
+    };
+    Wrong {
+        health: health_of(alert.severity),
+        // Somebody has it: it is told in quiet.
+        role: if taken { Role::Muted } else { Role::from(alert.severity) },
+        service: alert.service.as_deref().unwrap_or_default(),
+        text,
+        who,
+        since: alert.starts_at,
+    }
+}
+
+fn rule_line(alert: &Arc<AlertView>) -> Wrong<'_> {
+    let firing = alert.state == RuleState::Firing;
     let what = format!("{} {}", alert.name(), format::number(alert.value));
     Wrong {
-        health,
+        health: health_of(alert.severity()),
         // What is pending only has to last: it is told in quiet.
         role: if firing { Role::from(alert.severity()) } else { Role::Muted },
         service: alert.service().unwrap_or_default(),
         text: if firing { what } else { format!("pending, {what}") },
+        who: String::new(),
         since: alert.active_at,
     }
 }
@@ -66,6 +145,7 @@ fn breach_line<'a>(service: &'a ServiceView, breach: &Breach) -> Wrong<'a> {
         role: if recovering { Role::Muted } else { Role::from(breach.health) },
         service: &service.name,
         text: if recovering { format!("recovering, {}", breach.text) } else { breach.text.clone() },
+        who: String::new(),
         since: breach.since,
     }
 }
@@ -75,45 +155,56 @@ pub(super) fn draw(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
         return;
     }
     let (look, now) = (cx.look, cx.world.now);
-    let all = wrong(cx);
-    let more = all.len().saturating_sub(usize::from(area.height - 1));
+    let AllWrong { lines: all, count } = wrong(cx);
+    let shown = all.len().min(usize::from(area.height - 1));
+    let more = count.saturating_sub(shown);
     let right = if more > 0 { format!("{more} more") } else { String::new() };
     rule::rule(look, buffer, area, "firing", &right);
+    let room = area.width.saturating_sub(2);
     if all.is_empty() {
-        let any_limit = cx
-            .world
-            .services
-            .services
-            .iter()
-            .any(|s| s.signals.p99.limit.is_some() || s.signals.errors.limit.is_some());
-        let calm = if any_limit {
-            "Every limit holds."
-        } else {
-            "No service has a limit yet: press L on one to set it."
-        };
-        text::put(
-            buffer,
-            area.x + 1,
-            area.y + 1,
-            area.width.saturating_sub(2),
-            calm,
-            look.style(Role::Muted),
-        );
+        for (line, y) in text::wrap(&calm(cx), room.into()).iter().zip(area.y + 1..area.bottom()) {
+            text::put(buffer, area.x + 1, y, room, line, look.style(Role::Muted));
+        }
         return;
     }
-    let widest = all.iter().map(|line| text::width(line.service)).max().unwrap_or(0).min(18);
-    for (line, y) in all.into_iter().zip(area.y + 1..area.bottom()) {
-        let age = format::ago(line.since, now);
-        let room = area.width.saturating_sub(text::width(&age) as u16 + 4);
-        let name = format!("{:<widest$}", line.service);
+    let widest = all[..shown].iter().map(|line| text::width(line.service)).max().unwrap_or(0).min(18);
+    let longest = all[..shown].iter().map(|line| text::width(&line.who)).max().unwrap_or(0).min(24);
+    for (line, y) in all.iter().zip(area.y + 1..area.bottom()) {
+        let age = format!("{:>8}", format::ago(line.since, now));
+        // Where it is narrow, who has it goes before what it says of itself, but never before its name.
+        let who = if longest > 0 && area.width >= 60 {
+            format!("{:<longest$}", text::cut(&line.who, longest))
+        } else {
+            String::new()
+        };
+        let right = if who.is_empty() { age } else { format!("{who} {age}") };
+        let room = area.width.saturating_sub(text::width(&right) as u16 + 4);
+        let name = format!("{:<widest$}", text::cut(line.service, widest));
+        let gap = if widest > 0 { "  " } else { "" };
         let spans = [
             (look.glyph(line.health), look.style(line.role)),
             (" ", look.style(Role::Text)),
             (name.as_str(), look.style(Role::Text)),
-            ("  ", look.style(Role::Text)),
+            (gap, look.style(Role::Text)),
             (line.text.as_str(), look.style(line.role)),
         ];
         text::put_spans(buffer, area.x + 1, y, room, &spans);
-        text::put_right(buffer, area.x, y, area.width.saturating_sub(2), &age, look.style(Role::Muted));
+        text::put_right(buffer, area.x, y, area.width.saturating_sub(2), &right, look.style(Role::Muted));
+    }
+}
+
+/// What is said when nothing is wrong, and it is all true.
+fn calm(cx: &Context<'_, World>) -> String {
+    let limited = |s: &Arc<ServiceView>| s.signals.p99.limit.is_some() || s.signals.errors.limit.is_some();
+    let alerts = match cx.world.alarms.hidden() {
+        0 => "no alert fires".to_owned(),
+        1 => "1 alert is silenced or inhibited".to_owned(),
+        n => format!("{n} alerts are silenced or inhibited"),
+    };
+    if cx.world.services.services.iter().any(limited) {
+        format!("Every limit holds, {alerts}.")
+    } else {
+        let alerts = alerts.replacen('n', "N", usize::from(alerts.starts_with('n')));
+        format!("{alerts}. No service has a limit yet: press L on one to set it.")
     }
 }

@@ -46,7 +46,7 @@ impl Layout {
         let area = cx.area;
         let body = area.height.saturating_sub(1);
         let wanted = u16::try_from(cx.world.services.services.len()).unwrap_or(u16::MAX).saturating_add(1);
-        let count = u16::try_from(wrong(cx).len().max(1)).unwrap_or(u16::MAX);
+        let count = u16::try_from(wrong(cx).count().max(1)).unwrap_or(u16::MAX);
         let below_least = if area.width >= WIDE { 7 } else { count.min(4) + 1 + 4 };
         let height = wanted.max(5).min(body.saturating_sub(below_least)).max(body.min(5));
         let services = Rect { y: area.y + 1.min(area.height), height: height.min(body), ..area };

@@ -55,6 +55,7 @@ pub(crate) fn empty_world() -> World {
         targets: Arc::default(),
         rules: Arc::default(),
         alerting: Arc::default(),
+        alarms: Arc::default(),
         streams: Arc::default(),
         services: Arc::default(),
         timeline: Arc::default(),

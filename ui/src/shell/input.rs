@@ -7,7 +7,7 @@ use super::{SMALLEST, Shell, ToastKind};
 use crate::host::{HostEffect, Input};
 use crate::keymap::{Lookup, Run};
 use crate::keys::{Key, KeyCode, label_chord};
-use crate::pane::{Event, Status, World};
+use crate::pane::{Event, World};
 
 /// How long an action is shown as running without an outcome, in milliseconds.
 const OUTCOME_WAIT: i64 = 120_000;
@@ -69,10 +69,7 @@ impl<W: World> Shell<W> {
     fn take_world(&mut self, world: std::sync::Arc<W>) {
         self.world = world;
         let before = std::mem::replace(&mut self.status, self.world.status());
-        let criticals = |status: &Status| status.firing.get(&Severity::Critical).copied().unwrap_or(0);
-        if criticals(&self.status) > criticals(&before) {
-            self.out.push(HostEffect::Bell);
-        }
+        self.hear();
         for (engine, why) in self.status.engines_down.clone() {
             if before.engines_down.iter().all(|(known, _)| *known != engine) {
                 self.tell(Severity::Critical, &format!("{engine} does not run: {why}"));

@@ -4,6 +4,7 @@ mod act;
 mod command;
 mod draw;
 mod effect;
+mod heard;
 mod input;
 mod layer;
 mod list;
@@ -22,6 +23,7 @@ use quarterdeck_widgets::{Look, Theme};
 use ratatui::layout::Rect;
 use uuid::Uuid;
 
+use self::heard::Heard;
 use self::mouse::Target;
 use self::place::Place;
 use self::query::Flights;
@@ -133,6 +135,7 @@ pub struct Shell<W: World> {
     title: String,
     /// What the newest world tells of itself.
     status: Status,
+    heard: Heard,
     /// When floating lists were last brought up to date.
     refreshed: Timestamp,
     /// Whether what happens now answers a key or a click: only then may something be copied.
@@ -190,6 +193,7 @@ impl<W: World> Shell<W> {
             last_click: None,
             targets: Vec::new(),
             title: String::new(),
+            heard: Heard::new(options.now),
             status: world.status(),
             refreshed: options.now,
             asked: false,

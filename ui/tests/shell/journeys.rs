@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use quarterdeck_kernel::Severity;
+use quarterdeck_ui::pane::Alarm;
 use quarterdeck_ui::{Click, HostEffect, Input};
 
-use crate::support::{Desk, Fake};
+use crate::support::{Desk, Fake, NOW};
 
 #[test]
 fn keys_lead_where_they_should() {
@@ -93,17 +94,49 @@ fn a_new_critical_rings_once() {
         let effects = std::mem::take(&mut desk.effects);
         effects.iter().filter(|e| matches!(e, HostEffect::Bell)).count()
     };
-    desk.change(|w| w.status.firing = [(Severity::Critical, 1)].into());
+    let alarm = |id: &str, seconds: i64| Alarm {
+        id: id.to_owned(),
+        since: NOW.plus_millis(seconds * 1000),
+        text: format!("{id} is bad"),
+        subject: None,
+    };
+    desk.change(|w| {
+        w.status.firing = [(Severity::Critical, 1)].into();
+        w.status.alarms = Arc::from([alarm("one", 1)]);
+    });
     assert!(
         desk.effects.iter().any(
             |e| matches!(e, HostEffect::SetTitle(t) if t == "1 critical · Services · demo · quarterdeck")
         )
     );
+    assert!(desk.shell.toasts().any(|t| t.text == "one is bad"), "it is said too");
     assert_eq!(bells(&mut desk), 1);
-    desk.change(|w| w.services.clear());
-    assert_eq!(bells(&mut desk), 0);
-    desk.change(|w| w.status.firing.clear()).change(|w| w.status.firing = [(Severity::Critical, 1)].into());
+    desk.wait(2_000).change(|w| w.services.clear());
+    assert_eq!(bells(&mut desk), 0, "what was heard is not heard again");
+    // Taken by somebody, and later free again.
+    desk.change(|w| w.status.alarms = Arc::default());
+    desk.wait(2_000).change(|w| w.status.alarms = Arc::from([alarm("one", 5)]));
+    assert_eq!(bells(&mut desk), 0, "the same trouble is no news");
+    // Another one takes its place: the count alone would not tell.
+    desk.wait(2_000).change(|w| w.status.alarms = Arc::from([alarm("two", 8)]));
     assert_eq!(bells(&mut desk), 1);
+    desk.wait(2_000).change(|w| w.status.alarms = (0..40).map(|n| alarm(&format!("n{n}"), 9)).collect());
+    assert_eq!(bells(&mut desk), 1, "a flood rings once");
+    assert!(desk.shell.toasts().any(|t| t.text == "n0 is bad (and 39 more)"));
+}
+
+#[test]
+fn what_was_there_before_the_screen_does_not_ring() {
+    let mut desk = Desk::new(Fake::default());
+    let old = Alarm {
+        id: "old".to_owned(),
+        since: NOW.plus_millis(-60_000),
+        text: "old is bad".to_owned(),
+        subject: None,
+    };
+    desk.change(|w| w.status.alarms = Arc::from([old]));
+    assert!(!desk.effects.iter().any(|e| matches!(e, HostEffect::Bell)));
+    assert_eq!(desk.shell.toasts().count(), 0);
 }
 
 #[test]

@@ -59,6 +59,19 @@ impl<T> Pages<T> {
     }
 }
 
+impl<T> FromIterator<Arc<T>> for Pages<T> {
+    fn from_iter<I: IntoIterator<Item = Arc<T>>>(things: I) -> Self {
+        let (mut pages, mut len) = (Vec::new(), 0);
+        let mut things = things.into_iter().peekable();
+        while things.peek().is_some() {
+            let page: Page<T> = Arc::new(std::array::from_fn(|_| things.next()));
+            len += page.iter().flatten().count();
+            pages.push(page);
+        }
+        Self { pages: Arc::new(pages), len }
+    }
+}
+
 impl<'a, T> IntoIterator for &'a Pages<T> {
     type Item = &'a Arc<T>;
     type IntoIter = PagesIter<'a, T>;

@@ -1,4 +1,4 @@
-//! What is told of an alert in a few words.
+//! What is told of an alert in a few words, wherever it is shown.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use quarterdeck_widgets::{Role, format};
 use crate::World;
 
 /// Where an alert stands, with who has taken it.
-pub(super) fn state(alert: &Alert) -> Cow<'static, str> {
+pub(crate) fn state(alert: &Alert) -> Cow<'static, str> {
     match (alert.state, alert.ack()) {
         (AlertState::Acknowledged, Some(ack)) => format!("ack {}", ack.by).into(),
         (state, _) => state.as_str().into(),
@@ -21,14 +21,31 @@ pub(super) fn state(alert: &Alert) -> Cow<'static, str> {
 }
 
 /// What an alert says of itself in one line.
-pub(super) fn summary(alert: &Alert) -> &str {
+pub(crate) fn summary(alert: &Alert) -> &str {
     let annotation = |name: &str| alert.annotations.get(name).filter(|text| !text.trim().is_empty());
     let told = annotation("summary").or_else(|| annotation("description")).or_else(|| annotation("message"));
     told.unwrap_or_default().lines().next().unwrap_or_default()
 }
 
+/// An alert with the service that it touches: `HighLatency of orders`.
+pub(crate) fn named(alert: &Alert) -> String {
+    let name = if alert.name().is_empty() { "alert without a name" } else { alert.name() };
+    match alert.service.as_deref() {
+        Some(service) if !service.is_empty() => format!("{name} of {service}"),
+        _ => name.to_owned(),
+    }
+}
+
+/// An alert and what it says of itself.
+pub(crate) fn told(alert: &Alert) -> String {
+    match summary(alert) {
+        "" => named(alert),
+        summary => format!("{}: {summary}", named(alert)),
+    }
+}
+
 /// Who is paged, who is next and when: `ops-1 → ops-2 3:12`; not in full only the next one.
-pub(super) fn paging(
+pub(crate) fn paging(
     escalation: Option<&Arc<EscalationView>>,
     alert: &Alert,
     now: Timestamp,
@@ -57,7 +74,7 @@ pub(super) fn paging(
 }
 
 /// Whom the newest page reached.
-pub(super) fn paged(escalation: &EscalationView) -> String {
+pub(crate) fn paged(escalation: &EscalationView) -> String {
     let Some(page) = escalation.pages.last() else { return String::new() };
     let mut names: Vec<String> = Vec::new();
     for recipient in &page.recipients {
@@ -70,7 +87,7 @@ pub(super) fn paged(escalation: &EscalationView) -> String {
 }
 
 /// How urgently that is told.
-pub(super) fn paging_role(escalation: Option<&Arc<EscalationView>>, alert: &Alert) -> Role {
+pub(crate) fn paging_role(escalation: Option<&Arc<EscalationView>>, alert: &Alert) -> Role {
     match escalation.map(|e| &e.state) {
         Some(State::Exhausted { .. }) => Role::Critical,
         Some(State::Paging | State::Assigned { .. } | State::Waiting)
@@ -83,7 +100,7 @@ pub(super) fn paging_role(escalation: Option<&Arc<EscalationView>>, alert: &Aler
 }
 
 /// Where the runbook of an alert is: by its annotation, or its service's.
-pub(super) fn runbook(world: &World, alert: &Alert) -> Option<String> {
+pub(crate) fn runbook(world: &World, alert: &Alert) -> Option<String> {
     let annotation = |name: &str| alert.annotations.get(name).filter(|url| !url.trim().is_empty());
     let own = annotation("runbook_url").or_else(|| annotation("runbook"));
     let of_service = || world.services.service(alert.service.as_deref()?)?.runbook.clone();

@@ -1,0 +1,75 @@
+//! The bell: each critical alarm is heard once, when it begins.
+
+use std::collections::HashSet;
+
+use quarterdeck_kernel::{Severity, Timestamp};
+
+use super::Shell;
+use crate::host::HostEffect;
+use crate::pane::{Alarm, World};
+
+/// Alarms that are remembered at most beside those that still last.
+const REMEMBERED: usize = 4096;
+/// The shortest time between two bells, in milliseconds.
+const BREATH: i64 = 1000;
+
+/// What has been heard.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// When this screen began: what is older was there before it, and is no news.
+    began: Timestamp,
+    known: HashSet<String>,
+    rung: Option<Timestamp>,
+}
+
+impl Heard {
+    pub(super) fn new(began: Timestamp) -> Self {
+        Self { began, known: HashSet::new(), rung: None }
+    }
+
+    /// Those of the alarms that have not been heard.
+    fn fresh<'a>(&mut self, alarms: &'a [Alarm]) -> Vec<&'a Alarm> {
+        let mut fresh = Vec::new();
+        for alarm in alarms {
+            if self.known.contains(&alarm.id) {
+                continue;
+            }
+            self.known.insert(alarm.id.clone());
+            if alarm.since >= self.began {
+                fresh.push(alarm);
+            }
+        }
+        if self.known.len() > alarms.len() + REMEMBERED {
+            let lasting: HashSet<&str> = alarms.iter().map(|a| a.id.as_str()).collect();
+            self.known.retain(|id| lasting.contains(id.as_str()));
+        }
+        fresh
+    }
+
+    /// Whether the bell may ring again.
+    fn ring(&mut self, now: Timestamp) -> bool {
+        let since = self.rung.map_or(i64::MAX, |rung| (now.as_millis() - rung.as_millis()).abs());
+        if since >= BREATH {
+            self.rung = Some(now);
+        }
+        since >= BREATH
+    }
+}
+
+impl<W: World> Shell<W> {
+    /// Rings for what has begun, and says what it is; many at once in one sentence.
+    pub(super) fn hear(&mut self) {
+        let alarms = std::sync::Arc::clone(&self.status.alarms);
+        let fresh = self.heard.fresh(&alarms);
+        let text = match fresh.as_slice() {
+            [] => return,
+            [one] => one.text.clone(),
+            [first, others @ ..] => format!("{} (and {} more)", first.text, others.len()),
+        };
+        self.tell(Severity::Critical, &text);
+        // A screen that was not told the time yet goes by its world's.
+        if self.heard.ring(self.now.max(self.world.now())) {
+            self.out.push(HostEffect::Bell);
+        }
+    }
+}
