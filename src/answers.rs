@@ -21,6 +21,8 @@ pub struct Sources {
     pub engine: Arc<Engine>,
     /// Services.
     pub services: Live<quarterdeck_services::Handle>,
+    /// Alerts.
+    pub alerting: Live<quarterdeck_alerting::Handle>,
     /// The timeline.
     pub timeline: quarterdeck_journal::Timeline,
 }
@@ -36,6 +38,11 @@ impl Sources {
     pub async fn answer(&self, query: Query, budget: Budget, now: Timestamp) -> Result<Answer, String> {
         match query {
             Query::Timeline { filter, before, limit } => self.timeline(filter, before, limit).await,
+            Query::Explain { alert, .. } => {
+                let handle = self.alerting.get().map_err(|reason| reason.0)?;
+                let found = handle.explain(alert).await.map_err(|e| e.to_string())?;
+                Ok(Answer::Explain(found.map(Arc::new)))
+            }
             other => {
                 let this = self.clone();
                 let work = tokio::task::spawn_blocking(move || this.compute(other, &budget, now));
@@ -82,7 +89,7 @@ impl Sources {
             Query::Arrange(job) => {
                 Answer::Arrange(quarterdeck_widgets::table::arrange(&*job.rows, &job.spec))
             }
-            Query::Timeline { .. } => return Err("the timeline is not asked here".to_owned()),
+            Query::Timeline { .. } | Query::Explain { .. } => return Err("that is not asked here".to_owned()),
         })
     }
 
@@ -146,35 +153,40 @@ impl Sources {
 fn evaluated(expr: &str) -> impl Fn(Output) -> Evaluated + '_ {
     |output| {
         let notes = output.annotations.list().iter().map(|a| a.with_position(expr)).collect();
-        let series = match output.value {
-            Value::Matrix(matrix) => matrix
-                .into_iter()
-                .map(|series| EvaluatedSeries {
-                    labels: series.labels,
-                    points: series.points.iter().map(|p| (p.t, p.v.as_float().unwrap_or(f64::NAN))).collect(),
-                })
-                .collect(),
-            Value::Vector(vector) => vector
-                .into_iter()
-                .map(|sample| EvaluatedSeries {
-                    labels: sample.labels,
-                    points: vec![(sample.point.t, sample.point.v.as_float().unwrap_or(f64::NAN))],
-                })
-                .collect(),
-            Value::Scalar { t, v } => {
-                vec![EvaluatedSeries { labels: Labels::default(), points: vec![(t, v)] }]
-            }
-            Value::String { t, v } => {
-                let labels = Labels::from_pairs([("string", v)]);
-                vec![EvaluatedSeries { labels, points: vec![(t, f64::NAN)] }]
-            }
-        };
+        let series = series(output.value);
         Evaluated {
             series,
             notes,
             series_read: output.stats.series,
             samples_read: output.stats.samples,
             wall_us: u64::try_from(output.stats.wall.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// The series of a value.
+pub(crate) fn series(value: Value) -> Vec<EvaluatedSeries> {
+    match value {
+        Value::Matrix(matrix) => matrix
+            .into_iter()
+            .map(|series| EvaluatedSeries {
+                labels: series.labels,
+                points: series.points.iter().map(|p| (p.t, p.v.as_float().unwrap_or(f64::NAN))).collect(),
+            })
+            .collect(),
+        Value::Vector(vector) => vector
+            .into_iter()
+            .map(|sample| EvaluatedSeries {
+                labels: sample.labels,
+                points: vec![(sample.point.t, sample.point.v.as_float().unwrap_or(f64::NAN))],
+            })
+            .collect(),
+        Value::Scalar { t, v } => {
+            vec![EvaluatedSeries { labels: Labels::default(), points: vec![(t, v)] }]
+        }
+        Value::String { t, v } => {
+            let labels = Labels::from_pairs([("string", v)]);
+            vec![EvaluatedSeries { labels, points: vec![(t, f64::NAN)] }]
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod engines;
 pub mod exit;
 pub mod host;
 pub mod http;
+pub mod incident;
 pub mod incidents;
 pub mod keeper;
 pub mod lifecycle;

@@ -119,6 +119,7 @@ impl Stage {
             services,
             rules,
             alerting,
+            incidents: Live::new("alerting"),
             deliverer,
             store,
             level,
@@ -200,8 +201,13 @@ impl System {
             storage: Arc::new(store.clone()),
             engine: Arc::clone(&engine),
             services: stage.handles.services.clone(),
+            alerting: stage.handles.alerting.clone(),
             timeline: timeline.clone(),
         };
+        stage
+            .handles
+            .incidents
+            .set(crate::incident::Desk { worlds: stage.worlds.clone(), sources: sources.clone() });
         let backstage = Backstage { dispatcher, sources };
 
         let token = config.listen.token_or_new()?;

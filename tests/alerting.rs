@@ -195,6 +195,10 @@ fn an_acknowledgement_stops_the_escalation_even_over_a_kill() {
     let (status, answer) =
         server.act(&json!({ "action": "alerts.acknowledge", "subject": format!("alert:{print}") }));
     assert_eq!(status, 200, "{answer}");
+    assert!(answer.contains("acknowledged; paging stops"), "{answer}");
+    let timeline = server.timeline();
+    let of_it = timeline.iter().filter(|e| e["summary"].as_str().is_some_and(|s| s.contains("acknowledged")));
+    assert_eq!(of_it.count(), 1, "one entry tells of it: {timeline:#?}");
     server.kill();
     let server = home.serve(&args);
     std::thread::sleep(Duration::from_secs(6));

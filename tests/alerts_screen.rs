@@ -11,9 +11,7 @@ const CONFIG: &str = "[metrics.host]\ninterval = \"1s\"\n";
 fn start(home: &Home, columns: u16, rows: u16) -> Terminal {
     let config = home.file("quarterdeck.toml", CONFIG).display().to_string();
     let args = ["--config", config.as_str(), "--listen", "127.0.0.1:0"];
-    let terminal = Terminal::start(home, &args, columns, rows);
-    terminal.wait_for("console started");
-    terminal
+    Terminal::start(home, &args, columns, rows)
 }
 
 /// The console behind a screen, to be called over HTTP; the process stays the terminal's.
@@ -54,6 +52,7 @@ fn titled(terminal: &Terminal, title: &str) -> bool {
 fn a_new_critical_alert_rings_once_and_is_said_and_titled() {
     let home = Home::new();
     let mut terminal = start(&home, 100, 30);
+    terminal.wait_for("console started");
     fire(&home, &terminal, "SmallTrouble", "warning");
     terminal.wait_for("SmallTrouble");
     assert_eq!(bells(&terminal), 0, "a warning does not ring");
@@ -68,9 +67,9 @@ fn a_new_critical_alert_rings_once_and_is_said_and_titled() {
     terminal.send("ga");
     terminal.wait_until("the pane", |text| text.contains("PAGING"));
     terminal.send("a");
-    terminal.wait_for("ack ");
+    terminal.wait_for("1 acknowledged");
     terminal.send("A");
-    terminal.wait_until("it fires again", |text| !text.contains("ack "));
+    terminal.wait_for("2 firing");
     assert_eq!(bells(&terminal), 1, "{}", terminal.text());
 
     // A console that starts again finds it, and does not ring.
@@ -79,8 +78,104 @@ fn a_new_critical_alert_rings_once_and_is_said_and_titled() {
     drop(terminal);
     let mut terminal = start(&home, 100, 30);
     terminal.wait_for("KillSwitch of orders fires");
-    assert!(titled(&terminal, "1 critical · Overview"));
+    assert!(titled(&terminal, "1 critical · Alerts"));
     assert_eq!(bells(&terminal), 0, "{}", terminal.text());
     terminal.send("q");
     assert_eq!(terminal.wait(), 0);
+}
+
+/// A rule of this console that fires at once, on what this host tells of itself.
+const RULES: &str = "groups:\n- name: host\n  interval: 1s\n  rules:\n  - alert: MemoryKnown\n    expr: node_memory_MemTotal_bytes > 1\n    \
+                     labels: {severity: critical, service: orders}\n    annotations: {summary: 'there is memory | *much*'}\n";
+
+#[test]
+fn an_incident_is_written_down_whole_and_never_over_another() {
+    let home = Home::new();
+    let rules = home.file("rules.yml", RULES).display().to_string();
+    let prometheus = format!("rule_files: ['{rules}']\n");
+    let prometheus = home.file("prometheus.yml", &prometheus).display().to_string();
+    let config = home.file("quarterdeck.toml", CONFIG).display().to_string();
+    let server = home.serve(&[
+        "serve",
+        "--config",
+        &config,
+        "--listen",
+        "127.0.0.1:0",
+        "--prometheus-config",
+        &prometheus,
+    ]);
+    let note = json!({ "action": "timeline.note", "args": { "text": "orders v2 rolled out", "service": "orders" },
+        "actor": { "user": "alice", "via": "shell" } });
+    let (status, answer) = server.act(&note);
+    assert_eq!(status, 200, "{answer}");
+    let alert = eventually("the rule fires", || {
+        let alerts = server.json("/api/v2/alerts");
+        alerts[0]["fingerprint"].as_str().map(str::to_owned)
+    });
+    let other = json!([{ "labels": { "alertname": "Posted", "severity": "warning", "service": "orders" } }]);
+    let json_type = [("content-type", "application/json")];
+    assert_eq!(server.request("POST", "/api/v2/alerts", &json_type, other.to_string().as_bytes()).0, 200);
+    let acknowledge = json!({ "action": "alerts.acknowledge", "subject": format!("alert:{alert}"),
+        "args": { "note": "on it" }, "actor": { "user": "alice", "via": "shell" } });
+    assert_eq!(server.act(&acknowledge).0, 200);
+
+    // From the shell, as an operator would.
+    let into = home.path("incidents");
+    std::fs::create_dir(&into).expect("a directory");
+    let to = format!("to={}", into.display());
+    let subject = format!("alert:{alert}");
+    let export = || home.run(&["act", "incidents.export", &subject, &to]);
+    let (code, out, err) = export();
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("incident written to") && out.contains("1 chart"), "{out}{err}");
+    let directories = || -> Vec<std::path::PathBuf> {
+        let mut all: Vec<_> = std::fs::read_dir(&into)
+            .expect("a directory")
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        all.sort();
+        all
+    };
+    let first = directories().remove(0);
+    assert!(out.contains(&first.display().to_string()), "the path is told: {out}");
+
+    let text = std::fs::read(first.join("incident.json")).expect("the JSON");
+    let told: Value = serde_json::from_slice(&text).expect("JSON");
+    let leading = &told["alerts"][0];
+    assert_eq!(leading["name"], "MemoryKnown");
+    assert_eq!(leading["query"], "node_memory_MemTotal_bytes > 1");
+    assert_eq!(leading["acknowledged"]["by"], "alice");
+    assert_eq!(leading["acknowledged"]["note"], "on it");
+    assert_eq!(leading["resolved"], Value::Null);
+    let changes = told["whatChanged"].as_array().expect("a list");
+    assert!(changes.iter().any(|c| c["entry"]["summary"] == "orders v2 rolled out"), "{told:#}");
+    let summaries: Vec<&str> =
+        told["timeline"].as_array().expect("entries").iter().filter_map(|e| e["summary"].as_str()).collect();
+    assert!(summaries.iter().any(|s| s.contains("acknowledged")), "{summaries:#?}");
+    assert_eq!(told["charts"][0]["threshold"], json!({ "op": ">", "value": 1.0 }));
+
+    let png = std::fs::read(first.join("chart-1.png")).expect("the chart");
+    assert!(png.starts_with(b"\x89PNG\r\n\x1a\n") && png.len() > 5_000, "{} bytes", png.len());
+    let markdown = std::fs::read_to_string(first.join("incident.md")).expect("the document");
+    for said in [
+        "# MemoryKnown of orders",
+        r"there is memory \| \*much\*",
+        "![MemoryKnown over time](chart-1.png)",
+        "by alice: on it",
+        "orders v2 rolled out",
+        "## Who was paged",
+        "## Timeline",
+    ] {
+        assert!(markdown.contains(said), "{said}:\n{markdown}");
+    }
+
+    // Again: beside the first one, which stays as it is.
+    let (code, again, err) = export();
+    assert_eq!(code, 0, "{again}{err}");
+    assert_eq!(directories().len(), 2, "{again}");
+    assert_eq!(std::fs::read(first.join("incident.json")).expect("the JSON"), text);
+    let (code, out, err) = home.run(&["act", "incidents.export", &subject, "to=/nowhere/at/all"]);
+    assert!(code != 0 && format!("{out}{err}").contains("not a directory"), "{code} {out}{err}");
+    let (code, out, err) = home.run(&["act", "incidents.export", "alert:0123456789abcdef", &to]);
+    assert!(code != 0 && format!("{out}{err}").contains("no such alert"), "{code} {out}{err}");
 }

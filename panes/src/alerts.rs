@@ -1,33 +1,38 @@
 //! Alerts: what fires, who has it, who is paged next, and what changed before it.
 
 mod act;
-mod changed;
+pub mod changed;
+mod chart;
+mod command;
 mod detail;
+mod explain;
+mod filter;
+mod filtering;
 mod model;
 mod rows;
 mod silence;
 mod spec;
 mod view;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quarterdeck_alerting::actions;
 use quarterdeck_alerting::model::Alert;
-use quarterdeck_kernel::{Severity, Subject, SubjectKind};
-use quarterdeck_ui::listing::{Did, Listing};
+use quarterdeck_kernel::{Subject, SubjectKind};
+use quarterdeck_ui::listing::Listing;
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use self::changed::Changed;
-
-use self::model::{Choice, Model, Row};
+use self::chart::Charting;
+use self::explain::Explaining;
+use self::filtering::Filtering;
+use self::model::{Choice, Model};
 use self::rows::{AlertRows, COLUMNS};
 use crate::World;
 use crate::alert_words as words;
-use crate::form::{Form, Typed};
-use crate::split::Layout;
+use crate::form::Form;
 use crate::world::{Answer, Arrange, Query};
 
 /// What a form is filled in for.
@@ -60,6 +65,16 @@ struct Asking {
 struct Opened {
     key: String,
     from: usize,
+    /// Why it was, or was not, told: shown in place of the alert's details.
+    explain: Option<Explaining>,
+    /// Whether it was opened for that.
+    at_once: bool,
+}
+
+impl Opened {
+    const fn new(key: String) -> Self {
+        Self { key, from: 0, explain: None, at_once: false }
+    }
 }
 
 /// The pane.
@@ -74,6 +89,11 @@ pub struct Alerts {
     open: Option<Opened>,
     changed: Option<Changed>,
     asking: Option<Asking>,
+    /// The filter while it is typed, and those before it.
+    filtering: Option<Filtering>,
+    filters: Vec<String>,
+    /// The chart of the alert that is looked at.
+    charting: Option<Charting>,
     /// The alert that a deep link asked for before it was there.
     wanted: Option<String>,
 }
@@ -101,6 +121,9 @@ impl Alerts {
             open: None,
             changed: None,
             asking: None,
+            filtering: None,
+            filters: Vec::new(),
+            charting: None,
             wanted: None,
         }
     }
@@ -169,212 +192,27 @@ impl Alerts {
         let row = self.list.table.selected_row()?;
         self.shown.as_ref()?.alert(row).cloned()
     }
-
-    /// Does a command while an answer or an alert is open; none when it is the list's.
-    fn command_inside(&mut self, verb: &str, cx: &Context<'_, World>) -> Option<Vec<Effect<World>>> {
-        if let Some(changed) = &mut self.changed {
-            match verb {
-                "down" => changed.step(1),
-                "up" => changed.step(-1),
-                "page-down" | "last" => changed.step(isize::MAX),
-                "page-up" | "first" => changed.step(isize::MIN),
-                "back" | "changed" => self.changed = None,
-                "open" => return Some(changed.subject().map(Effect::Go).into_iter().collect()),
-                "revert" => {
-                    let undo = |subject| Effect::Dispatch {
-                        action: "timeline.undo".to_owned(),
-                        subject: Some(subject),
-                        args: BTreeMap::new(),
-                    };
-                    return Some(changed.subject().map(undo).into_iter().collect());
-                }
-                // Whatever else is pressed is meant for what is in front.
-                "filter" | "sort" | "columns" | "mark" | "group" => {}
-                _ => return None,
-            }
-            return Some(Vec::new());
-        }
-        let open = self.open.as_mut()?;
-        let page = usize::from(cx.area.height.saturating_sub(3)).max(1);
-        match verb {
-            "down" => open.from += 1,
-            "up" => open.from = open.from.saturating_sub(1),
-            "page-down" => open.from += page,
-            "page-up" => open.from = open.from.saturating_sub(page),
-            "first" => open.from = 0,
-            "last" => open.from = usize::MAX / 2,
-            "back" | "open" => self.open = None,
-            "filter" | "sort" | "columns" | "mark" | "group" => {}
-            _ => return None,
-        }
-        self.settle(cx);
-        Some(Vec::new())
-    }
-
-    /// Keeps the scroll of an open alert within what there is.
-    fn settle(&mut self, cx: &Context<'_, World>) {
-        let lines = self.open_lines(cx, cx.area);
-        if let Some(open) = &mut self.open {
-            open.from = open.from.min(lines.saturating_sub(usize::from(cx.area.height.saturating_sub(3))));
-        }
-    }
-
-    fn command(&mut self, verb: &str, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        if let Some(effects) = self.command_inside(verb, cx) {
-            return effects;
-        }
-        let none = BTreeMap::new();
-        match verb {
-            "open" => self.enter(cx),
-            "explain" => {
-                if let Some(alert) = self.current() {
-                    self.open = Some(Opened { key: rows::key_of(&alert), from: 0 });
-                }
-                Vec::new()
-            }
-            "ack" => self.dispatch(cx, actions::ACKNOWLEDGE, &none),
-            "unack" => self.dispatch(cx, actions::UNACKNOWLEDGE, &none),
-            "close" => self.dispatch(cx, actions::RESOLVE, &none),
-            "page" => self.dispatch(cx, actions::ESCALATE, &none),
-            "note" => self.ask(cx, Purpose::Acknowledge),
-            "mute" => self.ask(cx, Purpose::Silence),
-            "give" => self.ask(cx, Purpose::Assign),
-            "runbook" => self.runbook(cx),
-            "changed" => {
-                self.changed = self.current().map(|alert| Changed::new(cx.world, &alert));
-                Vec::new()
-            }
-            "revert" => {
-                vec![Effect::Toast(Severity::Info, "press w first: it shows what can be reverted".to_owned())]
-            }
-            "mark" => {
-                let rows = self.rows(cx);
-                self.list.table.toggle_mark();
-                self.list.command("down", Layout::new(cx.area, 0).list, &rows);
-                Vec::new()
-            }
-            "unmark" => {
-                self.list.table.clear_marks();
-                Vec::new()
-            }
-            "group" => {
-                // The worst of a group is selected when it goes; a group is found by the eye.
-                if self.choice.grouped {
-                    self.wanted = self.current().map(|alert| rows::key_of(&alert));
-                }
-                self.choice.grouped = !self.choice.grouped;
-                self.refresh(cx)
-            }
-            "resolved" => {
-                self.choice.resolved = !self.choice.resolved;
-                self.refresh(cx)
-            }
-            _ => {
-                let (rows, area) = (self.rows(cx), self.layout(cx, cx.area).list);
-                let did = self.list.command(verb, area, &rows);
-                self.done(did, rows, cx)
-            }
-        }
-    }
-
-    /// Opens the selected alert; opens or closes the selected group.
-    fn enter(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        let row = self.list.table.selected_row();
-        match row.and_then(|row| self.shown.as_ref()?.rows.get(row)) {
-            Some(Row::Alert(alert, _)) => {
-                self.open = Some(Opened { key: rows::key_of(alert), from: 0 });
-                Vec::new()
-            }
-            Some(Row::Group(head)) => {
-                let identity = Arc::clone(&head.identity);
-                if !self.choice.opened.remove(&identity) {
-                    self.choice.opened.insert(identity);
-                }
-                self.refresh(cx)
-            }
-            None => Vec::new(),
-        }
-    }
-
-    fn done(&mut self, did: Did, rows: AlertRows, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        match did {
-            Did::Back if !self.list.table.marked().is_empty() => {
-                self.list.table.clear_marks();
-                Vec::new()
-            }
-            Did::Back => vec![Effect::Back],
-            Did::Copy(text) => vec![Effect::Copy(text)],
-            Did::Open => self.enter(cx),
-            Did::Nothing | Did::Changed => self.arrange(rows),
-        }
-    }
-
-    /// A key, or pasted text, for the form.
-    fn filled(&mut self, typed: Typed, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        let Some(asking) = &mut self.asking else { return Vec::new() };
-        match typed {
-            Typed::Goes => {
-                if asking.purpose == Purpose::Silence {
-                    asking.form.told = silence::preview(cx.world, asking.form.text("matchers"));
-                }
-                Vec::new()
-            }
-            Typed::Left => {
-                self.asking = None;
-                Vec::new()
-            }
-            Typed::Done(args) => {
-                let purpose = asking.purpose;
-                self.asking = None;
-                self.answered(cx, purpose, &args)
-            }
-        }
-    }
 }
 
-impl Pane<World> for Alerts {
-    fn spec(&self) -> &'static PaneSpec {
-        &spec::SPEC
-    }
-
-    fn update(&mut self, event: Event<'_, World>, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+impl Alerts {
+    fn take(&mut self, event: Event<'_, World>, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         match event {
             Event::Shown | Event::World | Event::Scope => self.refresh(cx),
             Event::Open(subject) => {
-                self.list.table.set_filter("");
-                (self.changed, self.asking) = (None, None);
+                self.choice.filter = Arc::default();
+                (self.changed, self.asking, self.filtering) = (None, None, None);
                 self.choice.grouped = false;
                 let print = actions::alert_of(subject);
                 let over = |alert: &Arc<Alert>| !alert.state.is_open();
                 self.choice.resolved |=
                     print.and_then(|p| cx.world.alerting.alerts.alert(p)).is_some_and(over);
                 self.wanted = Some(subject.id.clone());
-                self.open = Some(Opened { key: subject.id.clone(), from: 0 });
+                self.open = Some(Opened::new(subject.id.clone()));
                 self.refresh(cx)
             }
             Event::Command(command) => self.command(command.rsplit('.').next().unwrap_or_default(), cx),
-            Event::Key(key) => match &mut self.asking {
-                Some(asking) => {
-                    let typed = asking.form.key(key);
-                    self.filled(typed, cx)
-                }
-                None => {
-                    let rows = self.rows(cx);
-                    self.list.key(key, &rows);
-                    self.arrange(rows)
-                }
-            },
-            Event::Paste(text) => match &mut self.asking {
-                Some(asking) => {
-                    asking.form.paste(text);
-                    self.filled(Typed::Goes, cx)
-                }
-                None => {
-                    let rows = self.rows(cx);
-                    self.list.paste(text, &rows);
-                    self.arrange(rows)
-                }
-            },
+            Event::Key(key) => self.typed(key, cx),
+            Event::Paste(text) => self.pasted(text, cx),
             Event::Hit { click, at, .. } => {
                 if self.open.is_some() || self.changed.is_some() {
                     return Vec::new();
@@ -382,6 +220,19 @@ impl Pane<World> for Alerts {
                 let (rows, area) = (self.rows(cx), self.layout(cx, cx.area).list);
                 let did = self.list.click(click, at, area, &rows);
                 self.done(did, rows, cx)
+            }
+            Event::Answer { slot: chart::SLOT, answer } => {
+                let alert = self.current();
+                if let Some(charting) = &mut self.charting {
+                    charting.answered(alert.as_deref(), answer);
+                }
+                Vec::new()
+            }
+            Event::Answer { slot: explain::SLOT, answer } => {
+                if let Some(explaining) = self.open.as_mut().and_then(|open| open.explain.as_mut()) {
+                    explaining.answered(answer);
+                }
+                Vec::new()
             }
             Event::Answer { answer, .. } => {
                 let Some(model) = self.arranging.take() else { return Vec::new() };
@@ -396,6 +247,35 @@ impl Pane<World> for Alerts {
                 self.refresh(cx)
             }
         }
+    }
+
+    /// Asks for what is shown of the alert that is looked at, as far as it is not asked yet.
+    fn keep_up(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        let Some(alert) = self.current() else {
+            self.charting = None;
+            return Vec::new();
+        };
+        let mut effects = Vec::new();
+        if let Some(explain) = self.open.as_mut().and_then(|open| open.explain.as_mut()) {
+            effects.extend(explain.follow(cx.world.alerting.version));
+        }
+        match self.chart_columns(cx) {
+            Some(columns) => effects.extend(Charting::follow(&mut self.charting, cx, &alert, columns)),
+            None => self.charting = None,
+        }
+        effects
+    }
+}
+
+impl Pane<World> for Alerts {
+    fn spec(&self) -> &'static PaneSpec {
+        &spec::SPEC
+    }
+
+    fn update(&mut self, event: Event<'_, World>, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        let mut effects = self.take(event, cx);
+        effects.extend(self.keep_up(cx));
+        effects
     }
 
     fn view(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {
@@ -436,6 +316,7 @@ impl Pane<World> for Alerts {
                 hints.push(command);
             }
         }
+        hints.extend(["alerts.explain", "alerts.export"]);
         if self.open.is_none() {
             hints.extend(["alerts.filter", "alerts.mark", "alerts.group"]);
             if self.has_resolved(cx) {
@@ -446,7 +327,7 @@ impl Pane<World> for Alerts {
     }
 
     fn typing(&self) -> bool {
-        self.asking.is_some() || self.list.typing()
+        self.asking.is_some() || self.filtering.is_some() || self.list.typing()
     }
 
     fn remember(&self) -> Option<String> {

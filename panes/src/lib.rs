@@ -6,6 +6,7 @@
 pub mod alarms;
 mod alert_words;
 pub mod alerts;
+pub mod charted;
 mod delivery;
 mod dialogs;
 mod form;
@@ -19,11 +20,13 @@ pub mod services;
 mod signals;
 mod split;
 mod standing;
+mod steps;
 pub mod streams;
 pub mod targets;
 pub mod timeline;
 mod trouble;
 mod undo;
+mod unit;
 pub mod world;
 
 use quarterdeck_ui::Pane;

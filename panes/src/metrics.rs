@@ -11,7 +11,7 @@ mod queries;
 mod rewrite;
 mod spec;
 mod typing;
-mod unit;
+
 mod view;
 mod window;
 

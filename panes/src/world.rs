@@ -219,6 +219,13 @@ pub enum Query {
     },
     /// A chart as a file.
     Plot(Plot),
+    /// Why an alert was, or was not, told.
+    Explain {
+        /// The alert.
+        alert: quarterdeck_alertmanager::Fingerprint,
+        /// The version of alerting that it is asked for: another one is another question.
+        version: u64,
+    },
     /// The order of a large table's rows.
     Arrange(Arrange),
 }
@@ -339,6 +346,8 @@ pub enum Answer {
     Timeline(Vec<Arc<Entry>>, bool),
     /// To [`Query::Plot`]: the file.
     Plot(Vec<u8>),
+    /// To [`Query::Explain`]; none when there is no such alert any more.
+    Explain(Option<Arc<quarterdeck_alerting::engine::Explanation>>),
     /// To [`Query::Arrange`]
     Arrange(quarterdeck_widgets::table::Arrangement),
 }

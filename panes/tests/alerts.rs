@@ -10,7 +10,7 @@ use quarterdeck_alerting::engine::{Effects, SeededIds};
 use quarterdeck_alerting::model::PostedAlert;
 use quarterdeck_alerting::{Engine, Options, Plan, Role as Part, Unsaved, View, actions};
 use quarterdeck_alertmanager::{Config, Fingerprint};
-use quarterdeck_kernel::{Labels, Severity};
+use quarterdeck_kernel::{Labels, Severity, Timestamp};
 use quarterdeck_oncall::EscalationView;
 use quarterdeck_oncall::escalation::State;
 use quarterdeck_oncall::model::NextView;
@@ -19,6 +19,7 @@ use quarterdeck_panes::alarms::Alarms;
 use quarterdeck_panes::alerts::Alerts;
 use quarterdeck_panes::oncall::Oncall;
 use quarterdeck_panes::overview::Overview;
+use quarterdeck_panes::world::{Answer, Evaluated, EvaluatedSeries, Query};
 use quarterdeck_ui::pane::World as _;
 use quarterdeck_ui::{Effect, Event};
 use quarterdeck_widgets::table::arrange;
@@ -317,4 +318,146 @@ fn they_draw_at_every_size() {
         stage.keys(keys);
         stage.draws_everywhere();
     }
+}
+
+/// An alert that a Prometheus elsewhere sent, with its link.
+fn linked(link: &str) -> Vec<PostedAlert> {
+    vec![PostedAlert { generator_url: Some(link.into()), ..posted(&high(), -90) }]
+}
+
+const LINK: &str = "http://prometheus:9090/graph?g0.expr=rate%28errors_total%5B5m%5D%29+%3E+0.05&g0.tab=1";
+
+fn asked(effects: &[Effect<World>], slot: &str) -> Option<Query> {
+    effects.iter().rev().find_map(|effect| match effect {
+        Effect::Query { slot: of, query } if *of == slot => Some(query.clone()),
+        _ => None,
+    })
+}
+
+/// One series of the alert's and one of another service.
+fn answered(from: Timestamp, to: Timestamp, step: i64) -> Answer {
+    let series = |service: &str, level: f64| EvaluatedSeries {
+        labels: Labels::from_pairs([("service", service)]),
+        points: (0..)
+            .map(|i| (from.plus_millis(i * step), level * (1.0 + i as f64 / 50.0)))
+            .take_while(|(at, _)| *at <= to)
+            .collect(),
+    };
+    let evaluated =
+        Evaluated { series: vec![series("orders", 0.02), series("risk", 0.5)], ..Evaluated::default() };
+    Answer::Range(vec![Ok(evaluated)])
+}
+
+#[test]
+fn the_query_of_an_alert_is_drawn_with_its_threshold() {
+    for (width, height) in [(80, 19), (120, 30), (200, 56)] {
+        let mut stage = Stage::new(Alerts::new(), world_of(&mut engine(linked(LINK))), (width, height));
+        let effects = stage.keys("enter");
+        let Some(Query::Range { exprs, from, to, step_ms }) = asked(&effects, "chart") else {
+            panic!("nothing is asked at {width}x{height}");
+        };
+        assert_eq!(exprs, ["rate(errors_total[5m])"], "the side of the comparison that changes");
+        stage.event(Event::Answer { slot: "chart", answer: Ok(answered(from, to, step_ms)) });
+        let screen = stage.screen();
+        for told in ["rate(errors_total[5m])", "fires > 0.05", "1 more series", "> 0.05", "history", "labels"]
+        {
+            let below = matches!(told, "history" | "labels") && height < 30;
+            assert!(below || screen.contains(told), "{told}:\n{screen}");
+        }
+        assert!(screen.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "a line is drawn:\n{screen}");
+        // Nothing new is asked until the time has moved on by a step.
+        stage.effects.clear();
+        stage.event(Event::World);
+        assert_eq!(asked(&stage.effects, "chart"), None);
+        stage.world.now = stage.world.now.plus_millis(step_ms);
+        stage.event(Event::World);
+        assert!(asked(&stage.effects, "chart").is_some());
+        stage.keys("end");
+        let past = stage.screen();
+        assert!(past.contains("fired"), "{past}");
+    }
+}
+
+#[test]
+fn where_nothing_can_be_drawn_it_is_said_why() {
+    for (link, why) in [
+        ("", "it was posted without a generatorURL"),
+        ("http://x/alerts", "holds no query"),
+        ("http://x/graph?g0.expr=up%7B", "is not understood here"),
+    ] {
+        let mut stage = Stage::new(Alerts::new(), world_of(&mut engine(linked(link))), (80, 19));
+        let effects = stage.keys("enter");
+        assert_eq!(asked(&effects, "chart"), None);
+        let screen = stage.screen().replace("\n ", " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(screen.contains("No chart: ") && screen.contains(why), "{why}:\n{}", stage.screen());
+    }
+    let mut stage = Stage::new(Alerts::new(), world_of(&mut engine(linked(LINK))), (80, 19));
+    stage.keys("enter");
+    let none = Answer::Range(vec![Ok(Evaluated::default())]);
+    stage.event(Event::Answer { slot: "chart", answer: Ok(none) });
+    assert!(stage.screen().contains("No chart: nothing is stored here"), "{}", stage.screen());
+}
+
+#[test]
+fn explain_tells_what_the_engine_knows() {
+    let mut engine = engine(three());
+    let mut stage = Stage::new(Alerts::new(), world_of(&mut engine), (80, 19));
+    let effects = stage.keys("x");
+    let Some(Query::Explain { alert, version }) = asked(&effects, "explain") else {
+        panic!("nothing is asked");
+    };
+    assert_eq!((alert, version), (print(&high()), 7));
+    let found = engine.explain(alert, NOW).map(Arc::new);
+    stage.event(Event::Answer { slot: "explain", answer: Ok(Answer::Explain(found)) });
+    let screen = stage.screen();
+    for told in
+        ["why told, or not", "to chat", "route", "service=orders, with 1 other", "webhook[0]", "under way"]
+    {
+        assert!(screen.contains(told), "{told}:\n{screen}");
+    }
+    stage.keys("esc");
+    assert!(stage.screen().contains("3 firing"), "back in the list:\n{}", stage.screen());
+    // From the alert itself it is the alert that comes back.
+    stage.keys("enter x esc");
+    assert!(stage.screen().contains("labels") && !stage.screen().contains("why told"), "{}", stage.screen());
+}
+
+#[test]
+fn a_filter_is_completed_and_narrows_as_it_is_typed() {
+    let mut stage = Stage::new(Alerts::new(), world_of(&mut engine(three())), (100, 24));
+    stage.keys("/ s e v");
+    assert!(stage.screen().contains("how bad it is"), "{}", stage.screen());
+    stage.keys("tab");
+    let screen = stage.screen();
+    assert!(screen.contains("/ severity=") && screen.contains("2 alerts"), "values are offered:\n{screen}");
+    stage.keys("tab");
+    let screen = stage.screen();
+    assert!(screen.contains("severity=warning") && screen.contains("2 of 3"), "{screen}");
+    stage.keys("! d i s k enter");
+    let screen = stage.screen();
+    assert!(screen.contains("OrderRejectRate") && !screen.contains("LedgerDisk "), "{screen}");
+    assert!(screen.contains("1 of 3"), "{screen}");
+    stage.keys("esc");
+    assert!(stage.screen().contains("3 firing"), "Esc takes it away:\n{}", stage.screen());
+    // What was typed before comes back by key.
+    stage.keys("/ x backspace up enter");
+    assert!(stage.screen().contains("1 of 3"), "{}", stage.screen());
+}
+
+#[test]
+fn a_mistake_in_a_filter_stands_under_its_place() {
+    let mut stage = Stage::new(Alerts::new(), world_of(&mut engine(three())), (100, 24));
+    stage.keys("/ s t a t e = f i r e i n g enter");
+    let screen = stage.screen();
+    let (row, line) =
+        screen.lines().enumerate().find(|(_, l)| l.contains("state=fireing")).expect("the line");
+    let under = screen.lines().nth(row + 1).unwrap_or_default();
+    let column = |line: &str, what: &str| line.find(what).map(|at| line[..at].chars().count());
+    assert_eq!(column(under, "a state is"), column(line, "fireing"), "{screen}");
+    assert!(under.contains("did you mean firing?"), "{screen}");
+    stage.keys("esc");
+    assert!(!stage.screen().contains("fireing"), "{}", stage.screen());
+    let effects = stage.keys("/ ( enter");
+    assert!(dispatched(&effects).is_empty());
+    assert!(stage.screen().contains("None of 3 alerts passes this filter."), "{}", stage.screen());
 }

@@ -43,6 +43,8 @@ pub struct Handles {
     pub rules: Live<quarterdeck_rules::Handle>,
     /// Alerts.
     pub alerting: Live<quarterdeck_alerting::Handle>,
+    /// What incidents are written down from.
+    pub incidents: Live<crate::incident::Desk>,
     /// Who delivers notifications.
     pub deliverer: crate::alerting::Deliverer,
     /// The own log.
@@ -71,6 +73,7 @@ pub fn registry(handles: &Handles, timeline: &Timeline) -> Result<Registry, Regi
     metrics::register(&mut registry, &handles.store)?;
     limit::register(&mut registry, &handles.services)?;
     alerts::register(&mut registry, &handles.alerting)?;
+    crate::incident::register(&mut registry, &handles.incidents)?;
     console::register(&mut registry, &handles.level, &handles.reload)?;
     if let Some(children) = &handles.demo {
         for spec in demo::specs() {
@@ -90,6 +93,7 @@ pub fn specs(demo: bool) -> Vec<ActionSpec> {
         quarterdeck_streams::actions(),
         quarterdeck_services::actions(),
         quarterdeck_alerting::actions::actions(),
+        crate::incident::specs(),
         console::specs().to_vec(),
     ];
     let mut all = engines.concat();
@@ -171,6 +175,7 @@ mod tests {
             services: Live::new("services"),
             rules: Live::new("rules"),
             alerting: Live::new("alerting"),
+            incidents: Live::new("alerting"),
             deliverer: Default::default(),
             store: Live::new("metrics"),
             level: LevelSwitch::default(),

@@ -10,6 +10,8 @@ use crate::task::View;
 pub const ACKNOWLEDGE: &str = "alerts.acknowledge";
 /// Takes an acknowledgement back.
 pub const UNACKNOWLEDGE: &str = "alerts.unacknowledge";
+/// Writes what is known of an alert and its group to files. What is done is the composition's: it knows metrics, too.
+pub const EXPORT: &str = "incidents.export";
 /// Gives an alert to somebody.
 pub const ASSIGN: &str = "alerts.assign";
 /// Ends an alert.

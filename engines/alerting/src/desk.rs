@@ -203,16 +203,19 @@ impl Desk {
         let mut step = Step::default();
         let mut effects = Effects::default();
         let by: Arc<str> = ask.by.user.as_str().into();
-        let answer = self.carry_out(ask.request, &ask.by, &by, now, &mut effects, &mut step);
+        let answer = self.carry_out(ask.request, &ask.by, &by, ask.told, now, &mut effects, &mut step);
         self.after(effects, &ask.by, ask.told, now, &mut step);
         (step, answer)
     }
 
+    /// With `told`, whoever asked writes the timeline entry of it: what the escalation says of the same is left out.
+    #[expect(clippy::too_many_arguments, reason = "what one request needs, taken apart")]
     fn carry_out(
         &mut self,
         request: Request,
         actor: &Actor,
         by: &Arc<str>,
+        told: bool,
         now: Timestamp,
         effects: &mut Effects,
         step: &mut Step,
@@ -240,24 +243,28 @@ impl Desk {
                 let until = hold.map(|hold| now + hold);
                 let note = text(note);
                 self.engine.acknowledge(&alerts, by, &note, until, now, effects).map_err(operator_refused)?;
+                let mut stopped = "";
                 for key in self.settled_groups(&alerts) {
                     let note = Some(note.to_string()).filter(|n| !n.is_empty());
-                    // Where nothing is escalated, nothing has to be stopped.
-                    let _ =
-                        self.try_input(Input::Acknowledge { key, hold, note, by: actor.clone() }, now, step);
+                    // Where nothing is escalated, nothing has to be stopped. The alert's own entry tells it.
+                    let input = Input::Acknowledge { key, hold, note, by: actor.clone() };
+                    if self.try_quietly(input, true, now, step).is_ok() {
+                        stopped = "; paging stops";
+                    }
                 }
                 let held = match hold {
                     Some(hold) => format!(" for {}", quarterdeck_kernel::time::format_duration(hold)),
                     None => String::new(),
                 };
-                Ok(Answer::Done(format!("{} acknowledged{held}", self.naming(&alerts))))
+                Ok(Answer::Done(format!("{} acknowledged{held}{stopped}", self.naming(&alerts))))
             }
             Request::Unacknowledge { alerts, note } => {
                 self.engine
                     .unacknowledge(&alerts, by, &text(note), now, effects)
                     .map_err(operator_refused)?;
                 for key in self.groups_of(&alerts) {
-                    let _ = self.try_input(Input::Unacknowledge { key, by: actor.clone() }, now, step);
+                    let _ =
+                        self.try_quietly(Input::Unacknowledge { key, by: actor.clone() }, true, now, step);
                 }
                 Ok(Answer::Done(format!("{}: acknowledgement taken back", self.naming(&alerts))))
             }
@@ -286,7 +293,7 @@ impl Desk {
                         } else {
                             Input::Assign { key, to, by }
                         };
-                        if self.try_input(input, now, step).is_ok() {
+                        if self.try_quietly(input, true, now, step).is_ok() {
                             paged = " and paged".to_owned();
                         }
                     }
@@ -306,7 +313,8 @@ impl Desk {
                 let mut last = None;
                 let mut count = 0;
                 for key in keys {
-                    match self.try_input(Input::EscalateNow { key, by: actor.clone() }, now, step) {
+                    let input = Input::EscalateNow { key, by: actor.clone() };
+                    match self.try_quietly(input, told, now, step) {
                         Ok(()) => count += 1,
                         Err(refusal) => last = Some(refusal),
                     }
@@ -333,11 +341,11 @@ impl Desk {
                     by: actor.user.clone(),
                     made: now,
                 };
-                self.try_input(Input::Override(made), now, step).map_err(Refused::Bad)?;
+                self.try_quietly(Input::Override(made), told, now, step).map_err(Refused::Bad)?;
                 Ok(Answer::Override(id))
             }
             Request::EndOverride(id) => {
-                self.try_input(Input::EndOverride { id: id.clone(), by: actor.clone() }, now, step)
+                self.try_quietly(Input::EndOverride { id: id.clone(), by: actor.clone() }, told, now, step)
                     .map_err(Refused::Missing)?;
                 Ok(Answer::Done("the override ended".to_owned()))
             }
@@ -487,6 +495,22 @@ impl Desk {
 
     fn try_input(&mut self, input: Input, now: Timestamp, step: &mut Step) -> Result<(), String> {
         let effects = self.escalations.handle(input, now).map_err(|refusal| refusal.to_string())?;
+        self.paging(effects, step);
+        Ok(())
+    }
+
+    /// The same without what the escalation says first: that somebody asked for it, which is `told` elsewhere.
+    fn try_quietly(
+        &mut self,
+        input: Input,
+        told: bool,
+        now: Timestamp,
+        step: &mut Step,
+    ) -> Result<(), String> {
+        let mut effects = self.escalations.handle(input, now).map_err(|refusal| refusal.to_string())?;
+        if told && let Some(place) = effects.iter().position(|e| matches!(e, Effect::Told(_))) {
+            effects.remove(place);
+        }
         self.paging(effects, step);
         Ok(())
     }

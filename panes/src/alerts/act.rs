@@ -167,6 +167,24 @@ impl Alerts {
         vec![Effect::Dispatch { action: purpose.action().to_owned(), subject: first, args: args.clone() }]
     }
 
+    /// Has the incident written down: each of what is marked, else the one that is looked at.
+    pub(super) fn export(&mut self) -> Vec<Effect<World>> {
+        let targets = if self.list.table.marked().is_empty() || self.open.is_some() {
+            self.current().into_iter().collect()
+        } else {
+            self.targets()
+        };
+        if targets.is_empty() {
+            return vec![Effect::Toast(Severity::Info, "nothing is selected".to_owned())];
+        }
+        let export = |alert: &Arc<Alert>| Effect::Dispatch {
+            action: actions::EXPORT.to_owned(),
+            subject: Some(subject(alert)),
+            args: BTreeMap::new(),
+        };
+        targets.iter().take(MOST_CONFIRMED).map(export).collect()
+    }
+
     /// Copies where the runbook is.
     pub(super) fn runbook(&self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         let Some(alert) = self.current() else { return Vec::new() };

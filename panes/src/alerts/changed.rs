@@ -34,45 +34,14 @@ impl Changed {
     /// Asks what changed before an alert.
     pub(super) fn new(world: &World, alert: &Alert) -> Self {
         let began = began(world, alert);
-        let (from, to) = (began - DEFAULT_WINDOW, began.plus_millis(SLACK));
+        let (from, to) = window(began);
         let about = |e: &&Arc<Entry>| {
             (from..=to).contains(&e.at) && !matches!(e.kind, ChangeKind::Alert | ChangeKind::Acknowledgement)
         };
         let entries: Vec<Entry> =
             world.timeline.entries.iter().filter(about).take(ENTRIES).map(|e| (**e).clone()).collect();
-        let depends_on: BTreeMap<String, Vec<String>> =
-            world.services.services.iter().map(|s| (s.name.to_string(), s.depends_on.clone())).collect();
-        let service = alert.service.as_deref();
-        let mut measured = Vec::new();
-        for name in service
-            .into_iter()
-            .chain(service.and_then(|s| depends_on.get(s)).into_iter().flatten().map(String::as_str))
-        {
-            if let Some(view) = world.services.service(name) {
-                measured.extend(histories(world, view));
-            }
-        }
-        let series: Vec<Series<'_>> = measured.iter().map(Measured::series).collect();
-        let question = Question {
-            service,
-            labels: &alert.labels,
-            began,
-            window: DEFAULT_WINDOW,
-            depends_on: &depends_on,
-            series: &series,
-        };
-        let answer = what_changed(&question, &entries);
-        let entry = |suspect: Suspect| {
-            let entry = entries.iter().find(|e| e.id == suspect.entry)?.clone();
-            Some((suspect, entry))
-        };
-        Self {
-            name: alert.name().to_owned(),
-            began,
-            suspects: answer.suspects.into_iter().filter_map(entry).collect(),
-            considered: answer.considered,
-            selected: 0,
-        }
+        let (suspects, considered) = rank(world, alert, &entries);
+        Self { name: alert.name().to_owned(), began, suspects, considered, selected: 0 }
     }
 
     pub(super) fn step(&mut self, by: isize) {
@@ -141,8 +110,51 @@ impl Changed {
     }
 }
 
+/// When what changed before an alert is looked for.
+#[must_use]
+pub fn window(began: Timestamp) -> (Timestamp, Timestamp) {
+    (began - DEFAULT_WINDOW, began.plus_millis(SLACK))
+}
+
+/// Ranks entries of the timeline by how likely they are the cause of an alert, most likely first; and how many were looked
+/// at.
+#[must_use]
+pub fn rank(world: &World, alert: &Alert, entries: &[Entry]) -> (Vec<(Suspect, Entry)>, usize) {
+    let began = began(world, alert);
+    let change = |e: &&Entry| !matches!(e.kind, ChangeKind::Alert | ChangeKind::Acknowledgement);
+    let entries: Vec<Entry> = entries.iter().filter(change).cloned().collect();
+    let depends_on: BTreeMap<String, Vec<String>> =
+        world.services.services.iter().map(|s| (s.name.to_string(), s.depends_on.clone())).collect();
+    let service = alert.service.as_deref();
+    let mut measured = Vec::new();
+    for name in service
+        .into_iter()
+        .chain(service.and_then(|s| depends_on.get(s)).into_iter().flatten().map(String::as_str))
+    {
+        if let Some(view) = world.services.service(name) {
+            measured.extend(histories(world, view));
+        }
+    }
+    let series: Vec<Series<'_>> = measured.iter().map(Measured::series).collect();
+    let question = Question {
+        service,
+        labels: &alert.labels,
+        began,
+        window: DEFAULT_WINDOW,
+        depends_on: &depends_on,
+        series: &series,
+    };
+    let answer = what_changed(&question, &entries);
+    let entry = |suspect: Suspect| {
+        let entry = entries.iter().find(|e| e.id == suspect.entry)?.clone();
+        Some((suspect, entry))
+    };
+    (answer.suspects.into_iter().filter_map(entry).collect(), answer.considered)
+}
+
 /// When the condition of an alert first held, where its rule is known; else when it fired.
-fn began(world: &World, alert: &Alert) -> Timestamp {
+#[must_use]
+pub fn began(world: &World, alert: &Alert) -> Timestamp {
     let rules = world.rules.alerts();
     let own = rules.iter().find(|rule| rule.labels == alert.labels && rule.active_at <= alert.starts_at);
     own.map_or(alert.starts_at, |rule| rule.active_at)

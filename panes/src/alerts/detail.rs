@@ -5,6 +5,7 @@ use quarterdeck_kernel::Timestamp;
 use quarterdeck_ui::Context;
 use quarterdeck_widgets::{Look, Role, format};
 
+use super::chart::Charting;
 use super::model::Model;
 use crate::World;
 use crate::alert_words as words;
@@ -13,8 +14,14 @@ use crate::lines::Details;
 /// Transitions and notifications shown at most.
 const MOST: usize = 16;
 
-/// What is most wanted first: what it is, who has it, who is paged, why it is silent, what was sent.
-pub(super) fn tell(cx: &Context<'_, World>, model: &Model, alert: &Alert, width: u16) -> Details {
+/// What holds, most wanted first: what it is, who has it, who is paged, why it is silent, its labels.
+pub(super) fn now(
+    cx: &Context<'_, World>,
+    model: &Model,
+    alert: &Alert,
+    width: u16,
+    charting: Option<&Charting>,
+) -> Details {
     let (look, now) = (cx.look, cx.world.now);
     let mut details = Details::new(width);
     let summary = words::summary(alert);
@@ -45,19 +52,34 @@ pub(super) fn tell(cx: &Context<'_, World>, model: &Model, alert: &Alert, width:
     if let Some(runbook) = words::runbook(cx.world, alert) {
         details.field("runbook", &runbook, Role::Info);
     }
+    let charting = charting.filter(|charting| charting.is_of(alert));
+    if let Some(why) = charting.and_then(Charting::why_not) {
+        details.wrapped(&why, Role::Muted, 3);
+    }
     if let Some(escalation) = model.escalation(alert) {
         crate::ladder::tell(&mut details, escalation, look, now);
     }
     hidden(&mut details, cx, alert);
     groups(&mut details, cx, alert);
-    sent(&mut details, cx, alert);
-    history(&mut details, look, alert, now);
     pairs(&mut details, "labels", alert.labels.iter());
     pairs(&mut details, "annotations", alert.annotations.iter());
+    let query = charting.and_then(Charting::query);
+    if query.is_some() || !alert.generator_url.is_empty() {
+        details.section("source", "");
+    }
+    if let Some((query, what)) = query {
+        details.field(what, query, Role::Text);
+    }
     if !alert.generator_url.is_empty() {
-        details.field("source", &alert.generator_url, Role::Muted);
+        details.field("link", &alert.generator_url, Role::Muted);
     }
     details
+}
+
+/// What was: notifications, and how it came to stand where it does.
+pub(super) fn past(details: &mut Details, cx: &Context<'_, World>, alert: &Alert) {
+    sent(details, cx, alert);
+    history(details, cx.look, alert, cx.world.now);
 }
 
 /// What hides it.

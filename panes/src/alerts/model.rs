@@ -9,6 +9,7 @@ use quarterdeck_alertmanager::Fingerprint;
 use quarterdeck_kernel::{Severity, Timestamp};
 use quarterdeck_oncall::EscalationView;
 
+use super::filter::Filter;
 use crate::World;
 
 /// What the alerts are chosen and arranged by.
@@ -20,6 +21,8 @@ pub(super) struct Choice {
     pub(super) resolved: bool,
     /// Identities of the groups that are open.
     pub(super) opened: BTreeSet<Arc<str>>,
+    /// Only alerts that pass.
+    pub(super) filter: Arc<Filter>,
     /// Only alerts of this service.
     pub(super) service: Option<String>,
     /// [`quarterdeck_alerting::View::version`]
@@ -57,6 +60,9 @@ pub(super) struct Model {
     escalations: HashMap<Fingerprint, Arc<EscalationView>>,
     /// How many alerts of the choice are open, by state: firing, acknowledged, inhibited, silenced, resolved.
     pub(super) states: [usize; 5],
+    /// How many pass the filter, of how many.
+    pub(super) passed: usize,
+    pub(super) looked_at: usize,
 }
 
 impl Model {
@@ -64,15 +70,25 @@ impl Model {
         let view = &world.alerting;
         let mut states = [0; 5];
         let mut alerts: Vec<Arc<Alert>> = Vec::new();
+        let mut looked_at = 0;
+        let resolved = choice.resolved || choice.filter.wants_resolved();
         for alert in &view.alerts.alerts {
             if choice.service.as_deref().is_some_and(|wanted| alert.service.as_deref() != Some(wanted)) {
                 continue;
             }
-            states[place(alert.state)] += 1;
-            if choice.resolved || alert.state.is_open() {
-                alerts.push(Arc::clone(alert));
+            if !resolved && !alert.state.is_open() {
+                // It counts as hidden, unless the filter would not let it pass anyway.
+                states[4] += usize::from(choice.filter.accepts(alert, world.now));
+                continue;
             }
+            looked_at += 1;
+            if !choice.filter.is_empty() && !choice.filter.accepts(alert, world.now) {
+                continue;
+            }
+            states[place(alert.state)] += 1;
+            alerts.push(Arc::clone(alert));
         }
+        let passed = alerts.len();
         alerts.sort_by_cached_key(|alert| rank(alert));
         let escalations = crate::alarms::escalations(view);
         let rows = if choice.grouped {
@@ -80,7 +96,7 @@ impl Model {
         } else {
             alerts.into_iter().map(|alert| Row::Alert(alert, None)).collect()
         };
-        Self { choice, rows, escalations, states }
+        Self { choice, rows, escalations, states, passed, looked_at }
     }
 
     /// The escalation of an alert.

@@ -78,8 +78,14 @@ pub(super) const SPEC: PaneSpec = PaneSpec {
         CommandSpec {
             id: "alerts.explain",
             title: "explain",
-            description: "Tell why the alert was, or was not, told: groups, silences, inhibition, notifications.",
+            description: "Tell why the alert was, or was not, told: routes, groups, timers, silences, inhibition, notifications.",
             keys: &["x"],
+        },
+        CommandSpec {
+            id: "alerts.export",
+            title: "export incident",
+            description: "Write what is known of the alert and its group to files: Markdown, JSON, a chart as PNG.",
+            keys: &["X"],
         },
         CommandSpec {
             id: "alerts.mark",

@@ -11,7 +11,7 @@ use super::examples::examples;
 use super::lines::Lines;
 use super::queries::Figures;
 use super::window::Asked;
-use super::{Metrics, complete, examples, unit};
+use super::{Metrics, complete, examples};
 use crate::World;
 use crate::world::{Answer, Complaint, Evaluated, Names, Query};
 
@@ -123,7 +123,8 @@ impl Metrics {
                 }
             }
         }
-        let unit = unit::shared(self.queries.iter().filter(|q| q.asks()).filter_map(|q| q.expr.as_ref()));
+        let unit =
+            crate::unit::shared(self.queries.iter().filter(|q| q.asks()).filter_map(|q| q.expr.as_ref()));
         let gap = if graph { asked.step + asked.step / 2 } else { 0 };
         self.lines = Arc::new(Lines::new(parts, unit, gap));
         self.done = Some((asked, took));

@@ -4,33 +4,6 @@ use quarterdeck_kernel::{Moment, Timestamp};
 use quarterdeck_ui::Scope;
 use quarterdeck_widgets::chart::Viewport;
 
-/// Steps that are taken by themselves, in milliseconds.
-const STEPS: [i64; 20] = [
-    1_000,
-    2_000,
-    5_000,
-    10_000,
-    15_000,
-    20_000,
-    30_000,
-    60_000,
-    120_000,
-    300_000,
-    600_000,
-    900_000,
-    1_800_000,
-    3_600_000,
-    7_200_000,
-    10_800_000,
-    21_600_000,
-    43_200_000,
-    86_400_000,
-    604_800_000,
-];
-
-/// The most points of one series.
-const MOST_POINTS: i64 = 10_000;
-
 /// What is asked: the same question need not be asked twice.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Asked {
@@ -61,18 +34,7 @@ pub(super) fn viewport(scope: &Scope, now: Timestamp) -> Viewport {
     Viewport::last(scope.range, scope.moment.or(now))
 }
 
-/// The distance of points: as set, else about one to every dot of a chart of this many columns.
-pub(super) fn step(span: i64, columns: u16, set: Option<i64>) -> i64 {
-    let least = (span / MOST_POINTS).max(1);
-    match set {
-        Some(step) => step.max(least),
-        None => {
-            let dots = i64::from(columns.max(10)) * 2;
-            let rough = span / dots;
-            STEPS.into_iter().find(|step| *step >= rough).unwrap_or(rough).max(least)
-        }
-    }
-}
+pub(super) use crate::steps::step;
 
 /// The scope that shows another span of time; what reaches the present is live.
 pub(super) fn looking_at(scope: &Scope, viewport: Viewport, now: Timestamp) -> Scope {
@@ -102,15 +64,6 @@ mod tests {
 
     fn scope() -> Scope {
         Scope { service: None, range: 900_000, moment: Moment::Live, cursor: None, frozen: false }
-    }
-
-    #[test]
-    fn steps_follow_the_width_and_stay_bounded() {
-        assert_eq!(step(900_000, 100, None), 5_000);
-        assert_eq!(step(86_400_000, 100, None), 600_000);
-        assert_eq!(step(1_000, 0, None), 1_000);
-        assert_eq!(step(86_400_000, 100, Some(1)), 8_640);
-        assert_eq!(step(86_400_000, 100, Some(60_000)), 60_000);
     }
 
     #[test]

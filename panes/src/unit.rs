@@ -5,13 +5,13 @@ use quarterdeck_promql::ast::{AggregateOp, BinaryOp, ExprKind};
 use quarterdeck_widgets::Unit;
 
 /// The one unit of several queries; none when they differ.
-pub(super) fn shared<'a>(mut exprs: impl Iterator<Item = &'a Expr>) -> Unit {
+pub(crate) fn shared<'a>(mut exprs: impl Iterator<Item = &'a Expr>) -> Unit {
     let first = exprs.next().map(unit).unwrap_or_default();
     if exprs.all(|e| unit(e) == first) { first } else { Unit::None }
 }
 
 /// The unit of an expression's values; none when in doubt.
-pub(super) fn unit(expr: &Expr) -> Unit {
+pub(crate) fn unit(expr: &Expr) -> Unit {
     match &expr.kind {
         ExprKind::Vector(selector) => selector.name.as_deref().map(of_name).unwrap_or_default(),
         ExprKind::Matrix(matrix) => matrix.selector.name.as_deref().map(of_name).unwrap_or_default(),
