@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 use quarterdeck_alerting::api::{Facts, Source};
 use quarterdeck_alerting::{Dispatch, Handle, Ready, Setting};
 use quarterdeck_kernel::{Clock, Diagnostic, Timestamp};
+use quarterdeck_notify::{Bell, Ring};
 use quarterdeck_oncall::Roster;
 use tokio::sync::watch;
 
@@ -66,6 +67,31 @@ impl Alerting {
     /// Files that were read for it.
     pub fn files(&self) -> Vec<PathBuf> {
         self.ready.files.clone()
+    }
+}
+
+/// What receivers of the kind `bell` ring: every screen that listens.
+#[derive(Clone)]
+pub struct Rings(tokio::sync::broadcast::Sender<Ring>);
+
+impl Default for Rings {
+    fn default() -> Self {
+        // A screen that is so far behind has rung enough.
+        Self(tokio::sync::broadcast::channel(16).0)
+    }
+}
+
+impl Rings {
+    /// Hears every ring from now on.
+    pub fn hear(&self) -> tokio::sync::broadcast::Receiver<Ring> {
+        self.0.subscribe()
+    }
+
+    /// As deliveries ring it.
+    pub fn bell(&self) -> Bell {
+        let this = self.clone();
+        // Without a screen nobody hears it, and the notification has failed.
+        Arc::new(move |ring| this.0.send(ring).is_ok())
     }
 }
 

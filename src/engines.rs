@@ -145,19 +145,21 @@ impl Running<'_> {
         let (parts, clock, stop) = (Arc::clone(self.parts), Arc::clone(&self.clock), self.stop.clone());
         let (live, rules, deliverer) =
             (handles.alerting.clone(), handles.rules.clone(), Arc::clone(&handles.deliverer));
+        let bell = handles.rings.bell();
         let (loaded, timeline, address) = (self.loaded.clone(), self.timeline.clone(), self.address.clone());
         self.supervisor.run("alerting", move || {
             let now = loaded.borrow().clone();
             let (parts, clock, stop) = (Arc::clone(&parts), Arc::clone(&clock), stop.clone());
             let (live, rules, deliverer) = (live.clone(), rules.clone(), Arc::clone(&deliverer));
             let (timeline, address, loaded) = (timeline.clone(), address.clone(), loaded.clone());
+            let bell = Arc::clone(&bell);
             async move {
                 let alerting = &now.alerting;
                 let (dispatch, done) = quarterdeck_alerting::Dispatch::new(
                     alerting.ready.clone(),
                     &alerting.allow_hosts,
                     Arc::clone(&clock),
-                    None,
+                    Some(bell),
                 );
                 *deliverer.write() = Some(Arc::clone(&dispatch));
                 let console =

@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 
 use parking_lot::Mutex;
 use quarterdeck_kernel::{Clock, Severity, Subject, SystemClock};
+use quarterdeck_notify::Ring;
 use quarterdeck_panes::World;
 use quarterdeck_ui::run::{Ended, Screen, Session, run};
 use quarterdeck_ui::shell::Options;
@@ -18,7 +19,7 @@ use quarterdeck_ui::{HostEffect, Input, Shell};
 use quarterdeck_widgets::theme::{self, Depth, Theme};
 use quarterdeck_widgets::{GlyphSet, Look};
 use ratatui::buffer::Buffer;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::config::{Loaded, UiConfig};
 use crate::exit::Failure;
@@ -251,11 +252,13 @@ pub async fn show(
         inputs: told,
         clock: &SystemClock,
     };
+    let rings = tell_rings(stage.rings(), inputs.clone());
     let reloads = tell_reloads(stage.reloaded(), inputs);
     let ended = tokio::select! {
         ended = run(session, |effect: HostEffect<World>| host.run(effect)) => Ok(ended),
         failure = failed => Err(failure),
         () = reloads => Ok(Ended::Closed),
+        () = rings => Ok(Ended::Closed),
     };
     // The terminal is given back before anything is printed.
     drop(terminal);
@@ -266,6 +269,25 @@ pub async fn show(
         Ended::Signal(name) => name.to_owned(),
         Ended::Closed => "the terminal was closed".to_owned(),
     })
+}
+
+/// Rings for every notification to a receiver that is this terminal's bell.
+async fn tell_rings(mut rings: broadcast::Receiver<Ring>, inputs: mpsc::Sender<Input<World>>) {
+    loop {
+        match rings.recv().await {
+            Ok(ring) => {
+                let severity = if ring.firing { Severity::Critical } else { Severity::Info };
+                if inputs.send(Input::Ring(severity, ring.title.to_string())).await.is_err() {
+                    break;
+                }
+            }
+            // Those that were missed rang together with the next one.
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => break,
+        }
+    }
+    // Nothing more will ring; the screen goes on.
+    std::future::pending::<()>().await;
 }
 
 /// Tells the operator of every configuration that was taken or refused while the screen is open.

@@ -120,6 +120,7 @@ impl Stage {
             rules,
             alerting,
             incidents: Live::new("alerting"),
+            rings: crate::alerting::Rings::default(),
             deliverer,
             store,
             level,
@@ -137,6 +138,11 @@ impl Stage {
 }
 
 impl Stage {
+    /// Every ring of a receiver of the kind `bell`, from now on.
+    pub fn rings(&self) -> tokio::sync::broadcast::Receiver<quarterdeck_notify::Ring> {
+        self.handles.rings.hear()
+    }
+
     /// The configuration in force, now and from now on.
     pub fn reloaded(&self) -> watch::Receiver<Arc<Loaded>> {
         self.reloader.watch()

@@ -269,3 +269,48 @@ pub fn timeline(recent: &Recent) -> Timeline {
         running,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_alerting::engine::SeededIds;
+    use quarterdeck_alerting::model::PostedAlert;
+    use quarterdeck_alerting::{Effects, Engine, Options, Plan};
+    use quarterdeck_kernel::Severity;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1_773_066_727_000 + seconds * 1000)
+    }
+
+    #[test]
+    fn rewound_alerts_stand_as_they_stood() {
+        let text = "route: {receiver: chat}\nreceivers: [{name: chat}]\n";
+        let config =
+            quarterdeck_alertmanager::Config::parse(text, "test.yml", std::path::Path::new("")).unwrap();
+        let plan = Arc::new(Plan::from_config(&config, |_| true));
+        let mut engine = Engine::new(plan, Options::default(), Box::new(SeededIds::new(1)), at(0));
+        let mut effects = Effects::default();
+        let labels = [("alertname", "KillSwitch"), ("severity", "critical")];
+        let alert = PostedAlert {
+            labels: labels.iter().map(|(n, v)| (Arc::from(*n), Arc::from(*v))).collect(),
+            starts_at: Some(at(10)),
+            ends_at: Some(at(3600)),
+            ..PostedAlert::default()
+        };
+        engine.post(vec![alert], at(10), &mut effects);
+        let print = engine.snapshot(at(10)).alerts.iter().next().unwrap().fingerprint;
+        engine.acknowledge(&[print], &"ops-1".into(), &"".into(), None, at(60), &mut effects).unwrap();
+        let view = View { version: 3, at: at(90), alerts: engine.snapshot(at(90)), ..View::default() };
+
+        assert!(alerting_at(&view, at(5)).alerts.alerts.is_empty(), "it had not fired yet");
+        let then = alerting_at(&view, at(30));
+        let alert = then.alerts.alerts.iter().next().unwrap();
+        assert_eq!((alert.state, alert.ack(), alert.since), (AlertState::Firing, None, at(10)));
+        assert_eq!(Alarms::new(&then).firing(Severity::Critical), 1);
+        assert_ne!(then.version, view.version, "panes must take it for another one");
+        let later = alerting_at(&view, at(70));
+        assert_eq!(later.alerts.alerts.iter().next().unwrap().state, AlertState::Acknowledged);
+        assert_eq!(Alarms::new(&later).firing(Severity::Critical), 0);
+    }
+}

@@ -54,9 +54,8 @@ fn a_new_critical_alert_rings_once_and_is_said_and_titled() {
     let mut terminal = start(&home, 100, 30);
     terminal.wait_for("console started");
     fire(&home, &terminal, "SmallTrouble", "warning");
-    terminal.wait_for("SmallTrouble");
+    terminal.wait_for("SmallTrouble of orders fires");
     assert_eq!(bells(&terminal), 0, "a warning does not ring");
-    assert!(terminal.text().contains("SmallTrouble of orders fires"), "it leads:\n{}", terminal.text());
 
     fire(&home, &terminal, "KillSwitch", "critical");
     terminal.wait_for("KillSwitch of orders: orders are lost");
@@ -178,4 +177,24 @@ fn an_incident_is_written_down_whole_and_never_over_another() {
     assert!(code != 0 && format!("{out}{err}").contains("not a directory"), "{code} {out}{err}");
     let (code, out, err) = home.run(&["act", "incidents.export", "alert:0123456789abcdef", &to]);
     assert!(code != 0 && format!("{out}{err}").contains("no such alert"), "{code} {out}{err}");
+}
+
+#[test]
+fn a_receiver_that_is_the_terminals_bell_rings_it() {
+    let home = Home::new();
+    let routes = "route: {receiver: ring, group_wait: 1s}\nreceivers: [{name: ring}]\n";
+    home.file("alertmanager.yml", routes);
+    let config = format!(
+        "{CONFIG}[alerting]\nalertmanager_config = \"alertmanager.yml\"\n[alerting.channels.ring]\nbell = true\n"
+    );
+    let config = home.file("quarterdeck.toml", &config).display().to_string();
+    let args = ["--config", config.as_str(), "--listen", "127.0.0.1:0"];
+    let mut terminal = Terminal::start(&home, &args, 100, 30);
+    terminal.wait_for("console started");
+    // A warning rings only because somebody configured it.
+    fire(&home, &terminal, "SmallTrouble", "warning");
+    terminal.wait_for("[FIRING:1]");
+    assert_eq!(bells(&terminal), 1, "{}", terminal.text());
+    terminal.send("q");
+    assert_eq!(terminal.wait(), 0);
 }

@@ -13,9 +13,13 @@ use std::io::BufWriter;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use quarterdeck_kernel::{Labels, Subject, SubjectKind, Timestamp};
+use quarterdeck_alerting::engine::SeededIds;
+use quarterdeck_alerting::model::PostedAlert;
+use quarterdeck_alerting::{Effects, Engine, Options as AlertingOptions, Plan, View, actions};
+use quarterdeck_kernel::{ActionSpec, Invocation, Labels, Reason, Subject, SubjectKind, Timestamp};
 use quarterdeck_panes::World;
-use quarterdeck_panes::world::{Answer, Evaluated, EvaluatedSeries, Query, Timeline};
+use quarterdeck_panes::alarms::Alarms;
+use quarterdeck_panes::world::{Actions, Answer, Evaluated, EvaluatedSeries, Query, Timeline};
 use quarterdeck_services::{Snapshot as Services, TransactionView};
 use quarterdeck_ui::shell::Options;
 use quarterdeck_ui::{HostEffect, Input, Key, Shell};
@@ -76,6 +80,71 @@ fn world() -> World {
     };
     world.timeline =
         Arc::new(Timeline { entries: (0..500).map(change).collect(), total: 500, ..Timeline::default() });
+    world
+}
+
+/// What alerting would do on these alerts: asked as the program asks it, at every frame.
+struct Available(Arc<View>, Vec<ActionSpec>);
+
+impl Actions for Available {
+    fn specs(&self) -> &[ActionSpec] {
+        &self.1
+    }
+
+    fn available(&self, action: &str, subject: Option<&Subject>) -> Result<(), Reason> {
+        actions::available(&self.0, action, subject)
+    }
+
+    fn preview(&self, _: &Invocation) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Ten thousand alerts of a hundred names and fifty services, in groups by service; a tenth is acknowledged.
+fn with_alerts(mut world: World, version: u64) -> World {
+    let routes = "route: {receiver: chat, group_by: [service], group_wait: 1s}\nreceivers:\n- name: chat\n  webhook_configs:\n  \
+                  - url: http://127.0.0.1:1\n";
+    let config =
+        quarterdeck_alertmanager::Config::parse(routes, "bench.yml", std::path::Path::new("")).unwrap();
+    let plan = Arc::new(Plan::from_config(&config, |_| true));
+    let mut engine =
+        Engine::new(plan, AlertingOptions::default(), Box::new(SeededIds::new(1)), support::at(-600));
+    let mut effects = Effects::default();
+    let posted = |i: usize| {
+        let pairs = [
+            ("alertname", format!("Alert{:02}", i % 100)),
+            ("service", format!("service-{:02}", i % 50)),
+            ("severity", ["critical", "warning", "info"][i % 3].to_owned()),
+            ("instance", format!("10.0.{}.{}:9100", i / 250, i % 250)),
+            ("region", ["eu", "us", "ap"][i / 7 % 3].to_owned()),
+        ];
+        PostedAlert {
+            labels: pairs.iter().map(|(n, v)| (Arc::from(*n), Arc::from(v.as_str()))).collect(),
+            annotations: vec![(
+                Arc::from("summary"),
+                Arc::from(format!("value {i} is over its limit").as_str()),
+            )],
+            starts_at: Some(support::at(-600 - i as i64)),
+            ends_at: Some(support::at(3600)),
+            generator_url: Some(Arc::from("http://p/graph?g0.expr=bench_level+%3E+3")),
+        }
+    };
+    for batch in 0..10 {
+        engine.post(
+            (batch * 1000..(batch + 1) * 1000).map(posted).collect(),
+            support::at(-600),
+            &mut effects,
+        );
+    }
+    engine.tick(support::at(-590), &mut effects);
+    let all: Vec<_> = engine.snapshot(support::NOW).alerts.iter().map(|a| a.fingerprint).collect();
+    let taken: Vec<_> = all.iter().step_by(10).copied().collect();
+    engine.acknowledge(&taken, &"ops-1".into(), &"".into(), None, support::at(-300), &mut effects).unwrap();
+    let alerts = engine.snapshot(support::NOW);
+    assert_eq!(alerts.alerts.len(), 10_000);
+    world.alerting = Arc::new(View { version, at: support::NOW, alerts, ..View::default() });
+    world.alarms = Arc::new(Alarms::new(&world.alerting));
+    world.actions = Arc::new(Available(Arc::clone(&world.alerting), actions::actions()));
     world
 }
 
@@ -186,9 +255,70 @@ fn large_table(c: &mut Criterion) {
     });
 }
 
+/// What 10,000 alerts cost: a frame, a key, a letter of a filter, a new version of them.
+fn many_alerts(c: &mut Criterion) {
+    let alerts = with_alerts(world(), 7);
+    let open = |keys: &str| {
+        let options = Options { look: Look::named("dark"), now: support::NOW, ..Options::default() };
+        let mut shell = Shell::new(Arc::new(alerts.clone()), quarterdeck_panes::all(), options)
+            .unwrap_or_else(|e| panic!("{e:?}"));
+        shell.handle(Input::Resize(AREA.width, AREA.height));
+        let effects = shell.open(&Subject::new(SubjectKind::Pane, "alerts"));
+        settle(&mut shell, effects);
+        shell.draw(&mut Buffer::empty(AREA));
+        for key in keys.split_whitespace() {
+            let effects = shell.handle(Input::Key(key.parse().unwrap()));
+            settle(&mut shell, effects);
+        }
+        shell
+    };
+    let mut buffer = Buffer::empty(AREA);
+    for (name, keys) in [("flat", ""), ("grouped", "v"), ("one open", "enter")] {
+        let mut shell = open(keys);
+        c.bench_function(&format!("frame/200x60 10000 alerts, {name}"), |b| {
+            b.iter(|| {
+                shell.draw(&mut buffer);
+                black_box(&buffer);
+            });
+        });
+    }
+    let turns = [
+        ("key/in 10000 alerts", "", ["j", "k"]),
+        ("key/a letter of a filter over 10000 alerts", "/ s e r v i c e", ["x", "backspace"]),
+        ("key/a condition of a filter over 10000 alerts", "/ s e v e r i t y =", ["c", "backspace"]),
+    ];
+    for (name, before, keys) in turns {
+        let mut shell = open(before);
+        let keys = keys.map(|key| key.parse::<Key>().unwrap());
+        let mut turn = 0;
+        c.bench_function(name, |b| {
+            b.iter(|| {
+                turn += 1;
+                let effects = shell.handle(Input::Key(keys[turn % 2]));
+                settle(&mut shell, effects);
+                shell.draw(&mut buffer);
+            });
+        });
+    }
+    let mut shell = open("");
+    let mut version = 8;
+    c.bench_function("world/a new version of 10000 alerts", |b| {
+        b.iter(|| {
+            version += 1;
+            let mut newer = alerts.clone();
+            newer.version = version;
+            newer.alerting = Arc::new(View { version, ..(*alerts.alerting).clone() });
+            newer.alarms = Arc::new(Alarms::new(&newer.alerting));
+            let effects = shell.handle(Input::World(Arc::new(newer)));
+            settle(&mut shell, effects);
+            shell.draw(&mut buffer);
+        });
+    });
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(60).measurement_time(std::time::Duration::from_secs(2)).warm_up_time(std::time::Duration::from_millis(500));
-    targets = full_frames, large_table
+    targets = full_frames, large_table, many_alerts
 }
 criterion_main!(benches);

@@ -73,6 +73,34 @@ pub(crate) fn paging(
     }
 }
 
+/// The same in so many columns: who was paged goes first, then names, the countdown last.
+pub(crate) fn paging_within(
+    escalation: Option<&Arc<EscalationView>>,
+    alert: &Alert,
+    now: Timestamp,
+    columns: usize,
+) -> String {
+    let fits = |text: &String| quarterdeck_widgets::text::width(text) <= columns;
+    let whole = paging(escalation, alert, now, true);
+    if fits(&whole) {
+        return whole;
+    }
+    let next = paging(escalation, alert, now, false);
+    if fits(&next) {
+        return next;
+    }
+    // `→ alice and bob 3:12`: the names can be cut, the time cannot.
+    let Some((names, left)) = next.strip_prefix("→ ").and_then(|rest| rest.rsplit_once(' ')) else {
+        return next;
+    };
+    let room = columns.saturating_sub(left.len() + 3);
+    if room >= 3 {
+        format!("→ {} {left}", quarterdeck_widgets::text::cut(names, room))
+    } else {
+        format!("→ {left}")
+    }
+}
+
 /// Whom the newest page reached.
 pub(crate) fn paged(escalation: &EscalationView) -> String {
     let Some(page) = escalation.pages.last() else { return String::new() };

@@ -290,6 +290,9 @@ impl Pane<World> for Alerts {
     }
 
     fn hints(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
+        if self.typing() {
+            return Vec::new();
+        }
         if self.changed.is_some() {
             return vec!["alerts.open", "alerts.revert", "shell.undo", "alerts.back"];
         }

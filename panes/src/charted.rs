@@ -166,6 +166,13 @@ pub fn series_of(alert: &Labels, mut series: Vec<EvaluatedSeries>) -> Vec<Evalua
     if series.iter().any(own) {
         series.retain(own);
     }
+    // Another label may tell the service: a `job` where the alert has a `service`.
+    if let Some(service) = alert.get("service").filter(|_| series.len() > 1) {
+        let of_service = |series: &EvaluatedSeries| series.labels.iter().any(|(_, value)| value == service);
+        if series.iter().any(of_service) {
+            series.retain(of_service);
+        }
+    }
     series.truncate(MOST);
     series
 }
@@ -240,6 +247,8 @@ mod tests {
         let own = series_of(&alert, all.clone());
         assert_eq!(own, all[..1]);
         assert_eq!(name_of(&alert, &own[0].labels), "pod=a");
+        let by_job = vec![series(&[("job", "risk")]), series(&[("job", "orders")])];
+        assert_eq!(series_of(&alert, by_job.clone()), by_job[1..]);
         let other = Labels::from_pairs([("service", "elsewhere")]);
         assert_eq!(series_of(&other, all.clone()), all);
         assert_eq!(name_of(&alert, &Labels::from_pairs([("service", "orders")])), "value");

@@ -1,6 +1,7 @@
 //! On-call: who is on call and next, open escalations, silences and maintenance, what was sent.
 
 mod escalations;
+mod figures;
 mod notifications;
 mod rows;
 mod schedules;
@@ -36,7 +37,7 @@ struct List {
 #[derive(Debug)]
 pub struct Oncall {
     kind: Kind,
-    lists: [List; 4],
+    lists: [List; 5],
     /// What is being arranged in the background.
     arranging: Option<(Kind, Arc<View>)>,
     /// How far the selected one, shown in full, is scrolled; none while the list is shown.
@@ -70,7 +71,7 @@ impl Oncall {
     /// The rows of the list in front, as it is arranged.
     fn rows(&self, cx: &Context<'_, World>) -> ViewRows {
         let view = self.list().shown.clone().unwrap_or_default();
-        ViewRows { kind: self.kind, view, now: cx.world.now, look: cx.look.clone() }
+        ViewRows::new(self.kind, view, cx)
     }
 
     /// Takes up the newest version; the same one is not looked at twice.
@@ -80,7 +81,7 @@ impl Oncall {
             self.find();
             return Vec::new();
         }
-        let rows = ViewRows { kind: self.kind, view, now: cx.world.now, look: cx.look.clone() };
+        let rows = ViewRows::new(self.kind, view, cx);
         self.listing().refresh(&rows);
         self.arrange(rows)
     }
@@ -160,7 +161,9 @@ impl Oncall {
         let place = self.kind as usize;
         match verb {
             "view" => return self.turn_to(Kind::ALL[(place + 1) % Kind::ALL.len()], cx),
-            "previous" => return self.turn_to(Kind::ALL[(place + 3) % Kind::ALL.len()], cx),
+            "previous" => {
+                return self.turn_to(Kind::ALL[(place + Kind::ALL.len() - 1) % Kind::ALL.len()], cx);
+            }
             "ack" => return self.acknowledge(cx),
             "open" if self.open.is_none() => return self.enter(),
             _ => {}
@@ -241,7 +244,7 @@ impl Pane<World> for Oncall {
             Event::Hit { .. } => Vec::new(),
             Event::Answer { answer, .. } => {
                 let Some((kind, view)) = self.arranging.take() else { return Vec::new() };
-                let rows = ViewRows { kind, view, now: cx.world.now, look: cx.look.clone() };
+                let rows = ViewRows::new(kind, view, cx);
                 let list = &mut self.lists[kind as usize];
                 if let Ok(Answer::Arrange(arrangement)) = answer
                     && arrangement.spec == list.listing.table.spec()
@@ -274,6 +277,7 @@ impl Pane<World> for Oncall {
                 let record = notifications::record(view, row)?;
                 Some(Subject::new(SubjectKind::Notification, record.id.to_string()))
             }
+            Kind::Figures => None,
         }
     }
 

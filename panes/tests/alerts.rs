@@ -461,3 +461,29 @@ fn a_mistake_in_a_filter_stands_under_its_place() {
     assert!(dispatched(&effects).is_empty());
     assert!(stage.screen().contains("None of 3 alerts passes this filter."), "{}", stage.screen());
 }
+
+#[test]
+fn the_figures_tell_which_rules_cry_wolf() {
+    let mut engine = engine(three());
+    let mut effects = Effects::default();
+    engine
+        .acknowledge(&[print(&high())], &"ops-1".into(), &"".into(), None, at(-30), &mut effects)
+        .expect("it fires");
+    let ended = PostedAlert {
+        ends_at: Some(at(-10)),
+        ..posted(&[("alertname", "LedgerDisk"), ("service", "ledger"), ("severity", "warning")], -7200)
+    };
+    engine.post(vec![ended], at(-10), &mut effects);
+    let mut stage = Stage::new(Oncall::new(), world_of(&mut engine), (120, 30));
+    stage.keys("V");
+    let screen = stage.screen();
+    for told in
+        ["figures", "1 critical, 1 warning open", "MTTA 1 m", "ALERTS OF", "BY ITSELF %", "LedgerDisk"]
+    {
+        assert!(screen.contains(told), "{told}:\n{screen}");
+    }
+    let disk = screen.lines().find(|l| l.contains("LedgerDisk")).unwrap_or_default();
+    assert!(disk.contains("100"), "it ended by itself:\n{screen}");
+    stage.keys("enter");
+    assert!(stage.screen().contains("on average, of 1"), "{}", stage.screen());
+}

@@ -45,6 +45,8 @@ pub struct Handles {
     pub alerting: Live<quarterdeck_alerting::Handle>,
     /// What incidents are written down from.
     pub incidents: Live<crate::incident::Desk>,
+    /// Where bells are heard.
+    pub rings: crate::alerting::Rings,
     /// Who delivers notifications.
     pub deliverer: crate::alerting::Deliverer,
     /// The own log.
@@ -176,6 +178,7 @@ mod tests {
             rules: Live::new("rules"),
             alerting: Live::new("alerting"),
             incidents: Live::new("alerting"),
+            rings: Default::default(),
             deliverer: Default::default(),
             store: Live::new("metrics"),
             level: LevelSwitch::default(),

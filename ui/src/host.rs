@@ -55,6 +55,8 @@ pub enum Input<W: World> {
     },
     /// Something to tell the operator that no key asked for: a reload, an export that is done.
     Tell(quarterdeck_kernel::Severity, String),
+    /// The same, with the terminal's bell.
+    Ring(quarterdeck_kernel::Severity, String),
     /// Time has passed.
     Tick(Timestamp),
 }

@@ -8,6 +8,7 @@ mod filter;
 mod lists;
 mod own;
 mod silences;
+mod statistics;
 
 use std::sync::Arc;
 
@@ -79,6 +80,7 @@ pub fn router(source: Arc<dyn Source>) -> Router {
         .route("/api/quarterdeck/v1/alerts/{alert}/explain", get(own::explain))
         .route("/api/quarterdeck/v1/notifications", get(own::notifications))
         .route("/api/quarterdeck/v1/oncall", get(own::oncall))
+        .route("/api/quarterdeck/v1/alerting/statistics", get(statistics::statistics))
         .route("/api/quarterdeck/v1/alerting/openapi.json", get(own::openapi))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(source)

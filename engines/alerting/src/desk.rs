@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use quarterdeck_alertmanager::Fingerprint;
 use quarterdeck_journal::NewEntry;
+use quarterdeck_kernel::action::Via;
 use quarterdeck_kernel::{Actor, ChangeKind, Labels, Subject, SubjectKind, Timestamp};
 use quarterdeck_oncall::escalation::{Effect, Escalations, Opening, Record as OncallRecord};
 use quarterdeck_oncall::{Input, Page, PageId, Roster, Target};
@@ -610,9 +611,10 @@ impl Desk {
     }
 
     fn entry(&self, fact: quarterdeck_oncall::Fact) -> NewEntry {
-        let mut entry = NewEntry::new(ChangeKind::Acknowledgement, fact.by, fact.summary)
-            .at(fact.at)
-            .severity(fact.severity);
+        // What nobody did is told of the alert: that somebody is paged is no acknowledgement.
+        let by_itself = fact.by.via == Via::System;
+        let kind = if by_itself { ChangeKind::Alert } else { ChangeKind::Acknowledgement };
+        let mut entry = NewEntry::new(kind, fact.by, fact.summary).at(fact.at).severity(fact.severity);
         // The escalation is told at its first alert, which is what people look for.
         let alert = fact
             .key

@@ -97,8 +97,8 @@ async fn once(attempt: &Attempt, shared: &Arc<Shared>, client: &Arc<Client>) -> 
             written.await.unwrap_or_else(|_| Err(Failure::later("the line could not be written")))?;
         }
         (Prepared::Ring(ring), _) => match &shared.bell {
-            Some(bell) => bell(ring),
-            None => return Err(Failure::never("there is no terminal whose bell could sound")),
+            Some(bell) if bell(ring) => {}
+            _ => return Err(Failure::never("there is no terminal whose bell could sound")),
         },
         (Prepared::Start(_) | Prepared::Line(_), _) => {
             return Err(Failure::never("the notification is for another channel"));

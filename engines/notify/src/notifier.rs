@@ -13,8 +13,8 @@ use crate::guard::Guard;
 use crate::model::{Attempt, Report, Ring};
 use crate::worker::{self, Figures, SharedFigures, figures};
 
-/// Sounds the bell of whoever looks at the console.
-pub type Bell = Arc<dyn Fn(Ring) + Send + Sync>;
+/// Sounds the bell of whoever looks at the console; says whether anybody does.
+pub type Bell = Arc<dyn Fn(Ring) -> bool + Send + Sync>;
 
 /// Why an attempt was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

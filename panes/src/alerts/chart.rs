@@ -168,7 +168,12 @@ impl Charting {
             }
         };
         let last = |samples: &[Sample]| samples.iter().rev().map(|s| s.v).find(|v| v.is_finite());
-        let now = lines.series.first().and_then(|(_, samples)| last(samples));
+        // Of several the one that is nearest to firing, or furthest beyond.
+        let all = lines.series.iter().filter_map(|(_, samples)| last(samples));
+        let now = match source.threshold {
+            Some(("<" | "<=", _)) => all.reduce(f64::min),
+            _ => all.reduce(f64::max),
+        };
         let limit = source.threshold.map(|(op, value)| format!("{op} {}", source.unit.full(value)));
         let mut right = match (now, &limit) {
             (Some(now), Some(limit)) => format!("{} now, fires {limit}", source.unit.full(now)),

@@ -127,6 +127,14 @@ impl Filtering {
                 self.offer(view, false);
             }
             Err(mistake) => {
+                // What else is typed already holds.
+                let wrong = parts(&text)
+                    .into_iter()
+                    .find(|p| p.at.start <= mistake.at.start && mistake.at.end <= p.at.end);
+                let rest = wrong.map(|p| format!("{}{}", &text[..p.at.start], &text[p.at.end..]));
+                if let Some(Ok(filter)) = rest.as_deref().map(Filter::parse) {
+                    self.filter = Arc::new(filter);
+                }
                 self.offer(view, false);
                 // What is still being typed is not yet wrong.
                 let cursor = self.prompt.cursor();

@@ -187,6 +187,10 @@ fn grouped<'a>(
 
 fn title(group: Option<&Arc<Group>>) -> String {
     let Some(group) = group else { return "in no group".to_owned() };
-    let labels: Vec<String> = group.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    // What alerts are called needs no name in front, and goes first.
+    let own = group.labels.get("alertname").map(str::to_owned);
+    let others = group.labels.iter().filter(|(name, _)| *name != "alertname");
+    let labels: Vec<String> =
+        own.into_iter().chain(others.map(|(name, value)| format!("{name}={value}"))).collect();
     if labels.is_empty() { format!("all of {}", group.receiver) } else { labels.join(" ") }
 }

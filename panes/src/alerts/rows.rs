@@ -147,13 +147,9 @@ impl Rows for AlertRows {
             ("state", _) if !quiet => cell.role(&text, Role::Text),
             ("paging", _) => {
                 let escalation = self.model.escalation(alert);
-                let wide = usize::from(cell.width()) >= quarterdeck_widgets::text::width(&text);
                 let role = words::paging_role(escalation, alert);
-                if wide {
-                    cell.role(&text, role);
-                } else {
-                    cell.role(&words::paging(escalation, alert, self.now, false), role);
-                }
+                let columns = usize::from(cell.width());
+                cell.role(&words::paging_within(escalation, alert, self.now, columns), role);
             }
             _ => cell.role(&text, Role::Muted),
         }

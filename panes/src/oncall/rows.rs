@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use quarterdeck_alerting::View;
 use quarterdeck_kernel::Timestamp;
+use quarterdeck_ui::Context;
 use quarterdeck_widgets::Look;
 use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
 
-use super::{escalations, notifications, schedules, silences};
+use super::figures::Rule;
+use super::{escalations, figures, notifications, schedules, silences};
+use crate::World;
 
 /// Which list is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,11 +21,12 @@ pub(super) enum Kind {
     Escalations,
     Silences,
     Notifications,
+    Figures,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 4] =
-        [Self::Schedules, Self::Escalations, Self::Silences, Self::Notifications];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Schedules, Self::Escalations, Self::Silences, Self::Notifications, Self::Figures];
 
     pub(super) const fn title(self) -> &'static str {
         match self {
@@ -30,6 +34,7 @@ impl Kind {
             Self::Escalations => "escalations",
             Self::Silences => "silences and maintenance",
             Self::Notifications => "notifications",
+            Self::Figures => "figures",
         }
     }
 
@@ -39,6 +44,7 @@ impl Kind {
             Self::Escalations => &escalations::COLUMNS,
             Self::Silences => &silences::COLUMNS,
             Self::Notifications => &notifications::COLUMNS,
+            Self::Figures => &figures::COLUMNS,
         }
     }
 }
@@ -50,6 +56,15 @@ pub(super) struct ViewRows {
     pub(super) view: Arc<View>,
     pub(super) now: Timestamp,
     pub(super) look: Look,
+    /// Only for the figures: there they are the rows.
+    pub(super) rules: Arc<[Rule]>,
+}
+
+impl ViewRows {
+    pub(super) fn new(kind: Kind, view: Arc<View>, cx: &Context<'_, World>) -> Self {
+        let rules = if kind == Kind::Figures { figures::rules(&view) } else { Arc::default() };
+        Self { kind, view, now: cx.world.now, look: cx.look.clone(), rules }
+    }
 }
 
 impl Rows for ViewRows {
@@ -59,6 +74,7 @@ impl Rows for ViewRows {
             Kind::Escalations => escalations::len(&self.view),
             Kind::Silences => self.view.alerts.silences.len(),
             Kind::Notifications => self.view.alerts.log.len(),
+            Kind::Figures => self.rules.len(),
         }
     }
 
@@ -70,6 +86,7 @@ impl Rows for ViewRows {
             Kind::Notifications => {
                 notifications::record(&self.view, row).map(|r| r.id.to_string()).unwrap_or_default().into()
             }
+            Kind::Figures => (&*self.rules[row].0).into(),
         }
     }
 
@@ -79,6 +96,7 @@ impl Rows for ViewRows {
             Kind::Escalations => escalations::text(self, row, column),
             Kind::Silences => silences::text(self, row, column),
             Kind::Notifications => notifications::text(self, row, column),
+            Kind::Figures => figures::text(self, row, column),
         }
     }
 
@@ -88,6 +106,7 @@ impl Rows for ViewRows {
             Kind::Escalations => escalations::order(self, row, column),
             Kind::Silences => silences::order(self, row, column),
             Kind::Notifications => notifications::order(self, row, column),
+            Kind::Figures => figures::order(self, row, column),
         }
     }
 
@@ -97,6 +116,7 @@ impl Rows for ViewRows {
             Kind::Escalations => escalations::draw(self, row, column, cell),
             Kind::Silences => silences::draw(self, row, column, cell),
             Kind::Notifications => notifications::draw(self, row, column, cell),
+            Kind::Figures => figures::draw(self, row, column, cell),
         }
     }
 }

@@ -6,7 +6,7 @@ use quarterdeck_ui::PaneSpec;
 pub(super) const SPEC: PaneSpec = PaneSpec {
     id: "oncall",
     title: "On-call",
-    description: "Who is on call and who is next, open escalations, silences and maintenance, notifications sent.",
+    description: "Who is on call and who is next, open escalations, silences and maintenance, notifications sent, figures.",
     go: 'c',
     commands: quarterdeck_ui::list_commands!(
         "oncall",
@@ -19,7 +19,7 @@ pub(super) const SPEC: PaneSpec = PaneSpec {
         CommandSpec {
             id: "oncall.view",
             title: "next list",
-            description: "Show the next list: schedules, escalations, silences and maintenance, notifications.",
+            description: "Show the next list: schedules, escalations, silences and maintenance, notifications, figures.",
             keys: &["v"],
         },
         CommandSpec {

@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::rows::Kind;
-use super::{Oncall, escalations, notifications, schedules, silences};
+use super::{Oncall, escalations, figures, notifications, schedules, silences};
 use crate::lines::Details;
 use crate::split::Layout;
 use crate::{World, ladder, lines, standing};
@@ -43,6 +43,7 @@ impl Oncall {
                     notifications::tell(&mut details, cx, record);
                 }
             }
+            Kind::Figures => figures::tell(&mut details, &view.alerts.stats, self.rows(cx).rules.get(row)),
         }
         details
     }
@@ -91,6 +92,7 @@ impl Oncall {
             Kind::Escalations => "ladder".to_owned(),
             Kind::Silences => "silence".to_owned(),
             Kind::Notifications => "notification".to_owned(),
+            Kind::Figures => "all of them".to_owned(),
         }
     }
 
@@ -134,11 +136,15 @@ impl Oncall {
                 format!("{} open, {} refused", view.oncall.escalations.len(), view.oncall.refused)
             }
             Kind::Escalations => format!("{} open", view.oncall.escalations.len()),
-            Kind::Silences => format!("{} silences", view.alerts.silences.len()),
+            Kind::Silences => match view.alerts.silences.len() {
+                1 => "1 silence".to_owned(),
+                n => format!("{n} silences"),
+            },
             Kind::Notifications => {
                 let totals = &view.alerts.stats.totals;
                 format!("{} sent, {} failed", totals.sent, totals.failed)
             }
+            Kind::Figures => figures::summary(&view.alerts.stats),
         };
         format!("{count} · v {next}")
     }
@@ -161,6 +167,11 @@ impl Oncall {
             Kind::Notifications => (
                 "Nothing has been sent yet.",
                 "Receivers come from --alertmanager-config alertmanager.yml or [alerting].",
+                "",
+            ),
+            Kind::Figures => (
+                "No alert has fired yet: there is nothing to count.",
+                "Alerts come from rules, and by POST /api/v2/alerts; quiet is good.",
                 "",
             ),
         };

@@ -88,6 +88,8 @@ pub(super) fn wrong<'a>(cx: &Context<'a, World>) -> AllWrong<'a> {
     all
 }
 
+/// Columns for who has an alert, or who is paged next.
+const WHO: usize = 24;
 /// Alerts of a service that have a line at most.
 const LINES: usize = 64;
 
@@ -110,7 +112,7 @@ fn alert_line<'a>(world: &'a World, alert: &'a Alert, now: Timestamp) -> Wrong<'
         words::state(alert).into_owned()
     } else {
         let escalation = world.alarms.escalation(alert);
-        escalation.map(|e| words::paging(Some(e), alert, now, false)).unwrap_or_default()
+        escalation.map(|e| words::paging_within(Some(e), alert, now, WHO)).unwrap_or_default()
     };
     Wrong {
         health: health_of(alert.severity),
@@ -168,7 +170,7 @@ pub(super) fn draw(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
         return;
     }
     let widest = all[..shown].iter().map(|line| text::width(line.service)).max().unwrap_or(0).min(18);
-    let longest = all[..shown].iter().map(|line| text::width(&line.who)).max().unwrap_or(0).min(24);
+    let longest = all[..shown].iter().map(|line| text::width(&line.who)).max().unwrap_or(0).min(WHO);
     for (line, y) in all.iter().zip(area.y + 1..area.bottom()) {
         let age = format!("{:>8}", format::ago(line.since, now));
         // Where it is narrow, who has it goes before what it says of itself, but never before its name.

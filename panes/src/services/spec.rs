@@ -64,5 +64,5 @@ pub(super) const SPEC: PaneSpec = PaneSpec {
         spec("services.picture", "save charts", "Save the charts as PNG files.", &["e"]),
         spec("services.table", "save CSV", "Save the signals over time as a CSV file.", &["E"]),
     ),
-    actions: &[],
+    actions: &[(quarterdeck_alerting::actions::MAINTENANCE, "M")],
 };

@@ -67,6 +67,11 @@ impl<W: World> Shell<W> {
             [first, others @ ..] => format!("{} (and {} more)", first.text, others.len()),
         };
         self.tell(Severity::Critical, &text);
+        self.ring();
+    }
+
+    /// Rings the terminal's bell, unless it has just rung.
+    pub(super) fn ring(&mut self) {
         // A screen that was not told the time yet goes by its world's.
         if self.heard.ring(self.now.max(self.world.now())) {
             self.out.push(HostEffect::Bell);

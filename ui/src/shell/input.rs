@@ -45,6 +45,10 @@ impl<W: World> Shell<W> {
                 }
             }
             Input::Tell(severity, text) => self.tell(severity, &text),
+            Input::Ring(severity, text) => {
+                self.tell(severity, &text);
+                self.ring();
+            }
             // A clock that is set back must not keep toasts for hours: time only moves with it, both ways.
             Input::Tick(now) => {
                 self.now = now;

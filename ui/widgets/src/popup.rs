@@ -116,7 +116,9 @@ pub fn list(
             text::cell(buffer, area.x, y, look.glyph(Glyph::Bar), look.style(Role::Accent));
         }
         let room = area.width.saturating_sub(3 + bar);
-        let note = (text::width(&item.note) as u16).min(room / 2);
+        // The note takes what the text leaves, and never less than half.
+        let left = room.saturating_sub(text::width(&item.text) as u16 + 2);
+        let note = (text::width(&item.note) as u16).min(left.max(room / 2));
         text::put_right(
             buffer,
             area.x + 2,

@@ -196,7 +196,10 @@ impl Console {
         clock.set(Timestamp::from_millis(NOW));
         let rings: Arc<Mutex<Vec<Ring>>> = Arc::default();
         let heard = Arc::clone(&rings);
-        let bell: quarterdeck_notify::Bell = Arc::new(move |ring| heard.lock().unwrap().push(ring));
+        let bell: quarterdeck_notify::Bell = Arc::new(move |ring| {
+            heard.lock().unwrap().push(ring);
+            true
+        });
         let (notifier, reports) = Notifier::new(settings, Arc::new(clock), Some(bell));
         Self { notifier, reports, known: HashMap::new(), rings }
     }
