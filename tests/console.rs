@@ -478,7 +478,10 @@ fn read_only_takes_away_what_changes_something() {
         terminal.send("self");
         terminal.wait_for("› self");
         terminal.send("\r");
-        terminal.wait_for("─ engines ─");
+        // The palette is gone from all of the screen, down to the hint line.
+        terminal.wait_until("the pane alone", |text| {
+            text.contains("─ engines ─") && !text.contains("Esc close") && text.contains("? help")
+        });
     };
     own(&mut terminal);
     assert!(terminal.text().contains(reload), "without --read-only it is there: {}", terminal.text());
