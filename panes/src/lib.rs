@@ -33,8 +33,8 @@ use quarterdeck_ui::Pane;
 pub use world::World;
 
 /// Ids of every pane, in the order of the tab line.
-pub const PANES: [&str; 8] =
-    ["overview", "services", "alerts", "metrics", "streams", "targets", "timeline", "self"];
+pub const PANES: [&str; 9] =
+    ["overview", "services", "alerts", "oncall", "metrics", "streams", "targets", "timeline", "self"];
 
 /// Every pane, in the order of the tab line.
 #[must_use]

@@ -487,3 +487,9 @@ fn the_figures_tell_which_rules_cry_wolf() {
     stage.keys("enter");
     assert!(stage.screen().contains("on average, of 1"), "{}", stage.screen());
 }
+
+#[test]
+fn every_pane_has_a_deep_link() {
+    let panes: Vec<&str> = quarterdeck_panes::all().iter().map(|pane| pane.spec().id).collect();
+    assert_eq!(quarterdeck_panes::PANES.as_slice(), panes);
+}

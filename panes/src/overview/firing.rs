@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use quarterdeck_alerting::model::{Alert, AlertState};
-use quarterdeck_kernel::{Health, Severity, Timestamp};
+use quarterdeck_kernel::Timestamp;
 use quarterdeck_rules::{AlertState as RuleState, AlertView};
 use quarterdeck_services::{Breach, ServiceView};
 use quarterdeck_ui::Context;
-use quarterdeck_widgets::{Role, format, rule, text};
+use quarterdeck_widgets::{Glyph, Role, format, rule, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -25,7 +25,7 @@ fn breaches<'a>(cx: &Context<'a, World>) -> Vec<(&'a ServiceView, &'a Breach)> {
 
 /// A line of what is wrong.
 pub(super) struct Wrong<'a> {
-    health: Health,
+    glyph: Glyph,
     role: Role,
     service: &'a str,
     text: String,
@@ -93,14 +93,6 @@ const WHO: usize = 24;
 /// Alerts of a service that have a line at most.
 const LINES: usize = 64;
 
-fn health_of(severity: Severity) -> Health {
-    match severity {
-        Severity::Critical => Health::Down,
-        Severity::Warning => Health::Degraded,
-        Severity::Info => Health::Unknown,
-    }
-}
-
 fn alert_line<'a>(world: &'a World, alert: &'a Alert, now: Timestamp) -> Wrong<'a> {
     let taken = alert.state == AlertState::Acknowledged;
     let name = if alert.name().is_empty() { "alert without a name" } else { alert.name() };
@@ -115,7 +107,7 @@ fn alert_line<'a>(world: &'a World, alert: &'a Alert, now: Timestamp) -> Wrong<'
         escalation.map(|e| words::paging_within(Some(e), alert, now, WHO)).unwrap_or_default()
     };
     Wrong {
-        health: health_of(alert.severity),
+        glyph: Glyph::from(alert.severity),
         // Somebody has it: it is told in quiet.
         role: if taken { Role::Muted } else { Role::from(alert.severity) },
         service: alert.service.as_deref().unwrap_or_default(),
@@ -129,7 +121,7 @@ fn rule_line(alert: &Arc<AlertView>) -> Wrong<'_> {
     let firing = alert.state == RuleState::Firing;
     let what = format!("{} {}", alert.name(), format::number(alert.value));
     Wrong {
-        health: health_of(alert.severity()),
+        glyph: Glyph::from(alert.severity()),
         // What is pending only has to last: it is told in quiet.
         role: if firing { Role::from(alert.severity()) } else { Role::Muted },
         service: alert.service().unwrap_or_default(),
@@ -143,7 +135,7 @@ fn breach_line<'a>(service: &'a ServiceView, breach: &Breach) -> Wrong<'a> {
     // What is within its limit again is told in quiet: it only has to last.
     let recovering = breach.recovering();
     Wrong {
-        health: breach.health,
+        glyph: Glyph::from(breach.health),
         role: if recovering { Role::Muted } else { Role::from(breach.health) },
         service: &service.name,
         text: if recovering { format!("recovering, {}", breach.text) } else { breach.text.clone() },
@@ -184,7 +176,7 @@ pub(super) fn draw(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
         let name = format!("{:<widest$}", text::cut(line.service, widest));
         let gap = if widest > 0 { "  " } else { "" };
         let spans = [
-            (look.glyph(line.health), look.style(line.role)),
+            (look.glyph(line.glyph), look.style(line.role)),
             (" ", look.style(Role::Text)),
             (name.as_str(), look.style(Role::Text)),
             (gap, look.style(Role::Text)),

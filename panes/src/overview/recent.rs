@@ -62,8 +62,9 @@ fn draw_entry(look: &Look, buffer: &mut Buffer, area: Rect, entry: &Entry, now: 
 pub(super) fn changes<'a>(cx: &Context<'a, World>) -> HashMap<&'a str, &'a Entry> {
     let from = cx.world.now.plus_millis(-cx.scope.range);
     let mut newest = HashMap::new();
-    // That a service broke its limits is an effect, not a change.
-    let made = cx.world.timeline.entries.iter().filter(|e| e.kind != ChangeKind::Alert);
+    // That a service broke its limits is an effect, and that somebody took care of it an answer: neither is a change.
+    let change = |e: &&Arc<Entry>| !matches!(e.kind, ChangeKind::Alert | ChangeKind::Acknowledgement);
+    let made = cx.world.timeline.entries.iter().filter(change);
     for entry in made.take_while(|e| e.at >= from) {
         if let Some(service) = &entry.service {
             newest.entry(service.as_str()).or_insert(&**entry);
