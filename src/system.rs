@@ -30,6 +30,9 @@ use crate::reload::Reloader;
 use crate::vigil::{Sign, Vigil};
 use crate::worlds::{self, Parts};
 
+/// How long readiness waits for the state of alerts: a store that fails must not keep the console from starting.
+const READ_BACK: Duration = Duration::from_secs(10);
+
 /// Everything must have ended within this time after it was told to.
 const SHUTDOWN: Duration = Duration::from_secs(25);
 /// Entries of the timeline that are kept unless configured otherwise.
@@ -286,6 +289,16 @@ impl System {
                 .severity(Severity::Warning);
             timeline.append(entry).await.map_err(|e| Failure::Data(e.to_string()))?;
         }
+        // Until alerts are read back, nothing could be said or done about them.
+        let read_back = async {
+            loop {
+                match stage.handles.alerting.get() {
+                    Ok(handle) if handle.read_back().await.is_ok() => return,
+                    _ => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(READ_BACK, read_back).await;
         stage.supervisor.enter(State::Running);
         stage.ready.send_replace(Some(backstage.clone()));
         Ok(Self {

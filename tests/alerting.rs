@@ -1,6 +1,8 @@
 //! Alerting end to end: the built program with an unmodified `alertmanager.yml`, a webhook that is told, Debian's amtool
 //! and a real Prometheus that sends its alerts.
 
+#[path = "alerting/kill.rs"]
+mod kill;
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,14 +18,25 @@ use support::{Home, Server, eventually, eventually_or};
 /// A webhook that remembers what it is told.
 struct Webhook {
     address: String,
-    told: Arc<Mutex<Vec<Value>>>,
+    told: Arc<Mutex<Vec<Told>>>,
+}
+
+/// What a webhook was told.
+#[derive(Clone, Debug)]
+struct Told {
+    /// The payload.
+    body: Value,
+    /// When it came.
+    at: std::time::Instant,
+    /// Whether it may have come before.
+    possibly_duplicate: bool,
 }
 
 impl Webhook {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let told: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let told: Arc<Mutex<Vec<Told>>> = Arc::default();
         let sink = Arc::clone(&told);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -32,7 +45,7 @@ impl Webhook {
                     let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
                     let mut stream = stream;
                     loop {
-                        let mut length = 0;
+                        let (mut length, mut possibly_duplicate) = (0, false);
                         loop {
                             let mut line = String::new();
                             if reader.read_line(&mut line).unwrap_or(0) == 0 {
@@ -41,15 +54,19 @@ impl Webhook {
                             if line == "\r\n" {
                                 break;
                             }
-                            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                            let line = line.to_ascii_lowercase();
+                            if let Some(value) = line.strip_prefix("content-length:") {
                                 length = value.trim().parse().unwrap_or(0);
                             }
+                            possibly_duplicate |= line.starts_with("x-quarterdeck-possibly-duplicate:");
                         }
                         let mut body = vec![0; length];
                         if reader.read_exact(&mut body).is_err() {
                             return;
                         }
-                        sink.lock().expect("the sink").push(serde_json::from_slice(&body).expect("JSON"));
+                        let body = serde_json::from_slice(&body).expect("JSON");
+                        let at = std::time::Instant::now();
+                        sink.lock().expect("the sink").push(Told { body, at, possibly_duplicate });
                         if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").is_err() {
                             return;
                         }
@@ -61,6 +78,10 @@ impl Webhook {
     }
 
     fn told(&self) -> Vec<Value> {
+        self.told_whole().into_iter().map(|told| told.body).collect()
+    }
+
+    fn told_whole(&self) -> Vec<Told> {
         self.told.lock().expect("the sink").clone()
     }
 }
@@ -415,4 +436,50 @@ fn a_real_prometheus_sends_its_alerts() {
     );
     assert_eq!(told["alerts"][0]["labels"]["alertname"], "AlwaysOn");
     assert_eq!(told["alerts"][0]["annotations"]["summary"], "it is 7");
+}
+
+/// What Alertmanager does not have is described by OpenAPI, and every path of the description is there.
+#[test]
+fn every_extension_has_its_own_path_and_is_described() {
+    let (home, hook, alice, bob) = (Home::new(), Webhook::start(), Webhook::start(), Webhook::start());
+    let args = on_call(&home, &hook, &alice, &bob);
+    let server = home.serve(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let created = json!({ "severity": "critical", "title": "Down", "description": "no answer", "source": "me",
+        "metadata": { "service": "orders" }, "group_key": "g" });
+    let (status, answer) = post(&server, "/api/quarterdeck/v1/alerts", &created);
+    // Making an alert changes something: it needs the token, as everything does that Alertmanager's clients do not send.
+    assert_eq!(status, 401, "{answer}");
+    let bearer = format!("Bearer {}", server.token);
+    let call = |method: &str, path: &str, body: &Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        server.request(method, path, &headers, body.as_bytes())
+    };
+    let (status, answer) = call("POST", "/api/quarterdeck/v1/alerts", &created);
+    assert_eq!(status, 201, "{answer}");
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    let print = answer["alert"].as_str().expect("a fingerprint");
+    eventually("it is paged", || alice.told().first().cloned());
+
+    let at = |verb: &str| format!("/api/quarterdeck/v1/alerts/{print}/{verb}");
+    assert_eq!(call("POST", &at("assign"), &json!({ "to": "bob", "note": "yours" })).0, 200);
+    assert_eq!(call("POST", &at("acknowledge"), &json!({ "note": "on it", "hold": "1h" })).0, 200);
+    let explained = server.json(&at("explain"));
+    assert_eq!((&explained["state"], &explained["owner"]), (&json!("acknowledged"), &json!("bob")));
+    assert_eq!(call("POST", &at("unacknowledge"), &Value::Null).0, 200);
+    assert_eq!(call("POST", &at("acknowledge"), &json!({ "hold": 7 })).0, 400);
+    assert_eq!(call("POST", &at("acknowledge"), &json!({ "hodl": "1h" })).0, 400);
+    assert_eq!(call("POST", &at("resolve"), &json!({})).0, 200);
+
+    let described = server.json("/api/quarterdeck/v1/alerting/openapi.json");
+    let paths = described["paths"].as_object().expect("paths");
+    assert!(paths.len() >= 13, "{}", paths.len());
+    for (path, methods) in paths {
+        let path = path.replace("{alert}", print).replace("{schedule}", "none");
+        for method in methods.as_object().expect("methods").keys() {
+            let (status, _) = server.request(&method.to_uppercase(), &path, &[], b"");
+            let wanted: &[u16] = if method == "get" { &[200] } else { &[401] };
+            assert!(wanted.contains(&status), "{method} {path} without the token answers {status}");
+        }
+    }
 }

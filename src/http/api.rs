@@ -1,14 +1,16 @@
 //! The console's own interface: actions, timeline, pictures.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Query as Params, State};
+use axum::body::Bytes;
+use axum::extract::{Path, Query as Params, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use quarterdeck_kernel::action::Via;
-use quarterdeck_kernel::{Danger, EntryId, Invocation};
+use quarterdeck_kernel::{Actor, Danger, EntryId, Invocation, Subject, SubjectKind};
 use quarterdeck_panes::world::{Answer, Query, TimelineFilter};
 use serde::Deserialize;
 use serde_json::json;
@@ -34,6 +36,14 @@ pub fn router(api: Api) -> Router {
         .route("/api/quarterdeck/v1/act", post(act))
         .route("/api/quarterdeck/v1/timeline", get(timeline))
         .route("/api/quarterdeck/v1/screenshot", get(picture))
+        .route("/api/quarterdeck/v1/alerts/{alert}/acknowledge", on_alert("alerts.acknowledge"))
+        .route("/api/quarterdeck/v1/alerts/{alert}/unacknowledge", on_alert("alerts.unacknowledge"))
+        .route("/api/quarterdeck/v1/alerts/{alert}/assign", on_alert("alerts.assign"))
+        .route("/api/quarterdeck/v1/alerts/{alert}/escalate", on_alert("alerts.escalate"))
+        .route("/api/quarterdeck/v1/alerts/{alert}/resolve", on_alert("alerts.resolve"))
+        .route("/api/quarterdeck/v1/alerts/{alert}/silence", on_alert("alerts.silence"))
+        .route("/api/quarterdeck/v1/schedules/{schedule}/override", on_schedule("oncall.override"))
+        .route("/api/quarterdeck/v1/schedules/{schedule}/end-override", on_schedule("oncall.end-override"))
         .route("/-/reload", post(reload).put(reload))
         .with_state(Arc::new(api))
 }
@@ -73,8 +83,34 @@ async fn act(State(api): State<Arc<Api>>, Json(call): Json<Call>) -> Response {
     done(&api, invocation).await
 }
 
+/// What is done about a thing that its path names: the action's arguments are the body's fields, all of them texts.
+fn on(kind: SubjectKind, action: &'static str) -> MethodRouter<Arc<Api>> {
+    post(move |State(api): State<Arc<Api>>, Path(name): Path<String>, body: Bytes| async move {
+        let args = if body.is_empty() { Ok(BTreeMap::new()) } else { serde_json::from_slice(&body) };
+        let args: BTreeMap<String, String> = match args {
+            Ok(args) => args,
+            Err(e) => {
+                return failed(StatusCode::BAD_REQUEST, format!("the body is not an object of texts: {e}"));
+            }
+        };
+        let actor = Actor { user: "http".to_owned(), via: Via::Http, ..Actor::default() };
+        let mut invocation = Invocation::new(action, actor);
+        invocation.subject = Some(Subject::new(kind, name));
+        invocation.args = args.into_iter().collect();
+        done(&api, invocation).await
+    })
+}
+
+fn on_alert(action: &'static str) -> MethodRouter<Arc<Api>> {
+    on(SubjectKind::Alert, action)
+}
+
+fn on_schedule(action: &'static str) -> MethodRouter<Arc<Api>> {
+    on(SubjectKind::Schedule, action)
+}
+
 async fn reload(State(api): State<Arc<Api>>) -> Response {
-    let actor = quarterdeck_kernel::Actor { user: "http".to_owned(), via: Via::Http, ..Default::default() };
+    let actor = Actor { user: "http".to_owned(), via: Via::Http, ..Default::default() };
     done(&api, Invocation::new("console.reload", actor)).await
 }
 

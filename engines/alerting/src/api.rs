@@ -4,6 +4,7 @@
 //! Thin: what is asked is translated, done by the task, and translated back. Lists are written out piece by piece, so that
 //! a hundred thousand alerts never stand in memory twice.
 
+mod batch;
 mod filter;
 mod lists;
 mod own;
@@ -19,19 +20,20 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use quarterdeck_alertmanager::wire::{
-    ClusterState, ClusterStatus, ConfigStatus, PeerStatus, PostableAlert, Status, VersionInfo,
+    ClusterState, ClusterStatus, ConfigStatus, PeerStatus, Status, VersionInfo,
 };
 use quarterdeck_kernel::action::Via;
 use quarterdeck_kernel::{Actor, Timestamp};
 
-use crate::model::PostedAlert;
 use crate::request::{Answer, Refused, Request};
-use crate::task::{Handle, Role};
+use crate::task::{Handle, Role, View};
 
 /// The version of Alertmanager whose API this is.
 const API_VERSION: &str = "0.28.1";
 /// The longest body taken, in bytes: ten thousand alerts with long annotations.
 const MAX_BODY: usize = 64 << 20;
+/// How long a question waits until the state is read back after a start.
+const READ_BACK: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// What the configuration says that the API repeats.
 #[derive(Clone, Debug, Default)]
@@ -112,6 +114,16 @@ pub(crate) fn running(api: &Api) -> Result<Handle, Box<Response>> {
     api.handle().map_err(|why| Box::new(error(StatusCode::SERVICE_UNAVAILABLE, &why)))
 }
 
+/// The state of running alerting, once what was written down is read back.
+pub(crate) async fn state(api: &Api) -> Result<Arc<View>, Box<Response>> {
+    let handle = running(api)?;
+    let read = tokio::time::timeout(READ_BACK, handle.read_back()).await;
+    match read.unwrap_or(Err(Refused::Unreachable("alerting is still reading its state".to_owned()))) {
+        Ok(view) => Ok(view),
+        Err(refusal) => Err(Box::new(refused(&refusal))),
+    }
+}
+
 /// Who a call over HTTP is by.
 pub(crate) fn caller(name: &str) -> Actor {
     let user = if name.is_empty() { "http" } else { name };
@@ -157,26 +169,12 @@ async fn receivers(State(api): State<Api>) -> Response {
     json(StatusCode::OK, serde_json::Value::from(names).to_string())
 }
 
-/// An alert as the engine takes it.
-fn posted(alert: PostableAlert) -> PostedAlert {
-    let pairs = |set: std::collections::BTreeMap<String, String>| {
-        set.into_iter().map(|(n, v)| (Arc::from(n), Arc::from(v))).collect()
-    };
-    PostedAlert {
-        labels: pairs(alert.labels),
-        annotations: pairs(alert.annotations),
-        starts_at: alert.starts_at,
-        ends_at: alert.ends_at,
-        generator_url: Some(alert.generator_url).filter(|url| !url.is_empty()).map(Arc::from),
-    }
-}
-
 async fn post_alerts(State(api): State<Api>, body: Bytes) -> Response {
     let handle = match running(&api) {
         Ok(handle) => handle,
         Err(response) => return *response,
     };
-    let alerts: Vec<PostableAlert> = match serde_json::from_slice(&body) {
+    let alerts = match batch::read(&body) {
         Ok(alerts) => alerts,
         Err(e) => {
             let why = format!("the body is not a list of alerts: {e}");
@@ -184,7 +182,6 @@ async fn post_alerts(State(api): State<Api>, body: Bytes) -> Response {
         }
     };
     drop(body);
-    let alerts = alerts.into_iter().map(posted).collect();
     match handle.ask(Request::Post(alerts), caller("alerts API"), false).await {
         // The good ones of the batch are taken all the same.
         Ok(Answer::Posted { refused, .. }) if !refused.is_empty() => {

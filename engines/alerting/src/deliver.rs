@@ -12,6 +12,7 @@ use quarterdeck_notify::{
     Settings,
 };
 use quarterdeck_oncall::PageId;
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -355,14 +356,18 @@ fn deliverable(channel: &quarterdeck_notify::Channel) -> bool {
 
 /// The same page on the same channel has the same name after a restart, so that a receiver can tell a repetition.
 fn name_of(page: &PageId, channel: &str, to: &Destination) -> Uuid {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut halves = [0u64; 2];
-    for (salt, half) in halves.iter_mut().enumerate() {
-        let mut hasher = DefaultHasher::new();
-        (salt, page, channel, &to.kind, to.index).hash(&mut hasher);
-        *half = hasher.finish();
+    let mut hash = Sha256::new();
+    // Lengths in front keep two pages apart whatever their names contain.
+    for part in [&*page.key, channel, &*to.kind] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
     }
-    Uuid::from_u64_pair(halves[0], halves[1])
+    hash.update(page.opened.as_millis().to_be_bytes());
+    hash.update(page.number.to_be_bytes());
+    hash.update(to.index.to_be_bytes());
+    let mut name = [0; 16];
+    name.copy_from_slice(&hash.finalize()[..16]);
+    Uuid::from_bytes(name)
 }
 
 fn told(alert: &Notified) -> NotifiedAlert {

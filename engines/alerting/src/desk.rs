@@ -14,7 +14,7 @@ use quarterdeck_oncall::{Input, Page, PageId, Roster, Target};
 use crate::engine::{Effects, Engine, Options, Plan};
 use crate::model::{AlertState, Attempt, FactKind, Group, Notified, Outcome, Silence};
 use crate::request::{Answer, Ask, Refused, Request, draft, target};
-use crate::store::{ESCALATION, OVERRIDE, RowChange, Stored};
+use crate::store::{Body, ESCALATION, OVERRIDE, RowChange, Stored};
 use crate::{engine, told};
 
 /// Ended escalations whose rows are kept.
@@ -415,12 +415,7 @@ impl Desk {
 
     /// Takes the engine's effects: what they mean for escalations, the store, the timeline and the deliverer.
     fn after(&mut self, effects: Effects, by: &Actor, told: bool, now: Timestamp, step: &mut Step) {
-        for record in &effects.records {
-            match RowChange::of(record) {
-                Ok(row) => step.rows.push(row),
-                Err(error) => tracing::error!(%error, "a record of alerting cannot be written"),
-            }
-        }
+        step.rows.extend(effects.records.into_iter().map(RowChange::of));
         step.entries.extend(told::entries(&effects.facts, by, told));
         step.jobs.extend(effects.attempts.into_iter().map(|a| Job::Notification(Box::new(a))));
         for fact in effects.facts {
@@ -636,7 +631,7 @@ impl Desk {
 
 fn row(kind: &'static str, name: String, record: &OncallRecord) -> Option<RowChange> {
     match serde_json::to_string(record) {
-        Ok(body) => Some(RowChange { kind, name, body: Some(body) }),
+        Ok(body) => Some(RowChange { kind, name, body: Some(Body::Json(body)) }),
         Err(error) => {
             tracing::error!(%error, "a record of on-call cannot be written");
             None

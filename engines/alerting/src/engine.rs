@@ -8,6 +8,7 @@
 mod deadman;
 mod deliver;
 mod explain;
+mod few;
 mod figures;
 mod groups;
 mod ids;
@@ -39,6 +40,7 @@ use crate::model::{
     Alert, Attempt, AttemptId, AttemptRecord, Cause, Detail, Fact, Group, LogEntry, Record, SilenceId,
     Snapshot,
 };
+use few::Few;
 use index::MatchIndex;
 use inhibit::Inhibition;
 use intern::Interner;
@@ -78,15 +80,17 @@ struct AlertPriv {
     /// Routes that take it.
     routes: Arc<[u32]>,
     /// Groups that hold it.
-    groups: Vec<u32>,
+    groups: Few,
     /// Rules whose source side it matches, if it fires: its places among the sources.
     sources: Box<[inhibit::Place]>,
     /// Rules whose target side it matches.
     targets: Box<[inhibit::Place]>,
     /// Silences that match it, hiding or not.
-    silences: Vec<u32>,
+    silences: Few,
     /// The moment for which its end is set in the timers.
     end_timer: Option<Timestamp>,
+    /// The latest end that what is written down of it stands for.
+    kept_until: Timestamp,
     /// Whether it is among the changed ones.
     dirty: bool,
 }

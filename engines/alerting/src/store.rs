@@ -8,6 +8,7 @@
 mod inbox;
 mod lease;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use quarterdeck_journal::store::{AssertSqlSafe, Db, Migrations, Step, StoreError, Tx, Value};
@@ -66,34 +67,63 @@ pub const ESCALATION: &str = "escalation";
 /// The kind under which overrides of schedules are kept.
 pub const OVERRIDE: &str = "override";
 
-/// Rows per statement: three parameters each, far below what either database takes.
-const ROWS: usize = 400;
+/// Rows per statement: a few forms, so that each is prepared once. SQLite looks each parameter up among all of its
+/// statement's, so that more rows at once would cost more, not less.
+const ROWS: [usize; 3] = [64, 8, 1];
 
 /// One row to be written or, without a body, removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RowChange {
     /// What kind of thing.
     pub kind: &'static str,
     /// Which one.
     pub name: String,
-    /// Its newest state as JSON; `None` removes it.
-    pub body: Option<String>,
+    /// Its newest state; `None` removes it.
+    pub body: Option<Body>,
+}
+
+/// What a row holds. It becomes JSON when it is written, a few rows at a time: ten thousand alerts that come at once would
+/// otherwise stand in memory twice.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// A record of the engine.
+    Record(Record),
+    /// JSON already.
+    Json(String),
+}
+
+impl Body {
+    fn json(&self) -> Result<Cow<'_, str>, serde_json::Error> {
+        match self {
+            Self::Record(record) => serde_json::to_string(record).map(Cow::Owned),
+            Self::Json(text) => Ok(Cow::Borrowed(text)),
+        }
+    }
 }
 
 impl RowChange {
     /// What a record of the engine does to the store.
-    ///
-    /// # Errors
-    /// When the record cannot be written as JSON, which no record of the engine does.
-    pub fn of(record: &Record) -> Result<Self, serde_json::Error> {
-        let body = if record.is_removal() { None } else { Some(serde_json::to_string(record)?) };
-        Ok(Self { kind: record.kind().as_str(), name: record.key(), body })
+    #[must_use]
+    pub fn of(record: Record) -> Self {
+        let (kind, name) = (record.kind().as_str(), record.key());
+        let body = if record.is_removal() { None } else { Some(Body::Record(record)) };
+        Self { kind, name, body }
     }
 }
 
 /// Rows not written yet: of each kind and name the newest.
 #[derive(Clone, Debug, Default)]
-pub struct Unwritten(BTreeMap<(&'static str, String), Option<String>>);
+pub struct Unwritten(BTreeMap<(&'static str, String), Option<Body>>);
+
+/// A list in pieces of the sizes that statements come in, largest first.
+fn pieces<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = ROWS.into_iter().find(|size| *size <= all.len())?;
+        let (piece, rest) = all.split_at(size);
+        all = rest;
+        Some(piece)
+    })
+}
 
 impl Unwritten {
     /// Takes a change in; it replaces an older one of the same thing.
@@ -120,25 +150,26 @@ impl Unwritten {
     pub async fn write(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let kept: Vec<_> = self.0.iter().filter_map(|(k, body)| body.as_ref().map(|b| (k, b))).collect();
         let gone: Vec<_> = self.0.iter().filter(|(_, body)| body.is_none()).map(|(k, _)| k).collect();
-        for rows in kept.chunks(ROWS) {
+        for rows in pieces(&kept) {
             let mut sql = String::from("INSERT INTO alerting_records (kind, name, body) VALUES ");
             let mut parameters: Vec<Value> = Vec::with_capacity(rows.len() * 3);
             for (n, ((kind, name), body)) in rows.iter().enumerate() {
                 sql.push_str(if n == 0 { "" } else { ", " });
                 sql.push_str(&format!("(${}, ${}, ${})", n * 3 + 1, n * 3 + 2, n * 3 + 3));
-                parameters.extend_from_slice(&values![*kind, name.as_str(), body.as_str()]);
+                let body = body.json().map_err(|e| StoreError::Database(format!("{kind} {name}: {e}")))?;
+                parameters.extend(values![*kind, name.as_str(), &*body]);
             }
             sql.push_str(" ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body");
             // Made of numbered parameters alone: no text from outside is in it.
             tx.execute(AssertSqlSafe(sql), &parameters).await?;
         }
-        for rows in gone.chunks(ROWS) {
+        for rows in pieces(&gone) {
             let mut sql = String::from("DELETE FROM alerting_records WHERE ");
             let mut parameters: Vec<Value> = Vec::with_capacity(rows.len() * 2);
             for (n, (kind, name)) in rows.iter().enumerate() {
                 sql.push_str(if n == 0 { "" } else { " OR " });
                 sql.push_str(&format!("(kind = ${} AND name = ${})", n * 2 + 1, n * 2 + 2));
-                parameters.extend_from_slice(&values![*kind, name.as_str()]);
+                parameters.extend(values![*kind, name.as_str()]);
             }
             tx.execute(AssertSqlSafe(sql), &parameters).await?;
         }

@@ -145,6 +145,16 @@ impl Handle {
         self.views.borrow().clone()
     }
 
+    /// The newest state, once there is one: until what was written down is read back, nothing can be said.
+    ///
+    /// # Errors
+    /// When alerting has stopped.
+    pub async fn read_back(&self) -> Result<Arc<View>, Refused> {
+        let mut views = self.views.clone();
+        let found = views.wait_for(|view| view.role != Role::Starting).await;
+        found.map(|view| Arc::clone(&view)).map_err(|_| Refused::Stopped)
+    }
+
     /// Asks for something to be done. When this answers, it is durable. With `told`, the caller writes the timeline entry
     /// of what the operator did.
     ///

@@ -12,7 +12,7 @@ use quarterdeck_alertmanager::wire::{
 use quarterdeck_kernel::Timestamp;
 
 use super::filter::Asked;
-use super::{Api, error, running};
+use super::{Api, error, state};
 use crate::model::{Alert, Group, Muted, Snapshot};
 
 /// Bytes after which a piece is handed on.
@@ -100,11 +100,11 @@ pub(super) async fn alerts(State(api): State<Api>, RawQuery(query): RawQuery) ->
         Ok(asked) => asked,
         Err(why) => return error(StatusCode::BAD_REQUEST, &why),
     };
-    let handle = match running(&api) {
-        Ok(handle) => handle,
+    let view = match state(&api).await {
+        Ok(view) => view,
         Err(response) => return *response,
     };
-    let (view, now) = (handle.view(), api.now());
+    let now = api.now();
     let mut found: Vec<Arc<Alert>> = view
         .alerts
         .alerts
@@ -136,11 +136,11 @@ pub(super) async fn groups(State(api): State<Api>, RawQuery(query): RawQuery) ->
         Ok(asked) => asked,
         Err(why) => return error(StatusCode::BAD_REQUEST, &why),
     };
-    let handle = match running(&api) {
-        Ok(handle) => handle,
+    let view = match state(&api).await {
+        Ok(view) => view,
         Err(response) => return *response,
     };
-    list(shown(&handle.view().alerts, &asked, api.now()), |shown, out| {
+    list(shown(&view.alerts, &asked, api.now()), |shown, out| {
         out.extend_from_slice(b"{\"alerts\":[");
         for (n, alert) in shown.alerts.iter().enumerate() {
             if n > 0 {

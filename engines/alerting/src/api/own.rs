@@ -12,7 +12,7 @@ use quarterdeck_kernel::{Labels, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Api, caller, error, refused, running};
+use super::{Api, caller, error, refused, running, state};
 use crate::engine::Explanation;
 use crate::model::{AttemptRecord, Outcome, PostedAlert};
 use crate::request::{Answer, Request};
@@ -197,21 +197,19 @@ pub(super) struct Page {
 }
 
 pub(super) async fn notifications(State(api): State<Api>, Query(page): Query<Page>) -> Response {
-    let handle = match running(&api) {
-        Ok(handle) => handle,
+    let view = match state(&api).await {
+        Ok(view) => view,
         Err(response) => return *response,
     };
-    let view = handle.view();
     let limit = page.limit.unwrap_or(200).min(5000);
     Json(view.alerts.log.iter().rev().take(limit).map(|a| attempt(a)).collect::<Vec<_>>()).into_response()
 }
 
 pub(super) async fn oncall(State(api): State<Api>) -> Response {
-    let handle = match running(&api) {
-        Ok(handle) => handle,
+    let view = match state(&api).await {
+        Ok(view) => view,
         Err(response) => return *response,
     };
-    let view = handle.view();
     let now = api.now();
     let schedules: Vec<Value> = view
         .oncall

@@ -14,7 +14,7 @@ use quarterdeck_kernel::Timestamp;
 use uuid::Uuid;
 
 use super::filter::Asked;
-use super::{Api, caller, error, json, refused, running};
+use super::{Api, caller, error, json, refused, running, state};
 use crate::desk::new_silence;
 use crate::model::Silence;
 use crate::request::{Answer, Refused, Request};
@@ -45,12 +45,11 @@ pub(super) async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> R
         Ok(asked) => asked,
         Err(why) => return error(StatusCode::BAD_REQUEST, &why),
     };
-    let handle = match running(&api) {
-        Ok(handle) => handle,
+    let view = match state(&api).await {
+        Ok(view) => view,
         Err(response) => return *response,
     };
     let now = api.now();
-    let view = handle.view();
     let mut found: Vec<&Arc<Silence>> = view
         .alerts
         .silences
@@ -85,11 +84,11 @@ fn id(text: &str) -> Result<Uuid, Box<Response>> {
 }
 
 pub(super) async fn one(State(api): State<Api>, Path(text): Path<String>) -> Response {
-    let (handle, id) = match running(&api).and_then(|handle| Ok((handle, id(&text)?))) {
-        Ok(both) => both,
-        Err(response) => return *response,
+    let (view, id) = match (state(&api).await, id(&text)) {
+        (Ok(view), Ok(id)) => (view, id),
+        (Err(response), _) | (_, Err(response)) => return *response,
     };
-    match handle.view().alerts.silences.iter().find(|silence| silence.id == id) {
+    match view.alerts.silences.iter().find(|silence| silence.id == id) {
         Some(silence) => body(&gettable(silence, api.now())),
         None => StatusCode::NOT_FOUND.into_response(),
     }
@@ -132,7 +131,11 @@ pub(super) async fn set(State(api): State<Api>, posted: Bytes) -> Response {
             Err(_) => return error(StatusCode::NOT_FOUND, "silence not found"),
         }
         // A change over this API keeps what it cannot tell of: recurring, until resolved, maintenance.
-        if let Some(old) = handle.view().alerts.silences.iter().find(|old| old.id == silence.id) {
+        let view = match state(&api).await {
+            Ok(view) => view,
+            Err(response) => return *response,
+        };
+        if let Some(old) = view.alerts.silences.iter().find(|old| old.id == silence.id) {
             silence.kind = old.kind.clone();
         }
     }

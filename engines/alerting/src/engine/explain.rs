@@ -201,15 +201,7 @@ impl Engine {
                     Verdict::Failed { at: group.next_flush }
                 } else {
                     let told = self.told(slot, now);
-                    self.judge(
-                        alert,
-                        route,
-                        plan.send_resolved,
-                        entry.as_deref(),
-                        &told,
-                        group.next_flush,
-                        now,
-                    )
+                    self.judge(alert, group, plan.send_resolved, entry.as_deref(), &told, now)
                 }
             }
             _ => Verdict::Over,
@@ -222,20 +214,18 @@ impl Engine {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn judge(
         &self,
         alert: &Alert,
-        route: usize,
+        group: &Group,
         send_resolved: bool,
         entry: Option<&LogEntry>,
         told: &Told,
-        next: Timestamp,
         now: Timestamp,
     ) -> Verdict {
-        let repeat = self.plan.route(route).repeat_interval;
+        let repeat = self.plan.route(group.route).repeat_interval;
         if let Some(reason) = super::pipeline::due(entry, told, send_resolved, repeat, now) {
-            return Verdict::Waits { at: next, reason };
+            return Verdict::Waits { at: group.next_flush, reason };
         }
         let resolved = alert.resolved_at(now);
         match entry {

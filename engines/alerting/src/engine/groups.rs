@@ -43,7 +43,6 @@ impl Engine {
         if private.groups.contains(&group) {
             return;
         }
-        private.groups.reserve_exact(1);
         private.groups.push(group);
         if let Some(group) = self.groups.get_mut(group) {
             Arc::make_mut(&mut group.alerts).push(fingerprint);
@@ -159,7 +158,7 @@ impl Engine {
             }
             let private = &mut self.privates[member as usize];
             let before = private.groups.len();
-            private.groups.retain(|group| *group != slot);
+            private.groups.retain(|group| group != slot);
             if private.groups.len() == before {
                 continue;
             }

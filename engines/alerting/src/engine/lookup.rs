@@ -12,6 +12,6 @@ impl Engine {
     pub fn groups_of(&self, fingerprint: Fingerprint) -> impl Iterator<Item = &Arc<Group>> {
         let slot = self.by_print.get(&fingerprint).copied();
         let private = slot.and_then(|slot| self.privates.get(slot as usize));
-        private.into_iter().flat_map(|p| &p.groups).filter_map(|slot| self.groups.get(*slot))
+        private.into_iter().flat_map(|p| &*p.groups).filter_map(|slot| self.groups.get(*slot))
     }
 }

@@ -103,6 +103,16 @@ pub(super) fn due(
     (!told.free.is_empty() && entry.at < now - repeat).then_some(NotifyReason::Repeat)
 }
 
+/// What an integration is to be told.
+struct Words {
+    action: AttemptAction,
+    reason: NotifyReason,
+    alerts: Vec<Notified>,
+    /// Alerts that it then knows as firing, and as resolved.
+    firing: Arc<[u64]>,
+    resolved: Arc<[u64]>,
+}
+
 impl Engine {
     /// Looks at a group: all its integrations or one; `asked` tells one whether or not it is due.
     pub(super) fn evaluate(
@@ -154,7 +164,7 @@ impl Engine {
             match found.or(asked.filter(|_| anything)) {
                 Some(reason) => {
                     let chosen: Vec<&Member> = members.iter().filter(known).collect();
-                    self.tell(slot, place, integration, reason, told, &chosen, now);
+                    self.tell((slot, place), integration, reason, told, &chosen, now);
                 }
                 None => {
                     if let Some(state) = self.integration(slot, place) {
@@ -241,11 +251,9 @@ impl Engine {
     }
 
     /// Makes a notification, or, where there is nothing to send, counts it as told.
-    #[allow(clippy::too_many_arguments)]
     fn tell(
         &mut self,
-        slot: u32,
-        place: usize,
+        (slot, place): (u32, usize),
         integration: &IntegrationPlan,
         reason: NotifyReason,
         told: &Told,
@@ -267,8 +275,9 @@ impl Engine {
             })
             .collect();
         sort_for_reading(&mut alerts);
-        let firing = (Arc::clone(&told.firing), Arc::clone(&told.resolved));
-        self.hand_over(slot, place, integration, AttemptAction::Notify, reason, alerts, firing, now);
+        let (firing, resolved) = (Arc::clone(&told.firing), Arc::clone(&told.resolved));
+        let words = Words { action: AttemptAction::Notify, reason, alerts, firing, resolved };
+        self.hand_over((slot, place), integration, words, now);
     }
 
     /// Looks at one integration of a group for an acknowledgement to tell.
@@ -309,19 +318,15 @@ impl Engine {
         sort_for_reading(&mut alerts);
         let none: Arc<[u64]> = Arc::default();
         let (action, reason) = (AttemptAction::Acknowledge, NotifyReason::Acknowledged);
-        self.hand_over(slot, place, integration, action, reason, alerts, (Arc::clone(&none), none), now);
+        let words = Words { action, reason, alerts, firing: Arc::clone(&none), resolved: none };
+        self.hand_over((slot, place), integration, words, now);
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn hand_over(
         &mut self,
-        slot: u32,
-        place: usize,
+        (slot, place): (u32, usize),
         integration: &IntegrationPlan,
-        action: AttemptAction,
-        reason: NotifyReason,
-        alerts: Vec<Notified>,
-        (firing, resolved): (Arc<[u64]>, Arc<[u64]>),
+        Words { action, reason, alerts, firing, resolved }: Words,
         now: Timestamp,
     ) {
         let id = self.ids.next_id();

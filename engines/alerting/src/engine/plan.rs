@@ -176,6 +176,10 @@ pub struct Options {
     pub reload_resets_timers: bool,
     /// No group is looked at before this long after the start.
     pub start_delay: Duration,
+    /// How far the end of a firing alert may move, by its source telling it again, before that is written down: after a
+    /// restart it counts as firing for at most this much longer than its source last said. Otherwise each repetition of
+    /// each alert would be a write.
+    pub refresh_step: Duration,
     /// That an alert is resolved is told even while a silence or another alert hides it, if the receiver knows it
     /// as firing. Alertmanager forgets it.
     pub resolved_despite_suppression: bool,
@@ -225,6 +229,7 @@ impl Default for Options {
         Self {
             reload_resets_timers: false,
             start_delay: Duration::ZERO,
+            refresh_step: Duration::from_secs(120),
             resolved_despite_suppression: false,
             severity_label: "severity".into(),
             severities: words.into_iter().map(|(word, severity)| (Arc::from(word), severity)).collect(),

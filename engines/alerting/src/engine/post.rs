@@ -185,6 +185,7 @@ impl Engine {
         let (routes, receivers) = self.route(&alert.labels);
         alert.receivers = receivers;
         let (fingerprint, labels, open) = (alert.fingerprint, alert.labels.clone(), alert.state.is_open());
+        let kept_until = alert.ends_at;
         self.figures.enter(alert.state, alert.severity);
         let slot = self.alerts.insert(alert);
         self.by_print.insert(fingerprint, slot);
@@ -194,6 +195,7 @@ impl Engine {
             sources,
             targets,
             silences: self.matching_silences(&labels),
+            kept_until,
             ..AlertPriv::default()
         };
         if slot as usize == self.privates.len() {
@@ -241,6 +243,7 @@ impl Engine {
         let Some(alert) = self.alerts.get_mut(slot) else { return };
         let was_open = alert.state.is_open();
         let before = (alert.starts_at, alert.ends_at);
+        let was_timeout = alert.timeout;
         let (starts_at, ends_at, timeout) = merge(alert, &new, now);
         let same_text = alert.annotations == new.annotations && alert.generator_url == new.generator_url;
         alert.starts_at = starts_at;
@@ -260,7 +263,8 @@ impl Engine {
             // A new firing: what people did about the last one is over.
             alert.operator = None;
         }
-        self.touch_alert(slot);
+        let goes_on = was_open && open && same_text && before.0 == starts_at && was_timeout == timeout;
+        self.keep_end(slot, ends_at, goes_on && before.1 <= ends_at);
         match (was_open, open) {
             (false, true) => {
                 self.wake_alert(slot);
@@ -274,6 +278,19 @@ impl Engine {
             self.schedule_end(slot, ends_at);
         }
         self.join_groups(slot, now);
+    }
+
+    /// Has an alert's end written down, and whatever else changed. One that only goes on is written now and then, with
+    /// some time in advance.
+    fn keep_end(&mut self, slot: u32, ends_at: Timestamp, goes_on: bool) {
+        let step = self.options.refresh_step;
+        let kept = &mut self.privates[slot as usize].kept_until;
+        if goes_on && ends_at <= *kept {
+            self.dirty.any = true;
+            return;
+        }
+        *kept = if goes_on { ends_at + step } else { ends_at };
+        self.touch_alert(slot);
     }
 
     /// Whether an operator resolved the firing that a source still tells of: it stays resolved until the source itself

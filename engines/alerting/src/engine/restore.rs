@@ -112,7 +112,10 @@ impl Engine {
         alive: Timestamp,
         now: Timestamp,
     ) {
-        let alert = Arc::unwrap_or_clone(record.alert);
+        let mut alert = Arc::unwrap_or_clone(record.alert);
+        if let Some(until) = record.until.filter(|until| alert.state.is_open() && *until > alert.ends_at) {
+            alert.ends_at = until;
+        }
         let alert = Alert {
             severity: self.options.severity(&alert.labels),
             labels: self.intern_labels(&alert.labels),

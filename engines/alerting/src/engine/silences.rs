@@ -7,7 +7,7 @@ use quarterdeck_kernel::{Labels, Timestamp};
 
 use super::index::MatchIndex;
 use super::timers::Timer;
-use super::{Effects, Engine};
+use super::{Effects, Engine, Few};
 use crate::model::{
     Compiled, FactKind, Record, Silence, SilenceDraft, SilenceError, SilenceId, SilenceKind, SilenceState,
 };
@@ -246,15 +246,14 @@ impl Engine {
     }
 
     /// The silences that match a label set, hiding or not.
-    pub(super) fn matching_silences(&self, labels: &Labels) -> Vec<u32> {
+    pub(super) fn matching_silences(&self, labels: &Labels) -> Few {
         if self.silences.is_empty() {
-            return Vec::new();
+            return Few::default();
         }
         let mut found = Vec::new();
         self.silence_index.candidates(labels, &mut found);
         found.retain(|slot| self.silences.get(slot).is_some_and(|h| h.silence.matchers.matches(labels)));
-        found.shrink_to_fit();
-        found
+        found.into_iter().collect()
     }
 
     /// Looks which silences hide now, and when to look again.
@@ -322,7 +321,7 @@ impl Engine {
             self.record(Record::SilenceGone(*id));
         }
         for alert in self.alerts.slots() {
-            self.privates[alert as usize].silences.retain(|s| gone.iter().all(|(slot, _)| slot != s));
+            self.privates[alert as usize].silences.retain(|s| gone.iter().all(|(slot, _)| *slot != s));
         }
         self.index_silences();
     }

@@ -145,7 +145,9 @@ impl Engine {
             let groups = &self.privates[slot as usize].groups;
             groups.iter().filter_map(|g| self.groups.get(*g)).map(|g| Arc::clone(&g.identity)).collect()
         };
-        Some(AlertRecord { alert: Arc::clone(alert), untold })
+        let kept = self.privates[slot as usize].kept_until;
+        let until = (alert.state.is_open() && kept > alert.ends_at).then_some(kept);
+        Some(AlertRecord { alert: Arc::clone(alert), untold, until })
     }
 
     /// The rules that an alert is source or target of.

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod grouping;
+mod hostile;
 mod inhibition;
 mod merging;
 mod operators;

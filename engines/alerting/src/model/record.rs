@@ -18,6 +18,10 @@ pub struct AlertRecord {
     /// labels lead to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untold: Vec<Arc<str>>,
+    /// For a firing alert that its source tells again and again: until when it counts as firing after a restart. Its
+    /// end is moved within that time without being written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// A group's timers.

@@ -172,7 +172,14 @@ impl Runner {
             self.deliver.deliver(job);
         }
         match saved {
-            Saved::Yes => leading.retry = None,
+            Saved::Yes => {
+                leading.retry = None;
+                // Whoever is answered sees what they did.
+                if leading.dirty && leading.waiting.has_askers() {
+                    self.publish(leading);
+                }
+                leading.waiting.tell();
+            }
             Saved::Lost => return Some(Left::Lost),
             Saved::NotYet => {
                 leading.retry = Some(Instant::now() + RETRY);

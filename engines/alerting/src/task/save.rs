@@ -108,7 +108,17 @@ impl Waiting {
         if late { std::mem::take(&mut self.jobs) } else { Vec::new() }
     }
 
-    /// Writes everything. On success, gives the jobs to be handed over.
+    /// Answers those in this process whose requests are durable.
+    pub(super) fn tell(&mut self) {
+        for (asker, answer) in self.askers.drain(..) {
+            if let Asker::Here(sender) = asker {
+                // Nobody waits any more: no matter.
+                let _ = sender.send(answer);
+            }
+        }
+    }
+
+    /// Writes everything. On success, gives the jobs to be handed over; [`Waiting::tell`] is to follow.
     pub(super) async fn save(
         &mut self,
         timeline: &Timeline,
@@ -139,12 +149,7 @@ impl Waiting {
                     );
                     self.dropped = 0;
                 }
-                for (asker, answer) in self.askers.drain(..) {
-                    if let Asker::Here(sender) = asker {
-                        // Nobody waits any more: no matter.
-                        let _ = sender.send(answer);
-                    }
-                }
+                self.askers.retain(|(asker, _)| matches!(asker, Asker::Here(_)));
                 (Saved::Yes, std::mem::take(&mut self.jobs))
             }
             Err(SaveError::Lease(LeaseError::Lost)) => {
@@ -178,7 +183,7 @@ impl Waiting {
     }
 
     async fn write(
-        &self,
+        &mut self,
         timeline: &Timeline,
         lease: &mut Option<Lease>,
         there: Vec<(String, String)>,
@@ -200,16 +205,18 @@ impl Waiting {
                 }
             };
         }
-        let (rows, held, entries) = (self.rows.clone(), lease.clone(), self.entries.clone());
-        let (renewed, _) = timeline
+        let rows = Arc::new(std::mem::take(&mut self.rows));
+        let (lent, held, entries) = (Arc::clone(&rows), lease.clone(), self.entries.clone());
+        let written = timeline
             .transact::<Option<Lease>, SaveError, _>(move |tx| {
                 Box::pin(async move {
-                    let renewed = write_rows(tx, &rows, held.as_ref(), &there, now).await?;
+                    let renewed = write_rows(tx, &lent, held.as_ref(), &there, now).await?;
                     Ok((renewed, entries))
                 })
             })
-            .await?;
-        *lease = renewed;
+            .await;
+        self.rows = Arc::unwrap_or_clone(rows);
+        (*lease, _) = written?;
         Ok(())
     }
 }

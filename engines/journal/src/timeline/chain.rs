@@ -10,7 +10,7 @@ use super::canonical::Digest;
 use super::entry::NewEntry;
 use super::error::TimelineError;
 use super::head::{self, Head, HeadFile};
-use super::record::Record;
+use super::record::{Record, insert};
 use crate::store::{Db, StoreError, Tx};
 use crate::values;
 
@@ -66,17 +66,19 @@ impl Chain {
     ) -> Result<Draft, TimelineError> {
         tx.lock(&self.writer).await?;
         let mut draft = Draft { head: self.head, entries: Vec::new() };
+        let mut records = Vec::new();
         for new in entries {
             let id = EntryId { writer: self.writer.clone(), seq: draft.head.count + 1 };
             let entry = new.placed(id, now);
             let record = Record::new(&entry, draft.head.hash)?;
-            if let Err(error) = record.insert(&entry, tx).await {
-                // The place is taken: the chain has gone on behind this console's back.
-                self.doubtful |= matches!(error, StoreError::Constraint(_));
-                return Err(error.into());
-            }
             draft.head = Head { count: entry.id.seq, hash: record.hash };
             draft.entries.push(entry);
+            records.push(record);
+        }
+        if let Err(error) = insert(&draft.entries, &records, tx).await {
+            // The place is taken: the chain has gone on behind this console's back.
+            self.doubtful |= matches!(error, StoreError::Constraint(_));
+            return Err(error.into());
         }
         Ok(draft)
     }

@@ -5,7 +5,7 @@ use quarterdeck_kernel::{Entry, EntryId, Phase};
 use super::canonical::{Digest, canonical_bytes};
 use super::error::TimelineError;
 use super::prune;
-use crate::store::{Row, StoreError, Tx, Value};
+use crate::store::{AssertSqlSafe, Row, StoreError, Tx, Value};
 use crate::values;
 
 /// The longest entry kept, in bytes of its canonical form.
@@ -50,21 +50,42 @@ impl Record {
         if entry.id == self.id { Ok(entry) } else { Err(unreadable(format!("it says it is {}", entry.id))) }
     }
 
-    /// Writes it.
-    pub(super) async fn insert(&self, entry: &Entry, tx: &mut Tx) -> Result<(), StoreError> {
-        let mut values =
-            values![self.body.as_slice(), self.hash.0.as_slice(), &entry.id.writer, entry.id.seq].to_vec();
-        values.extend(derived(entry));
-        values.push(prune::checkpoint(entry).map(|c| c.to).into());
-        tx.execute(
-            "INSERT INTO timeline_entries (body, hash, writer, seq, at, kind, phase, service, subject, search,
-             invocation, undoes, outcome_of, checkpoint)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-            &values,
-        )
-        .await?;
-        Ok(())
+    /// The values of its row.
+    fn values(&self, entry: &Entry) -> impl Iterator<Item = Value> {
+        values![self.body.as_slice(), self.hash.0.as_slice(), &entry.id.writer, entry.id.seq]
+            .into_iter()
+            .chain(derived(entry))
+            .chain([prune::checkpoint(entry).map(|c| c.to).into()])
     }
+}
+
+/// Rows of one statement, where there are that many to be written: each statement is a round trip to the database.
+const TOGETHER: usize = 16;
+
+/// Writes entries with their records.
+pub(super) async fn insert(entries: &[Entry], records: &[Record], tx: &mut Tx) -> Result<(), StoreError> {
+    let all: Vec<(&Entry, &Record)> = entries.iter().zip(records).collect();
+    // Two forms of the statement, both prepared once.
+    let (many, few) = all.split_at(all.len() - all.len() % TOGETHER);
+    for rows in many.chunks(TOGETHER).chain(few.chunks(1)) {
+        let values: Vec<Value> = rows.iter().flat_map(|(entry, record)| record.values(entry)).collect();
+        let columns = values.len() / rows.len();
+        let mut sql = String::from(
+            "INSERT INTO timeline_entries (body, hash, writer, seq, at, kind, phase, service, subject, search,
+             invocation, undoes, outcome_of, checkpoint) VALUES ",
+        );
+        for row in 0..rows.len() {
+            sql.push_str(if row == 0 { "(" } else { ", (" });
+            for column in 0..columns {
+                let comma = if column == 0 { "" } else { ", " };
+                sql.push_str(&format!("{comma}${}", row * columns + column + 1));
+            }
+            sql.push(')');
+        }
+        // Made of numbered parameters alone: no text from outside is in it.
+        tx.execute(AssertSqlSafe(sql), &values).await?;
+    }
+    Ok(())
 }
 
 /// The values of [`DERIVED`].

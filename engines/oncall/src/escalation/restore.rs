@@ -26,28 +26,27 @@ impl Escalations {
         self.overrides.iter().cloned().map(Record::OverrideMade).chain(whole).collect()
     }
 
-    /// What is due after a restart: changed policies are followed, the newest page of each escalation whose outcome is
-    /// not known is sent once more, marked as possibly double, and steps whose time has passed are paged.
+    /// What is due after a restart: changed policies are followed, pages whose outcome is not known are sent once more,
+    /// marked as possibly double, and steps whose time has passed are paged.
     pub fn resume(&mut self, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.follow(Arc::clone(&self.roster), now, &mut effects);
         for escalation in self.open.values().cloned().collect::<Vec<_>>() {
-            let still = matches!(escalation.position.state, State::Paging | State::Assigned { .. });
-            let Some(newest) = escalation.pages.last().filter(|p| still && p.resent.is_none()) else {
-                continue;
-            };
-            // Where the next step is due it is paged instead.
-            if escalation.position.next.is_some_and(|due| due <= now)
-                || newest.recipients.iter().all(|r| r.outcome.is_some())
-            {
+            if !matches!(escalation.position.state, State::Paging | State::Assigned { .. }) {
                 continue;
             }
-            let mut page = escalation.page(newest);
-            page.recipients.retain(|r| r.outcome.is_none());
-            page.possibly_duplicate = true;
-            let key = escalation.key.clone();
-            self.commit(Record::Resent { key, number: newest.number, at: now }, &mut effects);
-            effects.push(Effect::Page(page));
+            // Also where the next step is due by now: whether these people have heard of it is not known.
+            for unknown in escalation.pages.iter().filter(|p| p.resent.is_none()) {
+                let mut page = escalation.page(unknown);
+                page.recipients.retain(|r| r.outcome.is_none());
+                if page.recipients.is_empty() {
+                    continue;
+                }
+                page.possibly_duplicate = true;
+                let key = escalation.key.clone();
+                self.commit(Record::Resent { key, number: unknown.number, at: now }, &mut effects);
+                effects.push(Effect::Page(page));
+            }
         }
         effects.extend(self.handle(Input::Tick, now).unwrap_or_default());
         effects

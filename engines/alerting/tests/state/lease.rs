@@ -1,0 +1,65 @@
+//! The lease of the console that notifies.
+
+use quarterdeck_alerting::store::{Held, Lease, LeaseError, TERM};
+use quarterdeck_journal::store::Db;
+use quarterdeck_journal::testing::Scratch;
+use quarterdeck_kernel::Timestamp;
+
+use super::at;
+
+async fn take(db: &Db, who: &str, now: Timestamp) -> Held {
+    Lease::take(db, who, &format!("http://{who}"), now).await.expect("it is asked for")
+}
+
+fn mine(held: Held) -> Lease {
+    match held {
+        Held::Mine(lease) => lease,
+        Held::By { .. } => panic!("{held:?}"),
+    }
+}
+
+#[tokio::test]
+async fn one_holds_it_until_its_term_is_over_and_then_never_again() {
+    for scratch in Scratch::each() {
+        let db = scratch.open(&[quarterdeck_alerting::MIGRATIONS]).await;
+        let first = mine(take(&db, "a", at(0)).await);
+        let until = at(0) + TERM;
+        let by = Held::By { holder: "a".into(), address: "http://a".into(), until };
+        assert_eq!(take(&db, "b", at(1)).await, by, "{}", scratch.name());
+        let renewed = first.renew(&db, at(4)).await.expect("it is renewed");
+        assert!(matches!(take(&db, "b", until).await, Held::By { .. }), "it was renewed");
+        // It slept too long: another takes over, and it writes nothing any more.
+        let second = mine(take(&db, "b", renewed.until).await);
+        assert!(second.fence > renewed.fence);
+        let mut tx = db.begin().await.expect("a transaction");
+        assert!(matches!(renewed.prove(&mut tx, at(11)).await, Err(LeaseError::Lost)));
+        tx.rollback().await.expect("a rollback");
+        assert!(matches!(renewed.renew(&db, at(11)).await, Err(LeaseError::Lost)));
+        renewed.give_back(&db).await.expect("nothing is given back");
+        assert!(matches!(take(&db, "c", at(11)).await, Held::By { holder, .. } if holder == "b"));
+        // Given back, it need not be waited for.
+        second.give_back(&db).await.expect("it is given back");
+        mine(take(&db, "c", at(11)).await);
+    }
+}
+
+#[tokio::test]
+async fn of_many_that_ask_at_once_one_gets_it() {
+    for scratch in Scratch::each() {
+        let db = scratch.open(&[quarterdeck_alerting::MIGRATIONS]).await;
+        let names: Vec<String> = (0..8).map(|n| format!("console {n}")).collect();
+        let asked = names.iter().map(|name| take(&db, name, at(0)));
+        let held = futures_util::future::join_all(asked).await;
+        let lucky = held.iter().filter(|h| matches!(h, Held::Mine(_))).count();
+        assert_eq!(lucky, 1, "{}: {held:?}", scratch.name());
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_takes_nothing_from_its_holder() {
+    let scratch = Scratch::sqlite();
+    let db = scratch.open(&[quarterdeck_alerting::MIGRATIONS]).await;
+    let lease = mine(take(&db, "a", at(100)).await);
+    let renewed = lease.renew(&db, at(50)).await.expect("it is renewed");
+    assert_eq!(renewed.until, lease.until);
+}

@@ -1,0 +1,111 @@
+//! Rows: the newest of each thing, on both databases.
+
+use std::sync::Arc;
+
+use quarterdeck_alerting::model::{Beat, Record};
+use quarterdeck_alerting::store::{self, Body, Inbox, RowChange, Unwritten};
+use quarterdeck_journal::store::Db;
+use quarterdeck_journal::testing::Scratch;
+use quarterdeck_kernel::Timestamp;
+
+use super::at;
+
+fn beat(switch: &str, seconds: i64) -> RowChange {
+    RowChange::of(Record::Beat(Beat { switch: switch.into(), at: at(seconds) }))
+}
+
+async fn write(db: &Db, changes: impl IntoIterator<Item = RowChange>) {
+    let mut rows = Unwritten::default();
+    for change in changes {
+        rows.push(change);
+    }
+    let mut tx = db.begin().await.expect("a transaction");
+    rows.write(&mut tx).await.expect("rows are written");
+    tx.commit().await.expect("a commit");
+}
+
+async fn beats(db: &Db) -> Vec<(String, Timestamp)> {
+    let stored = store::load(db).await.expect("rows are read");
+    let beats = stored.records.into_iter().filter_map(|record| match record {
+        Record::Beat(beat) => Some((beat.switch.to_string(), beat.at)),
+        _ => None,
+    });
+    beats.collect()
+}
+
+#[tokio::test]
+async fn of_each_thing_the_newest_is_kept_and_what_is_gone_is_gone() {
+    for scratch in Scratch::each() {
+        let db = scratch.open(&[quarterdeck_alerting::MIGRATIONS]).await;
+        // More than any statement takes, in no round number; names with what SQL and JSON make much of.
+        let name = |n: usize| format!("n{n}'\"\\\u{1f980}");
+        write(&db, (0..337).map(|n| beat(&name(n), 1))).await;
+        write(&db, [beat(&name(3), 2), beat(&name(3), 3), beat(&name(4), 2)]).await;
+        let found = beats(&db).await;
+        assert_eq!(found.len(), 337, "{}", scratch.name());
+        let of = |n: usize| found.iter().find(|(known, _)| *known == name(n)).map(|(_, at)| *at);
+        assert_eq!((of(3), of(4), of(5)), (Some(at(3)), Some(at(2)), Some(at(1))));
+        let gone = |n: usize| RowChange { kind: "beat", name: name(n), body: None };
+        write(&db, (0..300).map(gone)).await;
+        assert_eq!(beats(&db).await.len(), 37, "{}", scratch.name());
+        // Gone and back in one go is back.
+        write(&db, [gone(310), beat(&name(310), 9)]).await;
+        assert!(beats(&db).await.contains(&(name(310), at(9))));
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_left_and_named() {
+    for scratch in Scratch::each() {
+        let db = scratch.open(&[quarterdeck_alerting::MIGRATIONS]).await;
+        let odd =
+            RowChange { kind: "beat", name: "odd".into(), body: Some(Body::Json("{\"later\":1}".into())) };
+        write(&db, [beat("even", 1), odd]).await;
+        let stored = store::load(&db).await.expect("rows are read");
+        assert_eq!((stored.records.len(), stored.unreadable.len()), (1, 1));
+        let (kind, name, why) = &stored.unreadable[0];
+        assert_eq!((kind.as_str(), name.as_str()), ("beat", "odd"));
+        assert!(why.contains("later"), "{why}");
+        assert_eq!(
+            store::load(&db).await.expect("again").unreadable.len(),
+            1,
+            "it stays for a later version"
+        );
+    }
+}
+
+#[tokio::test]
+async fn requests_of_other_consoles_wait_in_order_until_they_are_answered() {
+    for scratch in Scratch::each() {
+        let db = scratch.open(&[quarterdeck_alerting::MIGRATIONS]).await;
+        let inbox = Inbox(&db);
+        let mut ids: Vec<Arc<str>> = Vec::new();
+        for n in 0..3 {
+            ids.push(
+                inbox
+                    .ask(&format!("request {n}"), at(n))
+                    .await
+                    .expect("it is put in")
+                    .expect("there is room")
+                    .into(),
+            );
+        }
+        let waiting = inbox.waiting().await.expect("it is read");
+        assert_eq!(
+            waiting.iter().map(|w| &*w.id).collect::<Vec<_>>(),
+            ids.iter().map(|i| &**i).collect::<Vec<_>>()
+        );
+        assert_eq!(inbox.answer_of(&ids[0]).await.expect("it is read"), None);
+        let mut tx = db.begin().await.expect("a transaction");
+        Inbox::answer(&mut tx, &ids[0], "done", at(4)).await.expect("it is answered");
+        tx.commit().await.expect("a commit");
+        assert_eq!(inbox.answer_of(&ids[0]).await.expect("it is read").as_deref(), Some("done"));
+        assert_eq!(inbox.waiting().await.expect("it is read").len(), 2);
+        // Old answers go with later ones; what waits stays however old it is.
+        let mut tx = db.begin().await.expect("a transaction");
+        Inbox::answer(&mut tx, &ids[1], "done too", at(4000)).await.expect("it is answered");
+        tx.commit().await.expect("a commit");
+        assert_eq!(inbox.answer_of(&ids[0]).await.expect("it is read"), None);
+        assert_eq!(inbox.waiting().await.expect("it is read").len(), 1);
+    }
+}
