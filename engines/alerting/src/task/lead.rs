@@ -173,7 +173,8 @@ impl Runner {
         }
         match saved {
             Saved::Yes => {
-                leading.retry = None;
+                // That the store failed is no longer so, and that is shown.
+                leading.dirty |= leading.retry.take().is_some();
                 // Whoever is answered sees what they did.
                 if leading.dirty && leading.waiting.has_askers() {
                     self.publish(leading);

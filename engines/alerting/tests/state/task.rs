@@ -85,6 +85,7 @@ async fn while_nothing_can_be_saved_it_waits_for_half_a_minute_and_then_sends() 
     change(db, "ALTER TABLE alerting_records RENAME TO elsewhere").await;
     let refused = post(handle, "alertname=Down,severity=critical").await.expect_err("it is not saved");
     assert!(matches!(refused, Refused::NotSaved(_)), "{refused}");
+    eventually("it is shown", || handle.view().unsaved.is_some()).await;
     let unsaved = handle.view().unsaved.clone().expect("it is shown");
     assert!(unsaved.rows > 0 && unsaved.why.contains("alerting_records"), "{unsaved:?}");
 
