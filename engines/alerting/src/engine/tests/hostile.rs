@@ -83,10 +83,10 @@ fn a_receiver_that_fails_for_an_hour_hears_how_things_are_when_it_is_back() {
     world.post(vec![early]);
     let mut second = 0.0;
     while second <= 3700.0 {
+        world.go(second);
         if second == 900.0 {
             world.post(vec![alert("alertname=late", Some(900.0), Some(9000.0))]);
         }
-        world.go(second);
         while seen < world.sent.len() {
             let (when, attempt) = world.sent[seen].clone();
             seen += 1;
