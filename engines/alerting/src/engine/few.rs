@@ -11,6 +11,10 @@ pub(super) enum Few {
     /// That many of these.
     Inline(u8, [u32; INLINE]),
     /// More.
+    #[expect(
+        clippy::box_collection,
+        reason = "a list in place would make every alert as large as one with many"
+    )]
     Many(Box<Vec<u32>>),
 }
 

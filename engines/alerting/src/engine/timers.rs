@@ -122,7 +122,7 @@ impl Engine {
         self.touch_alert(slot);
         self.fresh.push((slot, Some((Cause::AcknowledgementExpired, Some(detail.into())))));
         // Its groups page now, not at their next tick; the ticks stay where they are.
-        for group in self.privates[slot as usize].groups.to_vec() {
+        for group in self.privates[slot as usize].groups.clone().iter().copied() {
             if self.groups.get(group).is_some_and(|g| g.flushed)
                 && self.group_privates[group as usize].page.replace(now) != Some(now)
             {

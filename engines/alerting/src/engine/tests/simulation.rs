@@ -72,7 +72,7 @@ impl Run {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let plan = Arc::clone(&plans[rng.random_range(0..plans.len())]);
         // Where ends are written down in steps, a restart lets alerts end later: such runs have none.
-        let refresh_step = if seed % 2 == 0 { secs(0) } else { Options::default().refresh_step };
+        let refresh_step = if seed.is_multiple_of(2) { secs(0) } else { Options::default().refresh_step };
         let mut world = World::with(Arc::clone(&plan), Options { refresh_step, ..Options::default() });
         world.deliver = Deliver::Holds;
         Self {
