@@ -163,6 +163,10 @@ impl System {
         let data = DataDir::open(&setup.paths.data_dir).map_err(|e| data_failure(&e))?;
         let now = setup.clock.now();
 
+        // Read while the other store is opened: its log may be long.
+        let (folder, metrics_config) = (data.join("metrics"), config.metrics.clone());
+        let metrics = tokio::task::spawn_blocking(move || Store::open(&folder, metrics_config));
+
         let location = match config.store.postgres_url()? {
             Some(url) => Location::Postgres(url),
             None => Location::Sqlite(data.join("quarterdeck.db")),
@@ -177,9 +181,7 @@ impl System {
             .await
             .map_err(|e| Failure::Data(e.to_string()))?;
 
-        let folder = data.join("metrics");
-        let metrics_config = config.metrics.clone();
-        let store = tokio::task::spawn_blocking(move || Store::open(&folder, metrics_config))
+        let store = metrics
             .await
             .map_err(|e| Failure::Failed(format!("the metrics store could not be opened: {e}")))?
             .map_err(|e| Failure::Data(format!("the metrics store cannot be opened: {e}")))?;
