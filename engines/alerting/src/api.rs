@@ -103,7 +103,7 @@ pub(crate) fn refused(refusal: &Refused) -> Response {
     let status = match refusal {
         Refused::Bad(_) => StatusCode::BAD_REQUEST,
         Refused::Missing(_) => StatusCode::NOT_FOUND,
-        Refused::NotSaved(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Refused::NotSaved(_) | Refused::NotRead(_) => StatusCode::INTERNAL_SERVER_ERROR,
         Refused::Unreachable(_) | Refused::Busy | Refused::Stopped => StatusCode::SERVICE_UNAVAILABLE,
     };
     error(status, &refusal.to_string())

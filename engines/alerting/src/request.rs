@@ -122,6 +122,9 @@ pub enum Refused {
     /// It was taken but could not be saved yet; it is tried again until it is.
     #[error("it is not saved yet and is tried again: {0}")]
     NotSaved(String),
+    /// What was asked about cannot be read.
+    #[error("it cannot be read: {0}")]
+    NotRead(String),
     /// The console that notifies did not answer.
     #[error("{0}")]
     Unreachable(String),

@@ -7,6 +7,7 @@
 
 mod inbox;
 mod lease;
+pub mod past;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use quarterdeck_journal::store::{AssertSqlSafe, Db, Migrations, Step, StoreError, Tx, Value};
 use quarterdeck_journal::values;
 
-use crate::model::Record;
+use crate::model::{Record, RecordKind};
 
 pub use inbox::{Asked, Inbox};
 pub use lease::{Held, Lease, LeaseError, TERM};
@@ -58,6 +59,25 @@ pub const MIGRATIONS: Migrations = Migrations {
                 request TEXT NOT NULL,
                 answer TEXT
             )",
+        ),
+        Step::each(
+            "alerts that are over",
+            "CREATE TABLE alerting_past (
+                place INTEGER PRIMARY KEY AUTOINCREMENT,
+                began_ms BIGINT NOT NULL,
+                over_ms BIGINT NOT NULL,
+                body TEXT NOT NULL
+            )",
+            "CREATE TABLE alerting_past (
+                place BIGSERIAL PRIMARY KEY,
+                began_ms BIGINT NOT NULL,
+                over_ms BIGINT NOT NULL,
+                body TEXT NOT NULL
+            )",
+        ),
+        Step::both(
+            "alerts that are over, by when",
+            "CREATE INDEX alerting_past_over ON alerting_past (over_ms)",
         ),
     ],
 };
@@ -164,6 +184,12 @@ impl Unwritten {
             tx.execute(AssertSqlSafe(sql), &parameters).await?;
         }
         for rows in pieces(&gone) {
+            let alerts: Vec<&str> = rows
+                .iter()
+                .filter(|(kind, _)| *kind == RecordKind::Alert.as_str())
+                .map(|(_, name)| name.as_str())
+                .collect();
+            past::bury(tx, &alerts).await?;
             let mut sql = String::from("DELETE FROM alerting_records WHERE ");
             let mut parameters: Vec<Value> = Vec::with_capacity(rows.len() * 2);
             for (n, (kind, name)) in rows.iter().enumerate() {

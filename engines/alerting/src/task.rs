@@ -26,6 +26,7 @@ use crate::desk::{Done, Job};
 use crate::engine::{Explanation, Options, Plan};
 use crate::model::{Alert, Snapshot};
 use crate::request::{Answer, Ask, Refused, Request};
+use crate::store;
 
 /// The shortest time between two published views.
 const FRAME: Duration = Duration::from_millis(33);
@@ -116,6 +117,7 @@ enum Message {
     Explain(Fingerprint, oneshot::Sender<Option<Explanation>>),
     Preview(Matchers, oneshot::Sender<Vec<Arc<Alert>>>),
     Reload(Box<Setting>, oneshot::Sender<()>),
+    Past(Timestamp, oneshot::Sender<Result<Vec<Arc<Alert>>, Refused>>),
 }
 
 /// Running alerting. Cheap to clone.
@@ -188,6 +190,17 @@ impl Handle {
         let (answer, answered) = oneshot::channel();
         self.messages.send(Message::Preview(matchers, answer)).await.map_err(|_| Refused::Stopped)?;
         answered.await.map_err(|_| Refused::Stopped)
+    }
+
+    /// Alerts that were open at a past moment and have been forgotten since, as they were at their end: their histories
+    /// tell what they were then. Those that are still known are in the [`View`].
+    ///
+    /// # Errors
+    /// When alerting has stopped, or the store cannot be read.
+    pub async fn past(&self, moment: Timestamp) -> Result<Vec<Arc<Alert>>, Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.messages.send(Message::Past(moment, answer)).await.map_err(|_| Refused::Stopped)?;
+        answered.await.map_err(|_| Refused::Stopped)?
     }
 
     /// Takes another configuration into use.
@@ -273,6 +286,24 @@ impl Runner {
 
     fn db(&self) -> &Db {
         self.timeline.db()
+    }
+
+    /// Answers a question about the past beside everything else.
+    fn past(&self, moment: Timestamp, asker: oneshot::Sender<Result<Vec<Arc<Alert>>, Refused>>) {
+        let (db, options) = (self.db().clone(), self.setting.options.clone());
+        tokio::spawn(async move {
+            let read = store::past::at(&db, moment).await;
+            let answer = read.map_err(|error| Refused::NotRead(error.to_string())).map(|alerts| {
+                let known = |alert: Alert| {
+                    let severity = options.severity(&alert.labels);
+                    let service = alert.labels.get(&options.service_label).map(Arc::from);
+                    Arc::new(Alert { severity, service, ..alert })
+                };
+                alerts.into_iter().map(known).collect()
+            });
+            // Nobody waits any more: no matter.
+            let _ = asker.send(answer);
+        });
     }
 
     fn now(&self) -> Timestamp {

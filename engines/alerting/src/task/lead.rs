@@ -148,6 +148,7 @@ impl Runner {
             Message::Preview(matchers, asker) => {
                 let _ = asker.send(leading.desk.engine().preview(&matchers));
             }
+            Message::Past(moment, asker) => self.past(moment, asker),
             Message::Reload(setting, asker) => {
                 self.setting = *setting;
                 let setting = &self.setting;

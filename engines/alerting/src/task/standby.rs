@@ -71,6 +71,7 @@ impl Runner {
                         let found = mirror.as_ref().map(|m| m.engine().preview(&matchers));
                         let _ = asker.send(found.unwrap_or_default());
                     }
+                    Some(Message::Past(moment, asker)) => self.past(moment, asker),
                     Some(Message::Reload(setting, asker)) => {
                         self.setting = *setting;
                         let _ = asker.send(());
