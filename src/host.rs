@@ -36,12 +36,21 @@ impl Backstage {
         done.map_err(|e| e.to_string())
     }
 
-    /// A world as it was at a moment, as far as it is kept: services from the metrics of then, the timeline cut off there.
-    /// What has no history (targets, feeds, the console itself) stays as it is. None when it cannot be put together.
+    /// A world as it was at a moment, as far as it is kept: services from the metrics of then, alerts as they
+    /// stood, the timeline cut off there. What has no history (targets, feeds, the console itself) stays as it is. None when it cannot be put together.
     pub async fn rewound(&self, world: Arc<World>, at: Timestamp) -> Option<Arc<World>> {
         let services = self.sources.services.get().ok()?;
-        let work =
-            tokio::task::spawn_blocking(move || Arc::new(worlds::rewound(&world, services.at(at), at)));
+        let mut forgotten = Vec::new();
+        if let Ok(alerting) = self.sources.alerting.get() {
+            match alerting.past(at).await {
+                Ok(alerts) => forgotten = alerts,
+                // What is still known is shown all the same.
+                Err(error) => tracing::warn!(%error, "alerts of a past moment"),
+            }
+        }
+        let work = tokio::task::spawn_blocking(move || {
+            Arc::new(worlds::rewound(&world, services.at(at), &forgotten, at))
+        });
         match work.await {
             Ok(world) => Some(world),
             Err(error) => {

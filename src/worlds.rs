@@ -201,12 +201,18 @@ fn headline(
     services.headline(&recent, now).map(Arc::new)
 }
 
-/// A world as it was at a moment: what has a history is of then, the rest stays as it is.
-pub fn rewound(world: &World, services: quarterdeck_services::Snapshot, at: Timestamp) -> World {
+/// A world as it was at a moment: what has a history is of then, the rest stays as it is. `forgotten` are alerts of then
+/// that alerting itself no longer knows.
+pub fn rewound(
+    world: &World,
+    services: quarterdeck_services::Snapshot,
+    forgotten: &[Arc<Alert>],
+    at: Timestamp,
+) -> World {
     let then = &world.timeline;
     let entries: Vec<Arc<Entry>> = then.entries.iter().filter(|e| e.at <= at).cloned().collect();
     let timeline = Timeline { entries: entries.into(), running: 0, ..Timeline::clone(then) };
-    let alerting = Arc::new(alerting_at(&world.alerting, at));
+    let alerting = Arc::new(alerting_at(&world.alerting, forgotten, at));
     World {
         alarms: Arc::new(Alarms::new(&alerting)),
         alerting,
@@ -222,7 +228,7 @@ pub fn rewound(world: &World, services: quarterdeck_services::Snapshot, at: Time
 
 /// Alerts as they stood at a moment, as far as their histories reach, and what had been sent by then. Escalations have no
 /// history: none is told rather than today's.
-fn alerting_at(view: &View, at: Timestamp) -> View {
+fn alerting_at(view: &View, forgotten: &[Arc<Alert>], at: Timestamp) -> View {
     let then = |(alert, state): (&Arc<Alert>, AlertState)| {
         let mut alert = Alert::clone(alert);
         alert.history.retain(|t| t.at <= at);
@@ -233,7 +239,13 @@ fn alerting_at(view: &View, at: Timestamp) -> View {
         }
         Arc::new(alert)
     };
-    let alerts = view.alerts.at_moment(at).map(then).collect();
+    // One that fired again since then is known again, and forgotten with its earlier firing.
+    let known: HashSet<_> = view.alerts.at_moment(at).map(|(alert, _)| alert.fingerprint).collect();
+    let gone = forgotten
+        .iter()
+        .filter(|alert| !known.contains(&alert.fingerprint))
+        .filter_map(|alert| Some((alert, alert.state_at(at)?)));
+    let alerts = view.alerts.at_moment(at).chain(gone).map(then).collect();
     let log = view.alerts.log.iter().filter(|record| record.at <= at).cloned().collect();
     let version = u64::MAX - at.as_millis().unsigned_abs() % (1 << 48);
     View {
