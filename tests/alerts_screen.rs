@@ -198,3 +198,35 @@ fn a_receiver_that_is_the_terminals_bell_rings_it() {
     terminal.send("q");
     assert_eq!(terminal.wait(), 0);
 }
+
+#[test]
+fn a_rewound_screen_shows_alerts_that_were_forgotten_since() {
+    let home = Home::new();
+    let text = format!("{CONFIG}[alerting]\nresolved_retention = \"1s\"\n");
+    let config = home.file("quarterdeck.toml", &text).display().to_string();
+    let mut terminal =
+        Terminal::start(&home, &["--config", config.as_str(), "--listen", "127.0.0.1:0"], 100, 30);
+    terminal.wait_for("console started");
+    fire(&home, &terminal, "KillSwitch", "critical");
+    terminal.send("ga");
+    terminal.wait_for("KillSwitch");
+    // Of this range the cursor moves in steps of five seconds: long enough for two of them.
+    terminal.send("++");
+    std::thread::sleep(std::time::Duration::from_secs(11));
+    let ended = json!([{
+        "labels": { "alertname": "KillSwitch", "severity": "critical", "service": "orders" },
+        "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2020-01-02T00:00:00Z",
+    }]);
+    assert_eq!(post(&home, &terminal, "/api/v2/alerts", &ended).0, 200);
+    terminal.wait_until("the alert is forgotten", |text| !text.contains("KillSwitch"));
+    eventually("a moment at which it fired", || {
+        terminal.send("[@");
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        terminal.text().contains("KillSwitch").then_some(())
+    });
+    assert!(terminal.text().contains("firing"), "{}", terminal.text());
+    terminal.send("0");
+    terminal.wait_until("the present", |text| !text.contains("KillSwitch"));
+    terminal.send("q");
+    assert_eq!(terminal.wait(), 0);
+}
