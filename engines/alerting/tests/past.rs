@@ -58,7 +58,7 @@ async fn write(db: &Db, records: impl IntoIterator<Item = Record>) {
 }
 
 fn known(alert: Alert) -> Record {
-    Record::Alert(AlertRecord { alert: Arc::new(alert), untold: Vec::new() })
+    Record::Alert(AlertRecord { alert: Arc::new(alert), untold: Vec::new(), until: None })
 }
 
 #[tokio::test]
