@@ -315,7 +315,9 @@ impl Pane<World> for Alerts {
             (actions::ASSIGN, "alerts.give"),
             (actions::RESOLVE, "alerts.close"),
         ] {
-            if self.can(cx, action) {
+            // What no policy escalates cannot be escalated: asking each alert of a large group would cost a frame.
+            let pointless = action == actions::ESCALATE && !self.escalates();
+            if !pointless && self.can(cx, action) {
                 hints.push(command);
             }
         }

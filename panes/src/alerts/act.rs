@@ -67,6 +67,12 @@ impl Alerts {
         self.targets().iter().take(8).any(can)
     }
 
+    /// Whether any of the first targets is escalated.
+    pub(super) fn escalates(&self) -> bool {
+        let Some(model) = &self.shown else { return false };
+        self.targets().iter().take(8).any(|alert| model.escalation(alert).is_some())
+    }
+
     /// One invocation for each alert.
     pub(super) fn dispatch(
         &mut self,
