@@ -158,14 +158,11 @@ impl Charting {
         let head = Rect { height: 1.min(area.height), ..area };
         let inside = Rect { y: area.y + head.height, height: area.height - head.height, ..area };
         let Ok(source) = &self.source else { return };
-        let lines = match &self.lines {
-            Some(Ok(lines)) => lines,
-            _ => {
-                rule::rule(look, buffer, head, &source.series, "");
-                let told = "asked for …";
-                text::put(buffer, inside.x + 1, inside.y, inside.width, told, look.style(Role::Muted));
-                return;
-            }
+        let Some(Ok(lines)) = &self.lines else {
+            rule::rule(look, buffer, head, &source.series, "");
+            let told = "asked for …";
+            text::put(buffer, inside.x + 1, inside.y, inside.width, told, look.style(Role::Muted));
+            return;
         };
         let last = |samples: &[Sample]| samples.iter().rev().map(|s| s.v).find(|v| v.is_finite());
         // Of several the one that is nearest to firing, or furthest beyond.
