@@ -181,7 +181,7 @@ fn whatever_was_answered_survives_kill_9_at_any_instant() {
     };
     let critical = |name: &str| {
         let n: usize = name.split('n').next_back().and_then(|n| n.parse().ok()).unwrap_or(1);
-        n % 2 == 0
+        n.is_multiple_of(2)
     };
     // An acknowledgement may come before the group is looked at for the first time, and then nobody is told.
     for (webhook, wanted) in [
