@@ -315,13 +315,13 @@ mod tests {
         engine.acknowledge(&[print], &"ops-1".into(), &"".into(), None, at(60), &mut effects).unwrap();
         let view = View { version: 3, at: at(90), alerts: engine.snapshot(at(90)), ..View::default() };
 
-        assert!(alerting_at(&view, at(5)).alerts.alerts.is_empty(), "it had not fired yet");
-        let then = alerting_at(&view, at(30));
+        assert!(alerting_at(&view, &[], at(5)).alerts.alerts.is_empty(), "it had not fired yet");
+        let then = alerting_at(&view, &[], at(30));
         let alert = then.alerts.alerts.iter().next().unwrap();
         assert_eq!((alert.state, alert.ack(), alert.since), (AlertState::Firing, None, at(10)));
         assert_eq!(Alarms::new(&then).firing(Severity::Critical), 1);
         assert_ne!(then.version, view.version, "panes must take it for another one");
-        let later = alerting_at(&view, at(70));
+        let later = alerting_at(&view, &[], at(70));
         assert_eq!(later.alerts.alerts.iter().next().unwrap().state, AlertState::Acknowledged);
         assert_eq!(Alarms::new(&later).firing(Severity::Critical), 0);
     }
