@@ -58,7 +58,7 @@ fn an_acknowledgement_holds_as_long_as_the_policy_lets_it_and_then_pages_again()
     let (mut desk, print, _) = paged();
     let request = Request::Acknowledge { alerts: vec![print], note: Some("on it".into()), hold: None };
     let (step, told) = done(&mut desk, request, at(20));
-    assert_eq!(told, "Down acknowledged for 10m");
+    assert_eq!(told, "Down acknowledged for 10m; paging stops");
     assert!(channels(&step).is_empty());
     // The second step's time passes, and nobody is paged.
     assert_eq!(channels(&desk.tick(at(300))), Vec::<String>::new());
