@@ -219,12 +219,7 @@ pub struct OutlierConfig {
 
 impl Default for OutlierConfig {
     fn default() -> Self {
-        Self {
-            consecutive: 5,
-            base: Duration::from_secs(30),
-            longest: Duration::from_secs(300),
-            most: 0.5,
-        }
+        Self { consecutive: 5, base: Duration::from_secs(30), longest: Duration::from_secs(300), most: 0.5 }
     }
 }
 
@@ -505,7 +500,8 @@ impl Config {
         }
         let single = self.services.len() == 1;
         let route = |name: &String| {
-            let (prefix, strip_prefix) = if single { ("/".to_owned(), false) } else { (format!("/{name}"), true) };
+            let (prefix, strip_prefix) =
+                if single { ("/".to_owned(), false) } else { (format!("/{name}"), true) };
             let route = RouteConfig {
                 service: name.clone(),
                 prefix: Some(prefix),

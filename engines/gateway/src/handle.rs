@@ -116,6 +116,22 @@ impl Handle {
         Ok(found.versions.iter().zip(&found.shares).map(|(v, share)| (v.name.to_string(), *share)).collect())
     }
 
+    /// The shares of a service as the configuration has them.
+    ///
+    /// # Errors
+    /// When there is no such service.
+    pub fn configured_split(&self, service: &str) -> Result<Vec<(String, u32)>, Reason> {
+        let table = self.table();
+        let found = table.config.services.get(service).ok_or_else(|| absent(&table, service))?;
+        let share = |(place, version): (usize, &String)| {
+            let first = u32::from(place == 0);
+            let share =
+                if found.split.is_empty() { first } else { found.split.get(version).copied().unwrap_or(0) };
+            (version.clone(), share)
+        };
+        Ok(found.versions.keys().enumerate().map(share).collect())
+    }
+
     /// What a split would be: every version of the service, those that are not named with nothing.
     ///
     /// # Errors
@@ -128,13 +144,18 @@ impl Handle {
                 let near = nearest(version, there.iter().copied()).map(|n| format!("did you mean {n}? "));
                 let near = near.unwrap_or_default();
                 let there = there.join(", ");
-                return Err(Reason(format!("{service} has no version {version:?}; {near}there are: {there}")));
+                return Err(Reason(format!(
+                    "{service} has no version {version:?}; {near}there are: {there}"
+                )));
             }
         }
-        let share = |version: &String| shares.iter().find(|(v, _)| v == version).map_or(0, |(_, share)| *share);
+        let share =
+            |version: &String| shares.iter().find(|(v, _)| v == version).map_or(0, |(_, share)| *share);
         let after: Vec<(String, u32)> = before.iter().map(|(v, _)| (v.clone(), share(v))).collect();
         if after.iter().all(|(_, share)| *share == 0) {
-            return Err(Reason(format!("no version of {service} would take anything: give one a share above 0")));
+            return Err(Reason(format!(
+                "no version of {service} would take anything: give one a share above 0"
+            )));
         }
         Ok(after)
     }
@@ -205,7 +226,9 @@ impl Handle {
         let table = self.table();
         let place = self.route(route)?;
         if table.routes[place].cache.is_none() {
-            return Err(Reason(format!("{route} keeps no answers: give it [gateway.routes.{route}.filters.cache]")));
+            return Err(Reason(format!(
+                "{route} keeps no answers: give it [gateway.routes.{route}.filters.cache]"
+            )));
         }
         let plain = self
             .control
@@ -214,8 +237,10 @@ impl Handle {
             .iter()
             .find(|l| l.settings.load().tls.is_none() && !l.settings.load().proxy_protocol)
             .map(|l| l.address);
-        let address = plain.ok_or_else(|| Reason("the gateway has no plain listener to be asked through".to_owned()))?;
-        let name = table.config.routes.get(route).and_then(|r| r.hosts.first()).filter(|h| !h.starts_with('*'));
+        let address = plain
+            .ok_or_else(|| Reason("the gateway has no plain listener to be asked through".to_owned()))?;
+        let name =
+            table.config.routes.get(route).and_then(|r| r.hosts.first()).filter(|h| !h.starts_with('*'));
         let host = name.map_or_else(|| address.to_string(), Clone::clone);
         let host = HeaderValue::from_str(&host).map_err(|e| Reason(e.to_string()))?;
         let mut learnt = Learnt::new(1);

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use hyper::HeaderMap;
 use hyper::header::{
-    self, CONNECTION, FORWARDED, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    self, CONNECTION, FORWARDED, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
 use crate::config::Forwarded;
@@ -32,13 +32,20 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     if headers.contains_key(CONNECTION) {
         let mut named: Vec<HeaderName> = Vec::new();
         let mut upgrades = false;
-        for token in headers.get_all(CONNECTION).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')) {
+        for token in
+            headers.get_all(CONNECTION).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','))
+        {
             let token = token.trim();
             if token.eq_ignore_ascii_case("upgrade") {
                 upgrades = true;
-            } else if !token.is_empty() && !token.eq_ignore_ascii_case("keep-alive") && !token.eq_ignore_ascii_case("close") {
+            } else if !token.is_empty()
+                && !token.eq_ignore_ascii_case("keep-alive")
+                && !token.eq_ignore_ascii_case("close")
+            {
                 // What must reach the other side is not given up because a caller names it.
-                named.extend(HeaderName::from_bytes(token.as_bytes()).ok().filter(|name| !is_end_to_end(name)));
+                named.extend(
+                    HeaderName::from_bytes(token.as_bytes()).ok().filter(|name| !is_end_to_end(name)),
+                );
             }
         }
         if upgrades {
@@ -50,7 +57,15 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
         }
     }
     // A header that is not there costs a lookup each; most requests have none of these.
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TRAILER] {
+    for name in [
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        TRAILER,
+    ] {
         headers.remove(name);
     }
     if let Some(te) = headers.remove(TE)
@@ -162,7 +177,10 @@ pub fn forwarded_for(headers: &HeaderMap) -> Vec<IpAddr> {
         let (name, value) = pair.trim().split_once('=')?;
         name.eq_ignore_ascii_case("for").then(|| node(value.trim().trim_matches('"')))?
     };
-    texts(FORWARDED).flat_map(|v| v.split(',')).filter_map(|element| element.split(';').find_map(pair)).collect()
+    texts(FORWARDED)
+        .flat_map(|v| v.split(','))
+        .filter_map(|element| element.split(';').find_map(pair))
+        .collect()
 }
 
 /// An address with or without brackets and port.
@@ -229,7 +247,8 @@ mod tests {
 
     #[test]
     fn who_called_is_told() {
-        let lies = [("x-forwarded-for", "6.6.6.6"), ("forwarded", "for=6.6.6.6"), ("x-forwarded-proto", "http")];
+        let lies =
+            [("x-forwarded-for", "6.6.6.6"), ("forwarded", "for=6.6.6.6"), ("x-forwarded-proto", "http")];
         let mut headers = map(&lies);
         told(&mut headers, false, Forwarded::Both, "::1");
         let truth = [

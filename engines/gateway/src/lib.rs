@@ -6,6 +6,7 @@
 //! (RFC 9457); every queue and map has a bound, and what falls out of it is counted. It carries traffic on threads of its own,
 //! so that a busy screen never slows traffic, nor the reverse.
 
+pub mod actions;
 pub mod address;
 pub mod body;
 pub mod clock;
@@ -23,12 +24,15 @@ pub mod route;
 pub mod server;
 pub mod split;
 pub mod stats;
+pub mod store;
 pub mod table;
 pub mod task;
 pub mod upstream;
 mod view;
 
+pub use actions::actions;
 pub use config::{Config, validate};
 pub use handle::{Handle, Problems};
 pub use model::Snapshot;
+pub use store::MIGRATIONS;
 pub use task::{Engine, Stored};

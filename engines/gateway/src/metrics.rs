@@ -17,14 +17,16 @@ const EVERY: usize = 4;
 pub(crate) fn families(control: &Control) -> Vec<Family> {
     let table = control.shared.table();
     let counter = |name: &str, help: &str| Family::new(name, Counter, help);
-    let mut requests = counter("quarterdeck_gateway_requests_total", "Requests by the status of their answer.");
+    let mut requests =
+        counter("quarterdeck_gateway_requests_total", "Requests by the status of their answer.");
     let mut duration = Family::new(
         "quarterdeck_gateway_request_duration_seconds",
         Histogram,
         "From a request's header to the last byte of its answer.",
     );
     let mut active = Family::new("quarterdeck_gateway_requests_active", Gauge, "Requests under way.");
-    let mut refused = counter("quarterdeck_gateway_refused_total", "Requests that the gateway itself refused.");
+    let mut refused =
+        counter("quarterdeck_gateway_refused_total", "Requests that the gateway itself refused.");
     let mut retries = counter("quarterdeck_gateway_retries_total", "Attempts after the first.");
     let mut received = counter("quarterdeck_gateway_received_bytes_total", "Bytes of requests' bodies.");
     let mut sent = counter("quarterdeck_gateway_sent_bytes_total", "Bytes of answers' bodies.");
@@ -66,7 +68,11 @@ fn histogram(family: &mut Family, labels: &[(&str, &str)], total: &Totals) {
     }
     let labels = own.iter().cloned().chain([("le".to_owned(), "+Inf".to_owned())]).collect();
     family.samples.push(FamilySample { suffix: "_bucket", labels, value: below as f64 });
-    family.samples.push(FamilySample { suffix: "_sum", labels: own.clone(), value: total.micros as f64 / 1e6 });
+    family.samples.push(FamilySample {
+        suffix: "_sum",
+        labels: own.clone(),
+        value: total.micros as f64 / 1e6,
+    });
     family.samples.push(FamilySample { suffix: "_count", labels: own, value: below as f64 });
 }
 
@@ -86,8 +92,11 @@ fn upstreams(control: &Control) -> Vec<Family> {
     let mut up = gauge("quarterdeck_gateway_endpoint_up", "1 while the endpoint takes requests.");
     let mut sent =
         Family::new("quarterdeck_gateway_endpoint_requests_total", Counter, "Requests sent to the endpoint.");
-    let mut failed =
-        Family::new("quarterdeck_gateway_endpoint_failures_total", Counter, "Requests that the endpoint failed.");
+    let mut failed = Family::new(
+        "quarterdeck_gateway_endpoint_failures_total",
+        Counter,
+        "Requests that the endpoint failed.",
+    );
     let mut room = gauge("quarterdeck_gateway_bulkhead_running", "Requests within the bulkhead.");
     for service in &table.services {
         let sum: u64 = service.shares.iter().map(|s| u64::from(*s)).sum();
@@ -115,7 +124,10 @@ fn upstreams(control: &Control) -> Vec<Family> {
     }
     for route in &table.routes {
         if let Some(gate) = &route.bulkhead {
-            room.add(&[("service", &*route.service.name), ("route", &*route.name)], gate.view().running.into());
+            room.add(
+                &[("service", &*route.service.name), ("route", &*route.name)],
+                gate.view().running.into(),
+            );
         }
     }
     vec![share, breaker, broken, up, sent, failed, room]
@@ -151,19 +163,48 @@ fn whole(control: &Control) -> Vec<Family> {
             "Connections closed because a header did not end.",
             shared.expired.load(Relaxed),
         ),
-        counter("quarterdeck_gateway_unrouted_total", "Requests that no route took.", shared.unrouted.load(Relaxed)),
-        counter("quarterdeck_gateway_mirrored_total", "Copies of requests sent.", shared.mirrored.load(Relaxed)),
+        counter(
+            "quarterdeck_gateway_unrouted_total",
+            "Requests that no route took.",
+            shared.unrouted.load(Relaxed),
+        ),
+        counter(
+            "quarterdeck_gateway_mirrored_total",
+            "Copies of requests sent.",
+            shared.mirrored.load(Relaxed),
+        ),
         counter(
             "quarterdeck_gateway_mirrors_skipped_total",
             "Copies of requests not sent.",
             shared.mirrors_skipped.load(Relaxed),
         ),
         counter("quarterdeck_gateway_cache_hits_total", "Answers from the cache.", cache.hits),
-        counter("quarterdeck_gateway_cache_misses_total", "Answers that the cache did not know.", cache.misses),
-        counter("quarterdeck_gateway_cache_stale_total", "Answers past their time, because a service failed.", cache.stale),
-        counter("quarterdeck_gateway_cache_evictions_total", "Answers that made way for others.", cache.evictions),
-        Family::single("quarterdeck_gateway_cache_bytes", Gauge, "Bytes that the cache holds.", cache.bytes as f64),
+        counter(
+            "quarterdeck_gateway_cache_misses_total",
+            "Answers that the cache did not know.",
+            cache.misses,
+        ),
+        counter(
+            "quarterdeck_gateway_cache_stale_total",
+            "Answers past their time, because a service failed.",
+            cache.stale,
+        ),
+        counter(
+            "quarterdeck_gateway_cache_evictions_total",
+            "Answers that made way for others.",
+            cache.evictions,
+        ),
+        Family::single(
+            "quarterdeck_gateway_cache_bytes",
+            Gauge,
+            "Bytes that the cache holds.",
+            cache.bytes as f64,
+        ),
         counter("quarterdeck_gateway_samples_total", "Requests that were looked at.", samples),
-        counter("quarterdeck_gateway_samples_skipped_total", "Failed requests not looked at for want of room.", skipped),
+        counter(
+            "quarterdeck_gateway_samples_skipped_total",
+            "Failed requests not looked at for want of room.",
+            skipped,
+        ),
     ]
 }

@@ -10,8 +10,8 @@ use quarterdeck_resilience::{breaker, bulkhead};
 
 pub use crate::filters::access::{Sample, Step};
 pub use crate::filters::cache::CacheCounts;
-use crate::filters::limit::Who;
 pub use crate::filters::limit::Standing;
+use crate::filters::limit::Who;
 use crate::stats::Top;
 
 /// The gateway as of one version.

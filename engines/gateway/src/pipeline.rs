@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::poll_fn;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{AGE, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName, HeaderValue, UPGRADE};
+use hyper::header::{
+    AGE, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName, HeaderValue, UPGRADE,
+};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Version as HttpVersion};
@@ -59,7 +61,10 @@ pub(crate) struct Telling {
 }
 
 /// Answers a request. Never fails: what goes wrong is an answer too.
-pub(crate) async fn handle(conn: Arc<Conn>, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub(crate) async fn handle(
+    conn: Arc<Conn>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let started = Instant::now();
     let worker = &conn.worker;
     let busy = Busy::new(&conn);
@@ -74,7 +79,8 @@ pub(crate) async fn handle(conn: Arc<Conn>, mut request: Request<Incoming>) -> R
     if trusted {
         // The nearest that is not itself believed is who called.
         let named = forwarded_for(&parts.headers);
-        address = named.iter().rev().find(|ip| !table.trusts(**ip)).or(named.first()).copied().unwrap_or(address);
+        address =
+            named.iter().rev().find(|ip| !table.trusts(**ip)).or(named.first()).copied().unwrap_or(address);
     }
     let mut finish = Finish {
         worker: Arc::clone(worker),
@@ -92,7 +98,11 @@ pub(crate) async fn handle(conn: Arc<Conn>, mut request: Request<Incoming>) -> R
         refused: None,
         error: None,
         upload: None,
-        about: About { method: parts.method.clone(), host: parts.headers.get(HOST).cloned(), uri: parts.uri.clone() },
+        about: About {
+            method: parts.method.clone(),
+            host: parts.headers.get(HOST).cloned(),
+            uri: parts.uri.clone(),
+        },
         trail,
         place: None,
         sent: 0,
@@ -104,7 +114,7 @@ pub(crate) async fn handle(conn: Arc<Conn>, mut request: Request<Incoming>) -> R
     drop(busy);
     Ok(match answered {
         Ok(answer) => respond(answer, finish, &telling, table.config.timeouts.idle),
-        Err(refusal) => refuse(*refusal, finish, &telling),
+        Err(refusal) => refuse(*refusal, finish, &telling, conn.http2),
     })
 }
 
@@ -187,13 +197,18 @@ fn whole(mut response: Response<Body>, mut finish: Finish, telling: &Telling) ->
     response.map(|body| body.finishing(finish))
 }
 
-fn refuse(refusal: Refusal, mut finish: Finish, telling: &Telling) -> Response<Body> {
+fn refuse(refusal: Refusal, mut finish: Finish, telling: &Telling, http2: bool) -> Response<Body> {
     finish.status = refusal.code.status().as_u16();
+    // After a request that makes no sense nobody knows what the next bytes are.
+    let close = refusal.code == Code::BadRequest && !http2;
     finish.refused = Some((refusal.code, refusal.detail.clone()));
     let violated = !refusal.violated.is_empty();
     let mut response = refusal.response(&finish.request_id);
     if !violated {
         tell(&mut response, &finish, telling);
+    }
+    if close {
+        response.headers_mut().insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| body.finishing(finish))
 }
@@ -299,7 +314,9 @@ impl Exchange<'_> {
                     return Ok(cached(Arc::clone(stale), &parts, true));
                 }
                 match (&answer, &route.fallback) {
-                    (Answer::Endpoint(response, ..), Some(fallback)) if matches!(response.status().as_u16(), 502..=504) => {
+                    (Answer::Endpoint(response, ..), Some(fallback))
+                        if matches!(response.status().as_u16(), 502..=504) =>
+                    {
                         self.finish.trail.step("fallback");
                         Ok(Answer::Fallback(
                             fallback.status,
@@ -361,7 +378,9 @@ impl Exchange<'_> {
             let path = parts.uri.path();
             let behind = path.strip_prefix(route.prefix.as_str()).unwrap_or(path);
             let version = versions.of(behind, &parts.headers)?;
-            self.finish.trail.note("version", || Some(format!("{} ({})", version.name, version.state.as_str())));
+            self.finish
+                .trail
+                .note("version", || Some(format!("{} ({})", version.name, version.state.as_str())));
             if let Some(caller) = &self.finish.caller {
                 shared.versions.count(&route.name, &version.name, caller);
             }
@@ -386,7 +405,9 @@ impl Exchange<'_> {
             );
             self.finish.trail.step("limit");
             let mut told = checked?;
-            if let (Some(consumer), Some(daily)) = (&consumer, tier.and_then(|tier| tier.daily).filter(|_| rule.tiers)) {
+            if let (Some(consumer), Some(daily)) =
+                (&consumer, tier.and_then(|tier| tier.daily).filter(|_| rule.tiers))
+            {
                 let used = shared.quotas.take(&consumer.name, daily, clock::unix());
                 self.finish.trail.step("quota");
                 told.add("daily", daily, 86_400, used.left, used.reset);
@@ -413,7 +434,8 @@ impl Exchange<'_> {
         if let Some(version) = by_name.and_then(|name| route.service.version(name)) {
             return Ok(Some(version));
         }
-        let fits = |(name, value, _): &&(HeaderName, HeaderValue, usize)| parts.headers.get(name) == Some(value);
+        let fits =
+            |(name, value, _): &&(HeaderName, HeaderValue, usize)| parts.headers.get(name) == Some(value);
         Ok(route.version_routes.iter().find(fits).map(|(_, _, version)| *version))
     }
 
@@ -442,7 +464,12 @@ impl Exchange<'_> {
     }
 
     /// The body: as it comes, or whole where it may have to be sent again or looked at.
-    async fn body(&mut self, route: &Route, parts: &Parts, incoming: Incoming) -> Result<RequestBody, Box<Refusal>> {
+    async fn body(
+        &mut self,
+        route: &Route,
+        parts: &Parts,
+        incoming: Incoming,
+    ) -> Result<RequestBody, Box<Refusal>> {
         if incoming.is_end_stream() {
             return Ok(RequestBody::Empty);
         }
@@ -458,7 +485,11 @@ impl Exchange<'_> {
             (None, None) => 0,
         };
         let json = route.validate.as_ref().is_some_and(|rule| rule.json);
-        let hold = if json { Some(validate::LARGEST_JSON) } else { length.is_some_and(|l| l <= replay).then_some(replay) };
+        let hold = if json {
+            Some(validate::LARGEST_JSON)
+        } else {
+            length.is_some_and(|l| l <= replay).then_some(replay)
+        };
         let Some(largest) = hold else { return Ok(stream) };
         let mut stream = std::pin::pin!(stream);
         let mut whole = BytesMut::new();
@@ -487,7 +518,9 @@ fn cached(entry: Arc<Entry>, parts: &Parts, stale: bool) -> Answer {
     if entry.matches(&parts.headers) {
         let mut not_modified = Response::new(());
         *not_modified.status_mut() = StatusCode::NOT_MODIFIED;
-        for name in [hyper::header::ETAG, hyper::header::CACHE_CONTROL, hyper::header::VARY, hyper::header::LOCATION] {
+        for name in
+            [hyper::header::ETAG, hyper::header::CACHE_CONTROL, hyper::header::VARY, hyper::header::LOCATION]
+        {
             if let Some(value) = entry.headers.get(&name) {
                 not_modified.headers_mut().insert(name, value.clone());
             }
@@ -505,9 +538,12 @@ fn sticky(kind: Option<&Sticky>, parts: &Parts, address: std::net::IpAddr) -> Op
             std::net::IpAddr::V4(ip) => crate::split::point(&ip.octets()),
             std::net::IpAddr::V6(ip) => crate::split::point(&ip.octets()),
         }),
-        Sticky::Header(name) => parts.headers.get(name.as_str()).map(|value| crate::split::point(value.as_bytes())),
+        Sticky::Header(name) => {
+            parts.headers.get(name.as_str()).map(|value| crate::split::point(value.as_bytes()))
+        }
         Sticky::Cookie(name) => {
-            let cookies = parts.headers.get_all(hyper::header::COOKIE).into_iter().filter_map(|v| v.to_str().ok());
+            let cookies =
+                parts.headers.get_all(hyper::header::COOKIE).into_iter().filter_map(|v| v.to_str().ok());
             let mut pairs = cookies.flat_map(|v| v.split(';')).filter_map(|pair| pair.trim().split_once('='));
             pairs.find(|(key, _)| key == name).map(|(_, value)| crate::split::point(value.as_bytes()))
         }

@@ -127,7 +127,9 @@ impl Code {
 
     const fn severity(self) -> &'static str {
         match self {
-            Self::CircuitOpen | Self::NoEndpoint | Self::ConnectFailed | Self::BadGateway | Self::Timeout => "critical",
+            Self::CircuitOpen | Self::NoEndpoint | Self::ConnectFailed | Self::BadGateway | Self::Timeout => {
+                "critical"
+            }
             Self::Busy | Self::RateLimited | Self::QuotaExceeded => "warning",
             _ => "info",
         }

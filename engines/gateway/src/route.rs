@@ -71,7 +71,12 @@ impl Router {
         let mut order: Vec<usize> = (0..patterns.len()).collect();
         order.sort_by_key(|i| {
             let p = &patterns[*i];
-            std::cmp::Reverse((p.path.weight(), p.headers.len(), !p.methods.is_empty(), std::cmp::Reverse(*i)))
+            std::cmp::Reverse((
+                p.path.weight(),
+                p.headers.len(),
+                !p.methods.is_empty(),
+                std::cmp::Reverse(*i),
+            ))
         });
         let mut router = Self::default();
         for i in order {
@@ -97,7 +102,13 @@ impl Router {
     ///
     /// # Errors
     /// Why there is none.
-    pub fn find(&self, host: &str, path: &str, method: &Method, headers: &HeaderMap) -> Result<usize, NoRoute> {
+    pub fn find(
+        &self,
+        host: &str,
+        path: &str,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<usize, NoRoute> {
         let mut why = NoRoute::Path;
         let lower;
         // Hosts are written in lower case nearly always.
@@ -108,7 +119,10 @@ impl Router {
             host
         };
         let exact = if self.exact.is_empty() { None } else { self.exact.get(host) };
-        let wild = self.wildcards.iter().filter(|(suffix, _)| host.len() > suffix.len() && host.ends_with(suffix.as_str()));
+        let wild = self
+            .wildcards
+            .iter()
+            .filter(|(suffix, _)| host.len() > suffix.len() && host.ends_with(suffix.as_str()));
         let lists = exact.into_iter().chain(wild.map(|(_, routes)| routes)).chain([&self.any]);
         for i in lists.flatten() {
             let pattern = &self.patterns[*i];

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// Statuses that are counted one by one; others count with the first of their hundred.
 const CODES: [u16; 40] = [
-    200, 101, 100, 201, 202, 204, 206, 300, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 409, 410,
-    411, 412, 413, 414, 415, 416, 421, 422, 429, 431, 499, 500, 501, 502, 503, 504, 505,
+    200, 101, 100, 201, 202, 204, 206, 300, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408,
+    409, 410, 411, 412, 413, 414, 415, 416, 421, 422, 429, 431, 499, 500, 501, 502, 503, 504, 505,
 ];
 
 /// Buckets of times: four for each doubling of microseconds, from 16 µs to a minute and more.
@@ -259,7 +259,8 @@ impl<K: Clone + Eq + Hash> Top<K> {
         }
         let mut count = 1;
         if self.counts.len() >= self.most {
-            let least = self.counts.iter().min_by_key(|(_, count)| **count).map(|(key, count)| (key.clone(), *count));
+            let least =
+                self.counts.iter().min_by_key(|(_, count)| **count).map(|(key, count)| (key.clone(), *count));
             if let Some((key, before)) = least {
                 self.counts.remove(&key);
                 count += before;

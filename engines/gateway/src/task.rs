@@ -55,7 +55,11 @@ impl Engine {
     ///
     /// # Errors
     /// Every mistake of the configuration, or what cannot be listened on; nothing runs then.
-    pub async fn start(config: Config, stored: Stored, clock: Arc<dyn Clock>) -> Result<(Self, Handle), Problems> {
+    pub async fn start(
+        config: Config,
+        stored: Stored,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Handle), Problems> {
         let wrong = config::validate(&config);
         if !wrong.is_empty() {
             return Err(wrong);

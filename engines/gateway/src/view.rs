@@ -11,8 +11,8 @@ use quarterdeck_resilience::Moment;
 use crate::clock;
 use crate::handle::Control;
 use crate::model::{
-    ApiVersionView, BreakerView, EndpointView, ListenerView, RouteView, ServiceView, Snapshot, TotalsView, Traffic,
-    VersionView, WINDOW,
+    ApiVersionView, BreakerView, EndpointView, ListenerView, RouteView, ServiceView, Snapshot, TotalsView,
+    Traffic, VersionView, WINDOW,
 };
 use crate::stats::{Counts, Totals};
 use crate::table::{Route, Service, Table};
@@ -107,7 +107,11 @@ impl Viewer {
         let (samples, samples_skipped) = shared.samples.counts();
         let listener = |l: &Arc<crate::server::accept::Listening>| {
             let settings = l.settings.load();
-            ListenerView { address: l.address, tls: settings.tls.is_some(), proxy_protocol: settings.proxy_protocol }
+            ListenerView {
+                address: l.address,
+                tls: settings.tls.is_some(),
+                proxy_protocol: settings.proxy_protocol,
+            }
         };
         Snapshot {
             version: self.version,
@@ -164,7 +168,8 @@ impl Viewer {
 
     fn seen(&self, counts: &Arc<Counts>, now: Instant) -> Seen {
         let total = counts.total();
-        let oldest = self.history.get(&(Arc::as_ptr(counts) as usize)).and_then(|history| history.past.front());
+        let oldest =
+            self.history.get(&(Arc::as_ptr(counts) as usize)).and_then(|history| history.past.front());
         match oldest {
             Some((then, before)) => {
                 let seconds = now.duration_since(*then).as_secs_f64();
@@ -193,7 +198,11 @@ impl Viewer {
             VersionView {
                 name: Arc::clone(&version.name),
                 weight,
-                share: if sum == 0 { f64::from(u8::from(place == 0)) } else { f64::from(weight) / sum as f64 },
+                share: if sum == 0 {
+                    f64::from(u8::from(place == 0))
+                } else {
+                    f64::from(weight) / sum as f64
+                },
                 endpoints: version
                     .endpoints
                     .iter()
@@ -249,11 +258,12 @@ fn route_view(control: &Control, table: &Table, route: &Route, seen: &Seen) -> R
             filters.push(name);
         }
     }
-    let versions = route.api_versions.iter().flat_map(|versions| versions.all()).map(|version| ApiVersionView {
-        name: Arc::clone(&version.name),
-        state: version.state.as_str(),
-        callers: control.shared.versions.of(&route.name, &version.name),
-    });
+    let versions =
+        route.api_versions.iter().flat_map(|versions| versions.all()).map(|version| ApiVersionView {
+            name: Arc::clone(&version.name),
+            state: version.state.as_str(),
+            callers: control.shared.versions.of(&route.name, &version.name),
+        });
     RouteView {
         name: Arc::clone(&route.name),
         service: Arc::clone(&route.service.name),

@@ -71,7 +71,8 @@ pub fn split(text: &str) -> Result<Split, OneLineError> {
     if !is_name(service) {
         return Err(wrong());
     }
-    let shares = shares(rest, ':').map_err(|e| e.map_or_else(wrong, |v| OneLineError::Twice(text.to_owned(), v)))?;
+    let shares =
+        shares(rest, ':').map_err(|e| e.map_or_else(wrong, |v| OneLineError::Twice(text.to_owned(), v)))?;
     Ok(Split { service: service.to_owned(), shares })
 }
 
@@ -93,6 +94,25 @@ pub(crate) fn shares(text: &str, between: char) -> Result<Vec<(String, u32)>, Op
 }
 
 impl Config {
+    /// Listens at one more address.
+    pub fn listen_too(&mut self, address: Option<std::net::SocketAddr>) {
+        self.listen.extend(address.filter(|address| !self.listen.contains(address)));
+    }
+
+    /// Whether it takes traffic at all.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        !self.listen.is_empty() || !self.listeners.is_empty()
+    }
+
+    /// Whether what differs takes effect at the next start only: threads, connections, samples, and the first listener.
+    #[must_use]
+    pub fn needs_restart(&self, old: &Self) -> bool {
+        let first = self.listens() && !old.listens();
+        let fixed = |c: &Self| (c.threads, c.limits.connections, c.limits.samples);
+        first || (old.listens() && fixed(self) != fixed(old))
+    }
+
     /// Adds what the command line says: its upstreams beside those of the file, its splits before them.
     ///
     /// # Errors
@@ -126,12 +146,16 @@ mod tests {
     #[test]
     fn a_line_makes_a_gateway() {
         let mut config = Config::default();
-        let upstreams = ["orders=v1:http://127.0.0.1:1", "orders=v2:http://[::1]:2/base", "orders=v1:http://b"];
+        let upstreams =
+            ["orders=v1:http://127.0.0.1:1", "orders=v2:http://[::1]:2/base", "orders=v1:http://b"];
         config.add(&upstreams.map(str::to_owned), &["orders=v1:90,v2:10%".to_owned()]).unwrap();
         let orders = &config.services["orders"];
         assert_eq!(orders.versions["v1"].as_slice(), ["http://127.0.0.1:1", "http://b"]);
         assert_eq!(orders.versions["v2"].as_slice(), ["http://[::1]:2/base"]);
-        assert_eq!(orders.split.clone().into_iter().collect::<Vec<_>>(), [("v1".into(), 90), ("v2".into(), 10)]);
+        assert_eq!(
+            orders.split.clone().into_iter().collect::<Vec<_>>(),
+            [("v1".into(), 90), ("v2".into(), 10)]
+        );
         assert_eq!(super::super::validate(&config), []);
     }
 
@@ -140,7 +164,8 @@ mod tests {
         for bad in ["orders", "orders=http://a", "=v1:http://a", "or ders=v1:http://a", "orders=v1:a:1"] {
             assert_eq!(upstream(bad), Err(OneLineError::Upstream(bad.to_owned())), "{bad}");
         }
-        for bad in ["orders", "orders=", "orders=v1", "orders=v1:x", "orders=v1:-1", "orders=v1:99999999999"] {
+        for bad in ["orders", "orders=", "orders=v1", "orders=v1:x", "orders=v1:-1", "orders=v1:99999999999"]
+        {
             assert_eq!(split(bad), Err(OneLineError::Split(bad.to_owned())), "{bad}");
         }
         assert_eq!(split("a=v1:1,v1:2"), Err(OneLineError::Twice("a=v1:1,v1:2".into(), "v1".into())));

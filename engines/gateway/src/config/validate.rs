@@ -69,17 +69,26 @@ impl Checks<'_> {
         }
         for (name, listener) in &config.listeners {
             let Some(tls) = &listener.tls else { continue };
-            let files = [("cert", Some(&tls.cert)), ("key", Some(&tls.key)), ("client_ca", tls.client_ca.as_ref())];
+            let files =
+                [("cert", Some(&tls.cert)), ("key", Some(&tls.key)), ("client_ca", tls.client_ca.as_ref())];
             let mut there = true;
             for (key, file) in files.into_iter().filter_map(|(key, file)| Some((key, file?))) {
                 if let Err(error) = std::fs::File::open(file) {
                     let message = format!("{} cannot be read: {error}", file.display());
-                    self.wrong(format!("listeners.{name}.tls.{key}"), message, "write the path of a PEM file");
+                    self.wrong(
+                        format!("listeners.{name}.tls.{key}"),
+                        message,
+                        "write the path of a PEM file",
+                    );
                     there = false;
                 }
             }
             if there && let Err(why) = crate::server::tls::server_config(tls) {
-                self.wrong(format!("listeners.{name}.tls.cert"), why, "give a certificate and its key, both as PEM");
+                self.wrong(
+                    format!("listeners.{name}.tls.cert"),
+                    why,
+                    "give a certificate and its key, both as PEM",
+                );
             }
         }
     }
@@ -103,7 +112,11 @@ impl Checks<'_> {
             }
             for endpoint in endpoints.as_slice() {
                 if let Err(why) = crate::table::endpoint(endpoint) {
-                    self.wrong(&key, why, "write http://HOST:PORT or https://HOST, with a path if all paths are below one");
+                    self.wrong(
+                        &key,
+                        why,
+                        "write http://HOST:PORT or https://HOST, with a path if all paths are below one",
+                    );
                 }
             }
         }
@@ -120,7 +133,11 @@ impl Checks<'_> {
         match &service.sticky {
             Some(Sticky::Header(header)) => self.header(&format!("{key}.sticky.header"), header),
             Some(Sticky::Cookie(cookie)) if !is_name(cookie) => {
-                self.wrong(format!("{key}.sticky.cookie"), format!("{cookie:?} is not a name for a cookie"), NAME);
+                self.wrong(
+                    format!("{key}.sticky.cookie"),
+                    format!("{cookie:?} is not a name for a cookie"),
+                    NAME,
+                );
             }
             _ => {}
         }
@@ -140,7 +157,11 @@ impl Checks<'_> {
         if let Some(outlier) = &service.outlier
             && !(0.0..=1.0).contains(&outlier.most)
         {
-            self.wrong(format!("{key}.outlier.most"), format!("{} is out of range", outlier.most), "from 0 to 1");
+            self.wrong(
+                format!("{key}.outlier.most"),
+                format!("{} is out of range", outlier.most),
+                "from 0 to 1",
+            );
         }
         self.filters(&format!("{key}.filters"), &service.filters, Some(service));
     }
@@ -182,7 +203,8 @@ impl Checks<'_> {
         }
         for (i, host) in route.hosts.iter().enumerate() {
             let bare = host.strip_prefix("*.").unwrap_or(host);
-            let lawful = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':' | '[' | ']');
+            let lawful =
+                |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':' | '[' | ']');
             if bare.is_empty() || !bare.chars().all(lawful) {
                 let advice = "write a name such as example.com or *.example.com";
                 self.wrong(format!("{key}.hosts[{i}]"), format!("{host:?} is not a host name"), advice);
@@ -191,7 +213,11 @@ impl Checks<'_> {
         for (i, method) in route.methods.iter().enumerate() {
             let known = Method::from_bytes(method.as_bytes()).is_ok();
             if !known || method.chars().any(|c| c.is_ascii_lowercase()) {
-                self.wrong(format!("{key}.methods[{i}]"), format!("{method:?} is not a method"), "such as GET");
+                self.wrong(
+                    format!("{key}.methods[{i}]"),
+                    format!("{method:?} is not a method"),
+                    "such as GET",
+                );
             }
         }
         for header in route.headers.keys().chain(&route.version_header) {
@@ -214,7 +240,9 @@ impl Checks<'_> {
                 self.service_named(&format!("{key}.mirror.service"), target);
             }
             match (config.services.get(target), &mirror.version) {
-                (Some(service), Some(version)) => self.version(&format!("{key}.mirror.version"), service, version),
+                (Some(service), Some(version)) => {
+                    self.version(&format!("{key}.mirror.version"), service, version)
+                }
                 (_, None) if mirror.service.is_none() => {
                     let message = "a mirror names neither a service nor a version";
                     self.wrong(format!("{key}.mirror"), message, "say where copies go");
@@ -254,10 +282,18 @@ impl Checks<'_> {
                 self.wrong(format!("{key}.retry.attempts"), message, "from 1 (never again) to 20");
             }
             if !(retry.factor >= 1.0 && retry.factor.is_finite()) {
-                self.wrong(format!("{key}.retry.factor"), format!("{} is out of range", retry.factor), "at least 1");
+                self.wrong(
+                    format!("{key}.retry.factor"),
+                    format!("{} is out of range", retry.factor),
+                    "at least 1",
+                );
             }
             if !(0.0..=100.0).contains(&retry.budget) {
-                self.wrong(format!("{key}.retry.budget"), format!("{} is out of range", retry.budget), "from 0 to 100");
+                self.wrong(
+                    format!("{key}.retry.budget"),
+                    format!("{} is out of range", retry.budget),
+                    "from 0 to 100",
+                );
             }
         }
         if let Some(bulkhead) = &filters.bulkhead
@@ -284,7 +320,11 @@ impl Checks<'_> {
                     && time.parse::<jiff::Timestamp>().is_err()
                 {
                     let message = format!("{time:?} is not a time");
-                    self.wrong(format!("{key}.versions.{name}.{field}"), message, "such as 2026-12-31T23:59:59Z");
+                    self.wrong(
+                        format!("{key}.versions.{name}.{field}"),
+                        message,
+                        "such as 2026-12-31T23:59:59Z",
+                    );
                 }
             }
             if let (Some(service), Some(upstream)) = (service, &version.upstream) {
@@ -340,7 +380,11 @@ impl Checks<'_> {
 
     fn network(&mut self, key: &str, text: &str) {
         if text.parse::<Network>().is_err() {
-            self.wrong(key, format!("{text:?} is not an address or network"), "such as 10.0.0.7 or 10.0.0.0/8");
+            self.wrong(
+                key,
+                format!("{text:?} is not an address or network"),
+                "such as 10.0.0.7 or 10.0.0.0/8",
+            );
         }
     }
 

@@ -105,7 +105,9 @@ impl Auth {
             }
             let networks = consumer.addresses.iter().filter_map(|n| n.parse().ok());
             auth.networks.extend(networks.map(|n: Network| (n, Arc::clone(&made))));
-            if let Some(name) = consumer.certificate.as_ref().and_then(|n| ServerName::try_from(n.clone()).ok()) {
+            if let Some(name) =
+                consumer.certificate.as_ref().and_then(|n| ServerName::try_from(n.clone()).ok())
+            {
                 auth.certificates.push((name, Arc::clone(&made)));
             }
         }
@@ -121,7 +123,10 @@ impl Auth {
     /// Whether anybody could be known at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.networks.is_empty() && self.certificates.is_empty() && self.verifier.is_none()
+        self.keys.is_empty()
+            && self.networks.is_empty()
+            && self.certificates.is_empty()
+            && self.verifier.is_none()
     }
 
     /// Who calls; None if nothing is known. What is shown and not good is an error, though nothing might have been needed.
@@ -131,7 +136,9 @@ impl Auth {
     pub fn identify(&self, evidence: Evidence<'_>) -> Result<Option<Arc<Consumer>>, Refusal> {
         if let Some(key) = evidence.headers.get(&self.key_header).filter(|_| !self.keys.is_empty()) {
             let found = self.keys.get(&sha256(key.as_bytes())).cloned();
-            return found.map(Some).ok_or_else(|| unauthenticated("the API key is not known", "invalid_token"));
+            return found
+                .map(Some)
+                .ok_or_else(|| unauthenticated("the API key is not known", "invalid_token"));
         }
         if let Some(verifier) = &self.verifier
             && let Some(token) = bearer(evidence.headers)
@@ -168,7 +175,8 @@ fn unauthenticated(detail: &str, error: &str) -> Refusal {
     let challenge = if error.is_empty() {
         HeaderValue::from_static("Bearer")
     } else {
-        HeaderValue::from_str(&format!("Bearer error=\"{error}\"")).unwrap_or(HeaderValue::from_static("Bearer"))
+        HeaderValue::from_str(&format!("Bearer error=\"{error}\""))
+            .unwrap_or(HeaderValue::from_static("Bearer"))
     };
     Refusal::new(Code::Unauthenticated, detail).header(WWW_AUTHENTICATE, challenge)
 }

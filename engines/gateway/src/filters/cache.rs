@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use hyper::header::{
-    AGE, AUTHORIZATION, CACHE_CONTROL, COOKIE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, RANGE, SET_COOKIE, VARY,
+    AGE, AUTHORIZATION, CACHE_CONTROL, COOKIE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, RANGE,
+    SET_COOKIE, VARY,
 };
 use hyper::{HeaderMap, Method, StatusCode};
 use moka::Expiry;
@@ -58,7 +59,9 @@ impl Entry {
     /// Whether the caller has the same already.
     #[must_use]
     pub fn matches(&self, request: &HeaderMap) -> bool {
-        let (Some(own), Some(asked)) = (self.headers.get(ETAG), request.get(IF_NONE_MATCH)) else { return false };
+        let (Some(own), Some(asked)) = (self.headers.get(ETAG), request.get(IF_NONE_MATCH)) else {
+            return false;
+        };
         let (Ok(own), Ok(asked)) = (own.to_str(), asked.to_str()) else { return false };
         let weak = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
         asked.trim() == "*" || asked.split(',').any(|tag| weak(tag) == weak(own))
@@ -77,7 +80,13 @@ impl Expiry<Arc<str>, Arc<Entry>> for ByEntry {
         Some(entry.keep)
     }
 
-    fn expire_after_update(&self, _: &Arc<str>, entry: &Arc<Entry>, _: Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(
+        &self,
+        _: &Arc<str>,
+        entry: &Arc<Entry>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
         Some(entry.keep)
     }
 }
@@ -208,12 +217,7 @@ impl Answers {
     }
 
     /// Looks for an answer; waits while another request fetches it, at the longest for `patience`.
-    pub async fn look(
-        self: &Arc<Self>,
-        asked: &Asked<'_>,
-        rule: &CacheRule,
-        patience: Duration,
-    ) -> Lookup {
+    pub async fn look(self: &Arc<Self>, asked: &Asked<'_>, rule: &CacheRule, patience: Duration) -> Lookup {
         let Some((key, credentials)) = asked.key(rule) else { return Lookup::Bypass };
         let key: Arc<str> = key.into();
         let mut waited = false;
@@ -420,13 +424,17 @@ impl Ticket {
                 return None;
             }
         }
-        let age = headers.get(AGE).and_then(|v| v.to_str().ok()?.parse().ok()).map_or(Duration::ZERO, Duration::from_secs);
+        let age = headers
+            .get(AGE)
+            .and_then(|v| v.to_str().ok()?.parse().ok())
+            .map_or(Duration::ZERO, Duration::from_secs);
         let own = control.shared_max_age.or(control.max_age).map(Duration::from_secs);
         let fresh = own.map_or(rule.ttl, |own| own.saturating_sub(age).min(rule.ttl));
         if fresh.is_zero() {
             return None;
         }
-        let length = headers.get(hyper::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+        let length =
+            headers.get(hyper::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| length > self.answers.largest) {
             return None;
         }
@@ -473,8 +481,15 @@ mod tests {
 
     async fn look(answers: &Arc<Answers>, path: &str, headers: &HeaderMap) -> Lookup {
         let key_header = HeaderName::from_static("x-api-key");
-        let asked =
-            Asked { route: "r", pinned: None, method: &Method::GET, host: "h", path, headers, key_header: &key_header };
+        let asked = Asked {
+            route: "r",
+            pinned: None,
+            method: &Method::GET,
+            host: "h",
+            path,
+            headers,
+            key_header: &key_header,
+        };
         answers.look(&asked, &CacheRule::default(), Duration::from_secs(5)).await
     }
 
@@ -515,7 +530,10 @@ mod tests {
         assert!(matches!(look(&answers, "/plain", &key).await, Lookup::Miss(..)));
         assert!(store(&answers, "/all", &key, &headers(&[("cache-control", "public")])).await);
         assert!(matches!(look(&answers, "/all", &key).await, Lookup::Hit(_)));
-        assert!(matches!(look(&answers, "/plain", &headers(&[("range", "bytes=0-1")])).await, Lookup::Bypass));
+        assert!(matches!(
+            look(&answers, "/plain", &headers(&[("range", "bytes=0-1")])).await,
+            Lookup::Bypass
+        ));
         assert_eq!(answers.purge(Some("r"), "/pl*"), 1);
         assert_eq!(answers.purge(Some("other"), "*"), 0);
         assert!(matches!(look(&answers, "/plain", &none).await, Lookup::Miss(..)));
@@ -529,7 +547,9 @@ mod tests {
         let waiting: Vec<_> = (0..10)
             .map(|_| {
                 let answers = Arc::clone(&answers);
-                tokio::spawn(async move { matches!(look(&answers, "/a", &HeaderMap::new()).await, Lookup::Hit(_)) })
+                tokio::spawn(async move {
+                    matches!(look(&answers, "/a", &HeaderMap::new()).await, Lookup::Hit(_))
+                })
             })
             .collect();
         while answers.counts().waited < 10 {

@@ -48,7 +48,9 @@ impl Key {
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Hs256(key) => hmac::verify(key, message, signature).is_ok(),
-            Self::Rs256(key) => key.verify(&signature::RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok(),
+            Self::Rs256(key) => {
+                key.verify(&signature::RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
+            }
             Self::Es256(key) => key.verify(message, signature).is_ok(),
         }
     }
@@ -123,7 +125,9 @@ impl WebKey {
         if self.usage.as_deref().is_some_and(|usage| usage != "sig") {
             return Ok(None);
         }
-        let bytes = |text: &str| BASE64.decode(text.trim_end_matches('=')).map_err(|e| format!("a key is malformed: {e}"));
+        let bytes = |text: &str| {
+            BASE64.decode(text.trim_end_matches('=')).map_err(|e| format!("a key is malformed: {e}"))
+        };
         let is = |wanted: &str| self.alg.as_deref().is_none_or(|alg| alg == wanted);
         match (self.kty.as_str(), self.crv.as_str()) {
             ("RSA", _) if is("RS256") => {
@@ -136,9 +140,14 @@ impl WebKey {
                     return Err("a key on P-256 has not the right length".to_owned());
                 }
                 let point = [vec![4], x, y].concat();
-                Ok(Some(Key::Es256(signature::UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point))))
+                Ok(Some(Key::Es256(signature::UnparsedPublicKey::new(
+                    &signature::ECDSA_P256_SHA256_FIXED,
+                    point,
+                ))))
             }
-            ("oct", _) if is("HS256") => Ok(Some(Key::Hs256(hmac::Key::new(hmac::HMAC_SHA256, &bytes(&self.k)?)))),
+            ("oct", _) if is("HS256") => {
+                Ok(Some(Key::Hs256(hmac::Key::new(hmac::HMAC_SHA256, &bytes(&self.k)?))))
+            }
             // Keys of other kinds may be there for others.
             _ => Ok(None),
         }
@@ -153,7 +162,10 @@ impl Verifier {
     pub fn new(config: &JwtConfig) -> Result<Self, String> {
         let mut keys = Vec::new();
         if let Some(secret) = &config.secret {
-            keys.push((None, Key::Hs256(hmac::Key::new(hmac::HMAC_SHA256, secret.secret().expose().as_bytes()))));
+            keys.push((
+                None,
+                Key::Hs256(hmac::Key::new(hmac::HMAC_SHA256, secret.secret().expose().as_bytes())),
+            ));
         }
         if let Some(file) = &config.jwks_file {
             let fail = |why: &dyn std::fmt::Display| format!("{}: {why}", file.display());
@@ -242,7 +254,9 @@ impl Verifier {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let scopes = match claims.get("scope").or_else(|| claims.get("scp")) {
             Some(Value::String(scopes)) => words(scopes),
-            Some(Value::Array(scopes)) => scopes.iter().filter_map(|s| s.as_str().map(str::to_owned)).collect(),
+            Some(Value::Array(scopes)) => {
+                scopes.iter().filter_map(|s| s.as_str().map(str::to_owned)).collect()
+            }
             _ => Vec::new(),
         };
         let subject = text("sub").filter(|s| !s.is_empty()).ok_or(TokenError::Subject)?.to_owned();
@@ -314,7 +328,10 @@ mod tests {
         assert_eq!(verifier.verify(&but("aud", "y".into()), 900), Err(TokenError::Audience));
         assert_eq!(verifier.verify(&but("sub", "".into()), 900), Err(TokenError::Subject));
         // `none`, and an algorithm that the key is not for.
-        assert_eq!(verifier.verify(&format!("{}.", message("none", &good())), 900), Err(TokenError::Signature));
+        assert_eq!(
+            verifier.verify(&format!("{}.", message("none", &good())), 900),
+            Err(TokenError::Signature)
+        );
         assert_eq!(verifier.verify(&hs256("RS256", &good()), 900), Err(TokenError::Signature));
         let token = hs256("HS256", &good());
         let tampered = token.replacen('.', &format!(".{}", &BASE64.encode("x")[..1]), 1);

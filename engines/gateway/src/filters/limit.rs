@@ -128,10 +128,18 @@ impl Limits {
             all.extend(callers.iter().filter_map(|(who, kept)| {
                 let last = kept.last?;
                 let (count, seconds) = (kept.rate.count, kept.rate.per.as_secs());
-                Some(Standing { who: who.to_string(), count, seconds, remaining: last.remaining, refused: kept.refused })
+                Some(Standing {
+                    who: who.to_string(),
+                    count,
+                    seconds,
+                    remaining: last.remaining,
+                    refused: kept.refused,
+                })
             }));
         }
-        all.sort_by(|a, b| b.refused.cmp(&a.refused).then(a.remaining.cmp(&b.remaining)).then(a.who.cmp(&b.who)));
+        all.sort_by(|a, b| {
+            b.refused.cmp(&a.refused).then(a.remaining.cmp(&b.remaining)).then(a.who.cmp(&b.who))
+        });
         all.truncate(most);
         all
     }
@@ -253,8 +261,11 @@ pub fn check(
             Some(consumer) if !grants.is_empty() => grants.get(&consumer.name),
             _ => None,
         };
-        let granted = granted
-            .map(|count| RateConfig { count, per: std::time::Duration::from_secs(60), ..RateConfig::default() });
+        let granted = granted.map(|count| RateConfig {
+            count,
+            per: std::time::Duration::from_secs(60),
+            ..RateConfig::default()
+        });
         let (config, name) = match (&granted, tier) {
             (Some(granted), _) => (Some(granted), "granted"),
             (None, Some(tier)) => (tier.rate.as_ref(), &*tier.name),
@@ -305,7 +316,8 @@ mod tests {
             rate: Some(RateConfig { count: 10, per: Duration::from_secs(60), ..RateConfig::default() }),
             daily: None,
         });
-        let ask = |now| check(&rule, &own, &tiers, &grants, None, Some(&tier), "10.0.0.1".parse().unwrap(), now);
+        let ask =
+            |now| check(&rule, &own, &tiers, &grants, None, Some(&tier), "10.0.0.1".parse().unwrap(), now);
         let told = ask(Duration::from_secs(1)).unwrap();
         let mut headers = HeaderMap::new();
         told.write(&mut headers);
@@ -324,7 +336,9 @@ mod tests {
         let (own, tiers, grants) = (RouteLimits::default(), Limits::default(), Grants::default());
         let rule = RateLimit::default();
         let alice = Consumer { name: "alice".into(), tier: None, scopes: Arc::from([]) };
-        let ask = || check(&rule, &own, &tiers, &grants, Some(&alice), None, "::1".parse().unwrap(), Duration::ZERO);
+        let ask = || {
+            check(&rule, &own, &tiers, &grants, Some(&alice), None, "::1".parse().unwrap(), Duration::ZERO)
+        };
         assert!(ask().is_ok());
         grants.set("alice", Some(0));
         assert_eq!(ask().unwrap_err().violated, ["granted"]);

@@ -70,7 +70,8 @@ impl Quotas {
     pub fn changed(&self) -> (i64, Vec<(Arc<str>, u64)>) {
         let mut state = self.0.lock();
         let dirty = std::mem::take(&mut state.dirty);
-        let changed = dirty.into_iter().filter_map(|name| state.used.get(&name).map(|used| (name.clone(), *used)));
+        let changed =
+            dirty.into_iter().filter_map(|name| state.used.get(&name).map(|used| (name.clone(), *used)));
         (state.day, changed.collect())
     }
 
@@ -86,7 +87,8 @@ impl Quotas {
     #[must_use]
     pub fn top(&self, most: usize) -> Vec<(Arc<str>, u64)> {
         let state = self.0.lock();
-        let mut all: Vec<(Arc<str>, u64)> = state.used.iter().map(|(name, used)| (name.clone(), *used)).collect();
+        let mut all: Vec<(Arc<str>, u64)> =
+            state.used.iter().map(|(name, used)| (name.clone(), *used)).collect();
         drop(state);
         all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         all.truncate(most);

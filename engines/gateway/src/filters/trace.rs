@@ -94,7 +94,9 @@ fn lawful_id(id: &HeaderValue) -> bool {
     let bytes = id.as_bytes();
     !bytes.is_empty()
         && bytes.len() <= 128
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'+' | b'='))
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'+' | b'='))
 }
 
 /// The trace context of a caller (W3C, "Trace Context", level 1, 3.2), if it is lawful; what a later version adds is left out.
@@ -135,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_lawful_trace_goes_on_with_a_span_of_its_own() {
-        let (headers, id) = apply_to(&[("traceparent", PARENT), ("tracestate", "a=b"), ("x-request-id", "r-1")]);
+        let (headers, id) =
+            apply_to(&[("traceparent", PARENT), ("tracestate", "a=b"), ("x-request-id", "r-1")]);
         let told = headers["traceparent"].to_str().unwrap();
         assert_eq!((&told[..36], &told[52..]), (&PARENT[..36], "-01"));
         assert_ne!(&told[36..52], &PARENT[36..52]);
@@ -152,7 +155,8 @@ mod tests {
             "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
         ] {
-            let (headers, id) = apply_to(&[("traceparent", bad), ("tracestate", "a=b"), ("x-request-id", "a b")]);
+            let (headers, id) =
+                apply_to(&[("traceparent", bad), ("tracestate", "a=b"), ("x-request-id", "a b")]);
             let told = headers["traceparent"].to_str().unwrap();
             assert!(lawful_parent(told.as_bytes()).is_some() && !told.contains("4bf92f35"), "{bad}: {told}");
             assert!(!headers.contains_key("tracestate"));

@@ -13,7 +13,12 @@ pub const LARGEST_JSON: u64 = 1 << 20;
 ///
 /// # Errors
 /// What is not.
-pub fn head(rule: Option<&Validation>, max_body: Option<u64>, headers: &HeaderMap, body: bool) -> Result<(), Refusal> {
+pub fn head(
+    rule: Option<&Validation>,
+    max_body: Option<u64>,
+    headers: &HeaderMap,
+    body: bool,
+) -> Result<(), Refusal> {
     if let Some(most) = max_body {
         let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > most) {
@@ -31,7 +36,10 @@ pub fn head(rule: Option<&Validation>, max_body: Option<u64>, headers: &HeaderMa
         let essence = given.split(';').next().unwrap_or_default().trim();
         if !rule.content_types.iter().any(|taken| taken.eq_ignore_ascii_case(essence)) {
             let taken = rule.content_types.join(", ");
-            return Err(Refusal::new(Code::UnsupportedMediaType, format!("bodies of the type {taken} are taken")));
+            return Err(Refusal::new(
+                Code::UnsupportedMediaType,
+                format!("bodies of the type {taken} are taken"),
+            ));
         }
     }
     Ok(())
@@ -50,7 +58,10 @@ pub fn json(body: &[u8]) -> Result<(), Refusal> {
 /// Whether a request may be sent twice (RFC 9110, 9.2.2).
 #[must_use]
 pub fn idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    )
 }
 
 #[cfg(test)]

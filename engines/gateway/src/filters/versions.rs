@@ -46,7 +46,8 @@ impl Versions {
         let mut all = BTreeMap::new();
         for (name, version) in &config.versions {
             let mut headers = Vec::new();
-            let mut add = |name, text: String| headers.extend(HeaderValue::from_str(&text).ok().map(|v| (name, v)));
+            let mut add =
+                |name, text: String| headers.extend(HeaderValue::from_str(&text).ok().map(|v| (name, v)));
             let time = |text: &Option<String>| text.as_ref().and_then(|t| t.parse::<Timestamp>().ok());
             if let Some(since) = time(&version.deprecated) {
                 add(DEPRECATION, format!("@{}", since.as_second()));
@@ -74,7 +75,8 @@ impl Versions {
             all.insert(name.clone(), Arc::new(made));
         }
         let default = config.default.as_ref().and_then(|name| all.get(name)).cloned();
-        let header = HeaderName::from_bytes(config.header.as_bytes()).unwrap_or(HeaderName::from_static("api-version"));
+        let header = HeaderName::from_bytes(config.header.as_bytes())
+            .unwrap_or(HeaderName::from_static("api-version"));
         Self { by: config.by, header, default, all }
     }
 
@@ -84,7 +86,9 @@ impl Versions {
     /// That there is none such, or that it has ended.
     pub fn of(&self, path: &str, headers: &HeaderMap) -> Result<Arc<Version>, Refusal> {
         let named = match self.by {
-            VersionBy::Path => path.trim_start_matches('/').split('/').next().filter(|part| self.all.contains_key(*part)),
+            VersionBy::Path => {
+                path.trim_start_matches('/').split('/').next().filter(|part| self.all.contains_key(*part))
+            }
             VersionBy::Header => headers.get(&self.header).and_then(|v| v.to_str().ok()).map(str::trim),
             VersionBy::MediaType => [ACCEPT, CONTENT_TYPE]
                 .iter()
@@ -102,7 +106,8 @@ impl Versions {
                 .ok_or_else(|| Refusal::new(Code::VersionUnknown, "the request must name a version"))?,
         };
         if version.state == VersionState::Retired {
-            let mut refusal = Refusal::new(Code::VersionRetired, format!("the version {} has ended", version.name));
+            let mut refusal =
+                Refusal::new(Code::VersionRetired, format!("the version {} has ended", version.name));
             refusal.headers.extend(version.headers.iter().cloned());
             return Err(refusal);
         }
@@ -179,8 +184,14 @@ mod tests {
         assert_eq!(of(&header, "/", &[("api-version", "v9")]), Err(Code::VersionUnknown));
         assert_eq!(of(&header, "/", &[]), Ok("v2".to_owned()));
         let media = versions(VersionBy::MediaType, Some("v2"));
-        assert_eq!(of(&media, "/", &[("accept", "text/html, application/vnd.acme.v1+json")]), Ok("v1".to_owned()));
-        assert_eq!(of(&media, "/", &[("content-type", "application/json; version=\"v1\"")]), Ok("v1".to_owned()));
+        assert_eq!(
+            of(&media, "/", &[("accept", "text/html, application/vnd.acme.v1+json")]),
+            Ok("v1".to_owned())
+        );
+        assert_eq!(
+            of(&media, "/", &[("content-type", "application/json; version=\"v1\"")]),
+            Ok("v1".to_owned())
+        );
         assert_eq!(of(&media, "/", &[("accept", "*/*")]), Ok("v2".to_owned()));
     }
 

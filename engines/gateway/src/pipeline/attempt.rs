@@ -52,7 +52,9 @@ impl Exchange<'_> {
         let asked = strip_hop_by_hop(&mut parts.headers);
         // Only HTTP/1.1 can switch; a protocol that is offered without anybody asking is not passed on.
         let protocol = asked.filter(|_| switching.is_some());
-        if protocol.is_some() && worker.shared.tunnels.load(Relaxed) >= self.finish.table.config.limits.tunnels {
+        if protocol.is_some()
+            && worker.shared.tunnels.load(Relaxed) >= self.finish.table.config.limits.tunnels
+        {
             return no(Code::Busy, "there are too many tunnels");
         }
         let caller = Caller {
@@ -96,9 +98,13 @@ impl Exchange<'_> {
                     }
                 },
             };
-            let Some(endpoint) = route.service.endpoint(version, worker.index, plan.point, &attempts.tried) else {
+            let Some(endpoint) = route.service.endpoint(version, worker.index, plan.point, &attempts.tried)
+            else {
                 return match attempts.tried.is_empty() {
-                    true => no(Code::NoEndpoint, format!("no endpoint of {} {} is well", route.service.name, target.name)),
+                    true => no(
+                        Code::NoEndpoint,
+                        format!("no endpoint of {} {} is well", route.service.name, target.name),
+                    ),
                     false => no(Code::ConnectFailed, "no endpoint could be reached"),
                 };
             };
@@ -108,7 +114,8 @@ impl Exchange<'_> {
             let mut request = match (unsent.take(), body.take()) {
                 (Some(request), _) => request,
                 (None, Some(own)) => {
-                    let headers = if more { parts.headers.clone() } else { std::mem::take(&mut parts.headers) };
+                    let headers =
+                        if more { parts.headers.clone() } else { std::mem::take(&mut parts.headers) };
                     let mut request = Request::new(own);
                     *request.method_mut() = parts.method.clone();
                     *request.headers_mut() = headers;
@@ -162,7 +169,8 @@ impl Exchange<'_> {
                     self.finish.error = Some(error.to_string());
                     attempts.tried.push(endpoint.id);
                     // Nothing has been asked yet: another endpoint may be asked at once.
-                    let other = route.service.endpoint(version, worker.index, plan.point, &attempts.tried).is_some();
+                    let other =
+                        route.service.endpoint(version, worker.index, plan.point, &attempts.tried).is_some();
                     if other && let Some(request) = request {
                         unsent = Some(request);
                         continue;
@@ -172,7 +180,11 @@ impl Exchange<'_> {
                         unsent = request;
                         continue;
                     }
-                    let code = if matches!(error, SendError::ConnectTimeout(_)) { Code::Timeout } else { Code::ConnectFailed };
+                    let code = if matches!(error, SendError::ConnectTimeout(_)) {
+                        Code::Timeout
+                    } else {
+                        Code::ConnectFailed
+                    };
                     return no(code, format!("{} {} cannot be reached", route.service.name, target.name));
                 }
                 Attempt::Broken(error) => {
@@ -238,9 +250,13 @@ impl Exchange<'_> {
     async fn pause(&mut self, attempts: &mut Attempts<'_>) -> bool {
         let Some(retry) = &attempts.route.retry else { return false };
         let random = self.conn.worker.random.lock().unit();
-        let Some(wait) = retry.policy.wait(attempts.made, idempotent(&attempts.method), random) else { return false };
+        let Some(wait) = retry.policy.wait(attempts.made, idempotent(&attempts.method), random) else {
+            return false;
+        };
         // There is no use in waiting longer than the caller will.
-        if self.finish.started.elapsed() + wait >= attempts.route.timeout || !retry.budget.lock().retry(clock::now()) {
+        if self.finish.started.elapsed() + wait >= attempts.route.timeout
+            || !retry.budget.lock().retry(clock::now())
+        {
             return false;
         }
         if let Some(counts) = &self.finish.counts {
@@ -280,7 +296,8 @@ impl Exchange<'_> {
         worker.mirrors.fetch_add(1, Relaxed);
         worker.shared.mirrored.fetch_add(1, Relaxed);
         let (worker, endpoint, timeout) = (Arc::clone(worker), Arc::clone(endpoint), route.timeout);
-        let (connect, kept) = (self.finish.table.config.timeouts.connect, self.finish.table.config.limits.kept);
+        let (connect, kept) =
+            (self.finish.table.config.timeouts.connect, self.finish.table.config.limits.kept);
         tokio::spawn(async move {
             let copy = async {
                 if let Ok((response, lease)) = worker.pool.send(&endpoint, request, connect, kept).await {
@@ -319,7 +336,11 @@ impl Attempts<'_> {
 }
 
 fn sort((error, request): Unsent) -> Attempt {
-    if error.was_sent() && request.is_none() { Attempt::Broken(error) } else { Attempt::Unsent(error, request) }
+    if error.was_sent() && request.is_none() {
+        Attempt::Broken(error)
+    } else {
+        Attempt::Unsent(error, request)
+    }
 }
 
 /// Sets who the endpoint is asked for as.
@@ -361,8 +382,11 @@ pub(crate) async fn ask(
     request.headers_mut().insert(hyper::header::USER_AGENT, HeaderValue::from_static("quarterdeck"));
     let asking = async {
         // A check has a connection of its own: one that is kept would tell how it was.
-        let (response, _) = worker.pool.send(endpoint, request, timeout, 0).await.map_err(|(e, _)| e.to_string())?;
+        let (response, _) =
+            worker.pool.send(endpoint, request, timeout, 0).await.map_err(|(e, _)| e.to_string())?;
         Ok((response.status(), Instant::now()))
     };
-    tokio::time::timeout(timeout, asking).await.unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")))
+    tokio::time::timeout(timeout, asking)
+        .await
+        .unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")))
 }

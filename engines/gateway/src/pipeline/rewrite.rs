@@ -28,7 +28,9 @@ pub(super) fn host(parts: &mut Parts) -> Result<HeaderValue, Box<Refusal>> {
         return Ok(host);
     }
     let host = parts.headers.get(HOST).cloned().ok_or_else(|| bad("the request names no host"))?;
-    let lawful = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'~' | b'%' | b'!');
+    let lawful = |b: &u8| {
+        b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'~' | b'%' | b'!')
+    };
     if host.is_empty() || !host.as_bytes().iter().all(lawful) {
         return Err(bad("the host is malformed"));
     }
@@ -74,7 +76,8 @@ pub(super) fn uri(
     parts.path_and_query = Some(path_and_query);
     if !plain {
         parts.scheme = Some(if endpoint.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
-        parts.authority = Some(Authority::try_from(host.as_bytes()).map_err(|_| bad("the host is malformed"))?);
+        parts.authority =
+            Some(Authority::try_from(host.as_bytes()).map_err(|_| bad("the host is malformed"))?);
     }
     Uri::from_parts(parts).map_err(|_| bad("the path is malformed"))
 }

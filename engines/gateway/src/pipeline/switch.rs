@@ -28,7 +28,8 @@ pub(super) fn switch(
 ) -> Result<Answer, Box<Refusal>> {
     let endpoint = hyper::upgrade::on(&mut response);
     let agreed = strip_hop_by_hop(response.headers_mut());
-    let Some(agreed) = agreed.filter(|agreed| agreed.as_bytes().eq_ignore_ascii_case(asked.as_bytes())) else {
+    let Some(agreed) = agreed.filter(|agreed| agreed.as_bytes().eq_ignore_ascii_case(asked.as_bytes()))
+    else {
         return no(Code::BadGateway, "the endpoint switched to another protocol than was asked for");
     };
     let mut answer = Response::new(());

@@ -1,6 +1,5 @@
 //! Accepting connections, on a thread of its own: each goes to the thread that has the fewest.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -68,12 +67,13 @@ pub(crate) struct Acceptor {
     shared: Arc<Shared>,
     workers: Workers,
     places: Arc<Semaphore>,
-    open: HashMap<SocketAddr, Arc<Listening>>,
+    /// By the address that was asked for, whose port may be 0.
+    open: Vec<(SocketAddr, Arc<Listening>)>,
 }
 
 impl Acceptor {
     pub(crate) fn new(shared: Arc<Shared>, workers: Workers, most: usize) -> Self {
-        Self { shared, workers, places: Arc::new(Semaphore::new(most)), open: HashMap::new() }
+        Self { shared, workers, places: Arc::new(Semaphore::new(most)), open: Vec::new() }
     }
 
     pub(crate) async fn run(mut self, mut asked: mpsc::Receiver<Ask>, stop: CancellationToken) {
@@ -90,31 +90,39 @@ impl Acceptor {
                 () = stop.cancelled() => break,
             }
         }
-        for listening in self.open.values() {
+        for (_, listening) in &self.open {
             close(listening);
         }
     }
 
-    fn set(&mut self, wanted: Vec<(String, ListenerConfig)>) -> Result<Vec<Arc<Listening>>, (String, String)> {
+    fn set(
+        &mut self,
+        wanted: Vec<(String, ListenerConfig)>,
+    ) -> Result<Vec<Arc<Listening>>, (String, String)> {
         // First everything that can fail.
         let mut fresh = Vec::new();
         let mut kept = Vec::new();
+        let mut old: Vec<&(SocketAddr, Arc<Listening>)> = self.open.iter().collect();
         for (key, config) in wanted {
             let settings = Settings::new(&config).map_err(|why| (key.clone(), why))?;
-            match self.open.get(&config.address) {
-                Some(listening) => kept.push((config.address, Arc::clone(listening), settings)),
+            let same = |(asked, listening): &&(SocketAddr, Arc<Listening>)| {
+                *asked == config.address || listening.address == config.address
+            };
+            match old.iter().position(|open| same(open)).map(|place| old.swap_remove(place)) {
+                Some((_, listening)) => kept.push((config.address, Arc::clone(listening), settings)),
                 None => {
                     let tcp = bind(config.address).map_err(|why| (key, why))?;
                     fresh.push((config.address, tcp, settings));
                 }
             }
         }
-        let mut open = HashMap::new();
+        let gone: Vec<Arc<Listening>> = old.into_iter().map(|(_, listening)| Arc::clone(listening)).collect();
+        let mut open = Vec::new();
         let mut all = Vec::new();
         for (asked, listening, settings) in kept {
             listening.settings.store(Arc::new(settings));
             all.push(Arc::clone(&listening));
-            open.insert(asked, listening);
+            open.push((asked, listening));
         }
         for (asked, tcp, settings) in fresh {
             let address = tcp.local_addr().unwrap_or(asked);
@@ -128,13 +136,9 @@ impl Acceptor {
                 (Arc::clone(&self.shared), Arc::clone(&self.workers), Arc::clone(&self.places));
             tokio::spawn(accept(tcp, Arc::clone(&listening), shared, workers, places));
             all.push(Arc::clone(&listening));
-            open.insert(asked, listening);
+            open.push((asked, listening));
         }
-        for (address, listening) in &self.open {
-            if !open.contains_key(address) {
-                close(listening);
-            }
-        }
+        gone.iter().for_each(|listening| close(listening));
         self.open = open;
         Ok(all)
     }
@@ -191,7 +195,9 @@ async fn accept(
                     return;
                 }
             }
-            Err(error) if is_callers(&error) => tracing::debug!(%error, "a caller went away before it was accepted"),
+            Err(error) if is_callers(&error) => {
+                tracing::debug!(%error, "a caller went away before it was accepted")
+            }
             Err(error) => {
                 // Out of file descriptors, mostly: waiting is better than spinning, and those that are open may end.
                 if shared.accept_errors.fetch_add(1, Relaxed) % 100 == 0 {

@@ -49,6 +49,7 @@ pub(crate) struct Conn {
     /// The peer's address as a header's value: made once, not per request.
     pub(crate) peer_value: HeaderValue,
     pub(crate) tls: bool,
+    pub(crate) http2: bool,
     pub(crate) certificate: Option<CertificateDer<'static>>,
     pub(crate) watched: Arc<Watched>,
 }
@@ -83,6 +84,7 @@ pub(crate) async fn serve(worker: Arc<Worker>, accepted: Accepted) {
         peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
         peer_value: peer_value.unwrap_or_else(|_| HeaderValue::from_static("unknown")),
         tls: matches!(stream, Stream::Tls(_)),
+        http2,
         certificate,
         watched: Arc::clone(&watched),
     });
@@ -167,7 +169,8 @@ async fn begin(
     };
     let (_, session) = stream.get_ref();
     let http2 = session.alpn_protocol() == Some(b"h2");
-    let certificate = session.peer_certificates().and_then(|chain| chain.first()).map(|c| c.clone().into_owned());
+    let certificate =
+        session.peer_certificates().and_then(|chain| chain.first()).map(|c| c.clone().into_owned());
     Some(Begun { stream: Stream::Tls(Box::new(stream.into())), peer, http2, certificate })
 }
 
@@ -255,7 +258,8 @@ impl<'a> Watch<'a> {
     fn new(listening: &'a Listening, config: &Config, conn: &'a Conn) -> Self {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let timeouts = &config.timeouts;
-        let beat = (timeouts.header.min(timeouts.idle) / 4).clamp(Duration::from_millis(20), Duration::from_secs(1));
+        let beat =
+            (timeouts.header.min(timeouts.idle) / 4).clamp(Duration::from_millis(20), Duration::from_secs(1));
         Self {
             listening,
             conn,
@@ -285,7 +289,9 @@ impl<'a> Watch<'a> {
                 beat.as_mut().reset(Instant::now() + self.beat);
                 match self.beat(cx, connection.as_mut()) {
                     Poll::Ready(()) => return Poll::Ready(Ok(())),
-                    Poll::Pending if ending.is_some_and(|until| Instant::now() >= until) => return Poll::Ready(Ok(())),
+                    Poll::Pending if ending.is_some_and(|until| Instant::now() >= until) => {
+                        return Poll::Ready(Ok(()));
+                    }
                     Poll::Pending => {}
                 }
             }
@@ -298,7 +304,7 @@ impl<'a> Watch<'a> {
     fn beat<C: Ending>(&self, _: &mut Context<'_>, connection: Pin<&mut C>) -> Poll<()> {
         match self.conn.watched.waits() {
             (Waits::Request, since) if since >= self.idle => connection.finish(),
-            (Waits::Header, since) if since >= self.header => {
+            (Waits::Header, since) if since >= self.header && self.conn.watched.busy.load(Relaxed) == 0 => {
                 // The parser is given something to refuse, so that the caller hears of it.
                 if self.conn.watched.expired.swap(true, Relaxed) {
                     return Poll::Ready(());

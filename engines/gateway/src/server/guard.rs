@@ -119,8 +119,10 @@ impl AsyncRead for Guard {
         let watched = &this.watched;
         match (&polled, &mut this.framing) {
             (Poll::Ready(Ok(())), Some(framing)) if !watched.tunnel.load(Relaxed) => {
-                watched.set(Waits::No);
-                if let Err((lawful, what)) = framing.read(&buf.filled()[before..]) {
+                let read = framing.read(&buf.filled()[before..]);
+                // A header that comes in drops is the same header still: its time goes on.
+                watched.set(if framing.within_head() { Waits::Header } else { Waits::No });
+                if let Err((lawful, what)) = read {
                     tracing::debug!(%what, "a request is refused");
                     watched.ambiguous.store(true, Relaxed);
                     this.refused = true;

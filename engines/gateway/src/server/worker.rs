@@ -156,7 +156,11 @@ impl Worker {
     }
 
     /// Carries connections until told to stop, then lets requests under way finish.
-    pub(crate) async fn run(self: Arc<Self>, mut incoming: mpsc::Receiver<Accepted>, stop: CancellationToken) {
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        mut incoming: mpsc::Receiver<Accepted>,
+        stop: CancellationToken,
+    ) {
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {

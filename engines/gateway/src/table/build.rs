@@ -57,7 +57,11 @@ pub fn endpoint(text: &str) -> Result<Address, String> {
         other => return Err(format!("{other:?} is not a scheme that endpoints can have")),
     };
     let host = url.host_str().filter(|h| !h.is_empty()).ok_or_else(|| format!("{text:?} has no host"))?;
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
         return Err(format!("{text:?} has more than host, port and path"));
     }
     let authority = match url.port() {
@@ -134,7 +138,8 @@ impl Learnt {
     fn service(&mut self, config: &Config, name: &str, service: &ServiceConfig) -> Result<Service, String> {
         let filters = service.filters.or(&config.filters);
         let breaker = filters.breaker.unwrap_or_default();
-        let encrypted = service.versions.values().flat_map(|v| v.as_slice()).any(|url| url.starts_with("https:"));
+        let encrypted =
+            service.versions.values().flat_map(|v| v.as_slice()).any(|url| url.starts_with("https:"));
         let tls = encrypted
             .then(|| crate::upstream::tls::client_config(service.ca_file.as_deref(), service.protocol))
             .transpose()?;
@@ -153,9 +158,10 @@ impl Learnt {
         }
         let shares = self.shares(name, service, &versions);
         let threads = self.threads;
-        let turns = self.turns.entry(name.to_owned()).or_insert_with(|| {
-            (0..threads.max(1)).map(|_| Turn::default()).collect()
-        });
+        let turns = self
+            .turns
+            .entry(name.to_owned())
+            .or_insert_with(|| (0..threads.max(1)).map(|_| Turn::default()).collect());
         Ok(Service {
             name: name.into(),
             split: Split::new(&shares),
@@ -178,7 +184,10 @@ impl Learnt {
             if set.iter().all(|(version, share)| *share == 0 || there(version)) {
                 return of(&|version| set.iter().find(|(v, _)| v == version).map(|(_, share)| *share));
             }
-            tracing::warn!(service = name, "the split that was set names a version that is gone; the configured one holds");
+            tracing::warn!(
+                service = name,
+                "the split that was set names a version that is gone; the configured one holds"
+            );
         }
         if service.split.is_empty() {
             return (0..versions.len()).map(|i| u32::from(i == 0)).collect();
@@ -290,9 +299,10 @@ impl Learnt {
                 Arc::clone(self.counts.entry(key).or_insert_with(|| Arc::new(Counts::new(threads))))
             })
             .collect();
-        let callers = self.callers.entry(name.to_owned()).or_insert_with(|| {
-            Arc::new((0..threads).map(|_| Mutex::new(Top::new(CALLERS))).collect())
-        });
+        let callers = self
+            .callers
+            .entry(name.to_owned())
+            .or_insert_with(|| Arc::new((0..threads).map(|_| Mutex::new(Top::new(CALLERS))).collect()));
         let bulkhead = match &filters.bulkhead {
             Some(config) => {
                 let gate = self.gates.entry(name.to_owned()).or_insert_with(|| Gate::new(config.settings()));
@@ -324,7 +334,11 @@ impl Learnt {
             Some(Mirroring { service: Arc::clone(service), version, share: mirror.percent / 100.0 })
         });
         let version_routes = route.version_routes.iter().filter_map(|rule| {
-            Some((header(&rule.header)?, HeaderValue::from_str(&rule.value).ok()?, service.version(&rule.version)?))
+            Some((
+                header(&rule.header)?,
+                HeaderValue::from_str(&rule.value).ok()?,
+                service.version(&rule.version)?,
+            ))
         });
         Route {
             name: name.into(),
@@ -358,7 +372,8 @@ impl Learnt {
         self.outliers.retain(|(s, v), _| version(s, v));
         self.endpoints.retain(|(s, v, url, protocol), _| {
             config.services.get(s).is_some_and(|service| {
-                service.protocol == *protocol && service.versions.get(v).is_some_and(|urls| urls.as_slice().contains(url))
+                service.protocol == *protocol
+                    && service.versions.get(v).is_some_and(|urls| urls.as_slice().contains(url))
             })
         });
         let route = |name: &str| routes.iter().any(|route| &*route.name == name);

@@ -99,7 +99,12 @@ impl Direction {
 }
 
 /// Lets bytes through until both directions are done, one fails, or nothing went through for `idle`.
-pub(crate) async fn run<A, B>(mut caller: A, mut endpoint: B, idle: Duration, traffic: &Traffic) -> io::Result<()>
+pub(crate) async fn run<A, B>(
+    mut caller: A,
+    mut endpoint: B,
+    idle: Duration,
+    traffic: &Traffic,
+) -> io::Result<()>
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
