@@ -62,7 +62,7 @@ impl Body {
         match self {
             Self::Empty => Self::Full(None, Some(Box::new(finish))),
             Self::Full(bytes, _) => Self::Full(bytes, Some(Box::new(finish))),
-            other => other,
+            stream @ Self::Stream(_) => stream,
         }
     }
 

@@ -394,7 +394,7 @@ pub struct ConsumerConfig {
     pub keys: Vec<SecretRef>,
     /// The addresses and networks it calls from.
     pub addresses: Vec<String>,
-    /// The subject name of the certificate it shows (mTLS), as its common name or a DNS name of it.
+    /// A DNS name of the certificate it shows (mTLS).
     pub certificate: Option<String>,
     /// Its tier.
     pub tier: Option<String>,

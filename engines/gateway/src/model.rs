@@ -264,7 +264,9 @@ pub struct ApiVersionView {
 
 /// Who uses which version of an interface.
 #[derive(Debug, Default)]
-pub(crate) struct VersionUses(Mutex<HashMap<(Arc<str>, Arc<str>), Top<Who>>>);
+pub(crate) struct VersionUses(Mutex<HashMap<RouteAndVersion, Top<Who>>>);
+
+type RouteAndVersion = (Arc<str>, Arc<str>);
 
 impl VersionUses {
     /// Callers that are remembered for each version.

@@ -190,8 +190,8 @@ fn respond(answer: Answer, mut finish: Finish, telling: &Telling, idle: Duration
 
 fn whole(mut response: Response<Body>, mut finish: Finish, telling: &Telling) -> Response<Body> {
     tell(&mut response, &finish, telling);
-    // A body that is there whole is as good as gone: hyper may not ask for an empty one at all.
-    if response.body().is_end_stream() {
+    // hyper asks neither for an empty body nor for one to HEAD: it is as good as gone.
+    if response.body().is_end_stream() || finish.about.method == Method::HEAD {
         finish.complete();
     }
     response.map(|body| body.finishing(finish))
@@ -206,6 +206,9 @@ fn refuse(refusal: Refusal, mut finish: Finish, telling: &Telling, http2: bool) 
     let mut response = refusal.response(&finish.request_id);
     if !violated {
         tell(&mut response, &finish, telling);
+    }
+    if finish.about.method == Method::HEAD {
+        finish.complete();
     }
     if close {
         response.headers_mut().insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
@@ -259,7 +262,8 @@ impl Exchange<'_> {
             Err(NoRoute::Path) => return no(Code::NoRoute, "no route takes this host and path"),
             Err(NoRoute::Method) => {
                 let mut refusal = Refusal::new(Code::MethodNotAllowed, "no route takes this method here");
-                refusal.headers.push((ALLOW, HeaderValue::from_static("")));
+                let methods = table.router.methods(name, parts.uri.path(), &parts.headers).join(", ");
+                refusal.headers.extend(HeaderValue::from_str(&methods).ok().map(|methods| (ALLOW, methods)));
                 return Err(Box::new(refusal));
             }
         };
@@ -390,14 +394,21 @@ impl Exchange<'_> {
             validate::head(route.validate.as_ref(), route.max_body, &parts.headers, body)?;
             self.finish.trail.step("validate");
         }
-        if let Some((rule, own, anonymous)) = &route.rate_limit {
-            let tier = consumer.as_ref().and_then(|c| c.tier.as_ref()).or(anonymous.as_ref());
+        let granted = shared.grants.of(consumer.as_deref(), self.finish.address);
+        // What an operator grants or cuts holds on routes without a limit too.
+        let limited = match (&route.rate_limit, granted) {
+            (Some((rule, own, anonymous)), _) => Some((rule, own, anonymous.as_ref())),
+            (None, Some(_)) => Some((&shared.granted_only.0, &shared.granted_only.1, None)),
+            (None, None) => None,
+        };
+        if let Some((rule, own, anonymous)) = limited {
+            let tier = consumer.as_ref().and_then(|c| c.tier.as_ref()).or(anonymous);
             let now = clock::at(self.finish.started);
             let checked = limit::check(
                 rule,
                 own,
                 &shared.tiers,
-                &shared.grants,
+                granted,
                 consumer.as_deref(),
                 tier,
                 self.finish.address,

@@ -98,6 +98,26 @@ impl Router {
         router
     }
 
+    /// The methods that would be taken for a host and path.
+    #[must_use]
+    pub fn methods(&self, host: &str, path: &str, headers: &HeaderMap) -> Vec<&str> {
+        let host = host.to_ascii_lowercase();
+        let takes = |pattern: &&Pattern| {
+            let fits_host = |own: &String| match own.strip_prefix('*') {
+                Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
+                None => *own == host,
+            };
+            (pattern.hosts.is_empty() || pattern.hosts.iter().any(fits_host))
+                && pattern.path.takes(path)
+                && fits(&pattern.headers, headers)
+        };
+        let mut all: Vec<&str> =
+            self.patterns.iter().filter(takes).flat_map(|p| &p.methods).map(Method::as_str).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// The route of a request; `host` is without port.
     ///
     /// # Errors
@@ -214,5 +234,6 @@ mod tests {
         assert_eq!(find("/a", Method::POST), Ok(0));
         assert_eq!(find("/a", Method::DELETE), Err(NoRoute::Method));
         assert_eq!(find("/b", Method::GET), Err(NoRoute::Path));
+        assert_eq!(router.methods("x", "/a", &HeaderMap::new()), ["GET", "POST"]);
     }
 }

@@ -37,7 +37,7 @@ pub async fn load(db: &Db) -> Result<Stored, StoreError> {
         match oneline::shares(&text, '=') {
             Ok(shares) => stored.splits.push((service, shares)),
             Err(_) => {
-                tracing::error!(service, text, "a stored split cannot be read; the configured one holds")
+                tracing::error!(service, text, "a stored split cannot be read; the configured one holds");
             }
         }
     }

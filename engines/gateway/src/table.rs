@@ -210,7 +210,7 @@ impl Version {
         }
         if let Some(outliers) = &self.outliers {
             let change = outliers.lock().tell(&endpoint.id, outcome, crate::clock::now());
-            self.apply(change);
+            self.apply(change.as_ref());
         }
     }
 
@@ -218,21 +218,21 @@ impl Version {
     pub(crate) fn tick(&self) {
         if let Some(outliers) = &self.outliers {
             let changes = outliers.lock().tick(crate::clock::now());
-            changes.into_iter().for_each(|change| self.apply(Some(change)));
+            changes.into_iter().for_each(|change| self.apply(Some(&change)));
         }
     }
 
-    fn apply(&self, change: Option<Change<u64>>) {
+    fn apply(&self, change: Option<&Change<u64>>) {
         let find = |id: u64| self.endpoints.iter().find(|e| e.id == id);
         match change {
             Some(Change::Ejected { member, why, .. }) => {
-                if let Some(endpoint) = find(member) {
+                if let Some(endpoint) = find(*member) {
                     tracing::warn!(endpoint = &*endpoint.url, ?why, "endpoint left out");
                     endpoint.ejected.store(true, Relaxed);
                 }
             }
             Some(Change::Returned { member }) => {
-                if let Some(endpoint) = find(member) {
+                if let Some(endpoint) = find(*member) {
                     tracing::info!(endpoint = &*endpoint.url, "endpoint takes part again");
                     endpoint.ejected.store(false, Relaxed);
                 }

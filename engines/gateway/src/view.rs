@@ -259,10 +259,12 @@ fn route_view(control: &Control, table: &Table, route: &Route, seen: &Seen) -> R
         }
     }
     let versions =
-        route.api_versions.iter().flat_map(|versions| versions.all()).map(|version| ApiVersionView {
-            name: Arc::clone(&version.name),
-            state: version.state.as_str(),
-            callers: control.shared.versions.of(&route.name, &version.name),
+        route.api_versions.iter().flat_map(crate::filters::versions::Versions::all).map(|version| {
+            ApiVersionView {
+                name: Arc::clone(&version.name),
+                state: version.state.as_str(),
+                callers: control.shared.versions.of(&route.name, &version.name),
+            }
         });
     RouteView {
         name: Arc::clone(&route.name),

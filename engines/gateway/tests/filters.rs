@@ -46,7 +46,7 @@ async fn requests_are_tried_again_only_where_that_does_no_harm() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     let service = Service::start(move |_, _| {
-        let status = if counted.fetch_add(1, Relaxed) % 2 == 0 { 503 } else { 200 };
+        let status = if counted.fetch_add(1, Relaxed).is_multiple_of(2) { 503 } else { 200 };
         Response::builder().status(status).body("x".to_owned()).unwrap()
     })
     .await;

@@ -54,6 +54,7 @@ async fn routes_lead_where_they_should_and_prefixes_are_cut() {
     assert_eq!((refused.status, refused.code().as_str()), (404, "no_route"));
     let refused = gateway.ask("POST", "/a", "", "x").await;
     assert_eq!((refused.status, refused.code().as_str()), (405, "method_not_allowed"));
+    assert_eq!(refused.header("allow"), Some("GET"));
     assert_eq!(refused.problem()["request_id"].as_str(), refused.header("x-request-id"));
     assert_eq!(gateway.get("/a/%2e%2e/admin", "").await.status, 400);
     gateway.stop().await;

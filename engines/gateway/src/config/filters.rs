@@ -38,7 +38,7 @@ pub struct Filters {
     /// How many at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bulkhead: Option<BulkheadConfig>,
-    /// Stops asking who fails.
+    /// Stops asking a version of a service that fails; for the gateway and services, not for single routes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerConfig>,
     /// Asks again.

@@ -241,7 +241,7 @@ impl Checks<'_> {
             }
             match (config.services.get(target), &mirror.version) {
                 (Some(service), Some(version)) => {
-                    self.version(&format!("{key}.mirror.version"), service, version)
+                    self.version(&format!("{key}.mirror.version"), service, version);
                 }
                 (_, None) if mirror.service.is_none() => {
                     let message = "a mirror names neither a service nor a version";
@@ -249,6 +249,10 @@ impl Checks<'_> {
                 }
                 _ => {}
             }
+        }
+        if route.filters.breaker.is_some() {
+            let advice = format!("write it as [gateway.services.{}.filters.breaker]", route.service);
+            self.wrong(format!("{key}.filters.breaker"), "a circuit breaker belongs to a service", advice);
         }
         self.filters(&format!("{key}.filters"), &route.filters, service);
     }

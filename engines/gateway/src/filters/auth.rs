@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use quarterdeck_journal::configuration::SecretRef;
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::{CertificateDer, ServerName};
 
@@ -100,7 +101,7 @@ impl Auth {
                 tier: consumer.tier.as_ref().and_then(|tier| auth.tiers.get(tier)).cloned(),
                 scopes: consumer.scopes.clone().into(),
             });
-            for key in consumer.keys.iter().map(|k| k.secret()).filter(|k| !k.is_empty()) {
+            for key in consumer.keys.iter().map(SecretRef::secret).filter(|k| !k.is_empty()) {
                 auth.keys.insert(sha256(key.expose().as_bytes()), Arc::clone(&made));
             }
             let networks = consumer.addresses.iter().filter_map(|n| n.parse().ok());

@@ -178,8 +178,17 @@ impl Grants {
         all
     }
 
-    fn is_empty(&self) -> bool {
-        self.0.read().is_empty()
+    /// What is in force for a caller: by its name, or by its address if nothing else is known.
+    #[must_use]
+    pub fn of(&self, consumer: Option<&Consumer>, address: IpAddr) -> Option<u32> {
+        let grants = self.0.read();
+        if grants.is_empty() {
+            return None;
+        }
+        match consumer {
+            Some(consumer) => grants.get(&*consumer.name).copied(),
+            None => grants.get(&address.to_string()).copied(),
+        }
     }
 }
 
@@ -241,7 +250,7 @@ pub fn check(
     rule: &RateLimit,
     own: &RouteLimits,
     tiers: &Limits,
-    grants: &Grants,
+    granted: Option<u32>,
     consumer: Option<&Consumer>,
     tier: Option<&Arc<Tier>>,
     address: IpAddr,
@@ -257,10 +266,6 @@ pub fn check(
         take(&own.own, &who, config, "route", &mut told, now)?;
     }
     if rule.tiers {
-        let granted = match consumer {
-            Some(consumer) if !grants.is_empty() => grants.get(&consumer.name),
-            _ => None,
-        };
         let granted = granted.map(|count| RateConfig {
             count,
             per: std::time::Duration::from_secs(60),
@@ -310,14 +315,13 @@ mod tests {
             rate: Some(RateConfig { count: 2, per: Duration::from_secs(60), ..RateConfig::default() }),
             ..RateLimit::default()
         };
-        let (own, tiers, grants) = (RouteLimits::default(), Limits::default(), Grants::default());
+        let (own, tiers) = (RouteLimits::default(), Limits::default());
         let tier = Arc::new(Tier {
             name: "free".into(),
             rate: Some(RateConfig { count: 10, per: Duration::from_secs(60), ..RateConfig::default() }),
             daily: None,
         });
-        let ask =
-            |now| check(&rule, &own, &tiers, &grants, None, Some(&tier), "10.0.0.1".parse().unwrap(), now);
+        let ask = |now| check(&rule, &own, &tiers, None, None, Some(&tier), "10.0.0.1".parse().unwrap(), now);
         let told = ask(Duration::from_secs(1)).unwrap();
         let mut headers = HeaderMap::new();
         told.write(&mut headers);
@@ -336,8 +340,10 @@ mod tests {
         let (own, tiers, grants) = (RouteLimits::default(), Limits::default(), Grants::default());
         let rule = RateLimit::default();
         let alice = Consumer { name: "alice".into(), tier: None, scopes: Arc::from([]) };
+        let address: IpAddr = "::1".parse().unwrap();
         let ask = || {
-            check(&rule, &own, &tiers, &grants, Some(&alice), None, "::1".parse().unwrap(), Duration::ZERO)
+            let granted = grants.of(Some(&alice), address);
+            check(&rule, &own, &tiers, granted, Some(&alice), None, address, Duration::ZERO)
         };
         assert!(ask().is_ok());
         grants.set("alice", Some(0));
@@ -347,5 +353,7 @@ mod tests {
         assert!(ask().is_err());
         grants.set("alice", None);
         assert!(ask().is_ok());
+        grants.set("::1", Some(0));
+        assert_eq!((grants.of(None, address), grants.of(Some(&alice), address)), (Some(0), None));
     }
 }

@@ -17,7 +17,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -26,7 +26,7 @@ impl Random {
 
     /// Evenly spread in [0, 1).
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        (self.number() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
@@ -42,7 +42,7 @@ pub fn apply(headers: &mut HeaderMap, random: &mut Random) -> Ids {
     let kept = headers.get(X_REQUEST_ID).filter(|id| lawful_id(id)).cloned();
     let parent = headers.get(TRACEPARENT).filter(|_| headers.get_all(TRACEPARENT).iter().count() == 1);
     let mut text = [0_u8; 55];
-    let span = random.next() | 1;
+    let span = random.number() | 1;
     let trace = match parent.and_then(|parent| lawful_parent(parent.as_bytes())) {
         Some(trace) => {
             text.copy_from_slice(&trace);
@@ -50,7 +50,7 @@ pub fn apply(headers: &mut HeaderMap, random: &mut Random) -> Ids {
         }
         None => {
             text.copy_from_slice(b"00-00000000000000000000000000000000-0000000000000000-01");
-            let (high, low) = (random.next(), random.next() | 1);
+            let (high, low) = (random.number(), random.number() | 1);
             hex(high, &mut text[3..19]);
             hex(low, &mut text[19..35]);
             // The state belongs to the trace that was not lawful.
@@ -66,7 +66,7 @@ pub fn apply(headers: &mut HeaderMap, random: &mut Random) -> Ids {
             let mut id = [0_u8; 32];
             id.copy_from_slice(&text[3..35]);
             if trace.is_none() {
-                hex(random.next(), &mut id[..16]);
+                hex(random.number(), &mut id[..16]);
                 id[16..].copy_from_slice(&text[36..52]);
             }
             let value = header(&id);

@@ -108,7 +108,7 @@ impl Acceptor {
             let same = |(asked, listening): &&(SocketAddr, Arc<Listening>)| {
                 *asked == config.address || listening.address == config.address
             };
-            match old.iter().position(|open| same(open)).map(|place| old.swap_remove(place)) {
+            match old.iter().position(same).map(|place| old.swap_remove(place)) {
                 Some((_, listening)) => kept.push((config.address, Arc::clone(listening), settings)),
                 None => {
                     let tcp = bind(config.address).map_err(|why| (key, why))?;
@@ -196,11 +196,11 @@ async fn accept(
                 }
             }
             Err(error) if is_callers(&error) => {
-                tracing::debug!(%error, "a caller went away before it was accepted")
+                tracing::debug!(%error, "a caller went away before it was accepted");
             }
             Err(error) => {
                 // Out of file descriptors, mostly: waiting is better than spinning, and those that are open may end.
-                if shared.accept_errors.fetch_add(1, Relaxed) % 100 == 0 {
+                if shared.accept_errors.fetch_add(1, Relaxed).is_multiple_of(100) {
                     tracing::warn!(%error, "connections cannot be accepted");
                 }
                 tokio::time::sleep(rest).await;

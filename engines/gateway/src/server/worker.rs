@@ -11,9 +11,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::conn::{self, Accepted};
+use crate::config::filters::RateLimit;
 use crate::filters::access::{Pacer, Samples};
 use crate::filters::cache::Answers;
-use crate::filters::limit::{Grants, Limits};
+use crate::filters::limit::{Grants, Limits, RouteLimits};
 use crate::filters::quota::Quotas;
 use crate::filters::trace::Random;
 use crate::model::VersionUses;
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) samples: Samples,
     pub(crate) tiers: Limits,
     pub(crate) grants: Grants,
+    /// The limit of routes that have none, for callers that an operator has granted or cut.
+    pub(crate) granted_only: (RateLimit, Arc<RouteLimits>),
     pub(crate) quotas: Quotas,
     pub(crate) versions: VersionUses,
     pub(crate) traffic: Traffic,
@@ -65,6 +68,7 @@ impl Shared {
             samples,
             tiers: Limits::default(),
             grants: Grants::default(),
+            granted_only: Default::default(),
             quotas: Quotas::default(),
             versions: VersionUses::default(),
             traffic: Traffic::default(),
@@ -188,12 +192,15 @@ impl Worker {
     }
 }
 
+/// A thread, what it has, and where its connections are handed over.
+pub(crate) type Started = (Arc<Worker>, mpsc::Sender<Accepted>, std::thread::JoinHandle<()>);
+
 /// Starts the threads. Each ends when its channel does, or at the stop.
 pub(crate) fn start(
     threads: usize,
     shared: &Arc<Shared>,
     stop: &CancellationToken,
-) -> std::io::Result<Vec<(Arc<Worker>, mpsc::Sender<Accepted>, std::thread::JoinHandle<()>)>> {
+) -> std::io::Result<Vec<Started>> {
     (0..threads.max(1))
         .map(|index| {
             let (send, receive) = mpsc::channel(1024);

@@ -14,7 +14,7 @@ use quarterdeck_resilience::retry::Budget;
 use super::{Callers, GATEWAY, Mirroring, Retrying, Route, Service, Table, Turn, Version};
 use crate::clock;
 use crate::config::filters::{BreakerConfig, RetryConfig};
-use crate::config::{Config, OutlierConfig, Protocol, RouteConfig, ServiceConfig};
+use crate::config::{Config, OneOrMany, OutlierConfig, Protocol, RouteConfig, ServiceConfig};
 use crate::filters::auth::Auth;
 use crate::filters::breaker::Named;
 use crate::filters::bulkhead::Gate;
@@ -77,6 +77,9 @@ pub fn endpoint(text: &str) -> Result<Address, String> {
     })
 }
 
+/// Who watches the endpoints of a version for those that fail.
+type Watched = Arc<Mutex<Outliers<u64>>>;
+
 /// What is kept from one table to the next.
 #[derive(Debug, Default)]
 pub struct Learnt {
@@ -85,7 +88,7 @@ pub struct Learnt {
     tables: u64,
     endpoints: HashMap<(String, String, String, Protocol), Arc<Endpoint>>,
     breakers: HashMap<(String, String), Arc<Named>>,
-    outliers: HashMap<(String, String), (Settings, Arc<Mutex<Outliers<u64>>>)>,
+    outliers: HashMap<(String, String), (Settings, Watched)>,
     counts: HashMap<(String, String, String), Arc<Counts>>,
     callers: HashMap<String, Arc<Callers>>,
     gates: HashMap<String, Arc<Gate>>,
@@ -139,7 +142,7 @@ impl Learnt {
         let filters = service.filters.or(&config.filters);
         let breaker = filters.breaker.unwrap_or_default();
         let encrypted =
-            service.versions.values().flat_map(|v| v.as_slice()).any(|url| url.starts_with("https:"));
+            service.versions.values().flat_map(OneOrMany::as_slice).any(|url| url.starts_with("https:"));
         let tls = encrypted
             .then(|| crate::upstream::tls::client_config(service.ca_file.as_deref(), service.protocol))
             .transpose()?;
@@ -147,7 +150,7 @@ impl Learnt {
         for (version, urls) in &service.versions {
             let mut endpoints = Vec::new();
             for url in urls.as_slice() {
-                endpoints.push(self.endpoint(name, version, url, service.protocol, tls.as_ref())?);
+                endpoints.push(self.endpoint(name, version, url, service, tls.as_ref())?);
             }
             versions.push(Version {
                 name: version.as_str().into(),
@@ -200,10 +203,10 @@ impl Learnt {
         service: &str,
         version: &str,
         url: &str,
-        protocol: Protocol,
+        config: &ServiceConfig,
         tls: Option<&Arc<rustls::ClientConfig>>,
     ) -> Result<Arc<Endpoint>, String> {
-        let address = endpoint(url)?;
+        let (address, protocol) = (endpoint(url)?, config.protocol);
         let key = (service.to_owned(), version.to_owned(), url.to_owned(), protocol);
         // Encrypted ones are made anew: whom they trust may have changed.
         if let Some(known) = self.endpoints.get(&key).filter(|known| known.tls.is_none()) {
@@ -221,7 +224,8 @@ impl Learnt {
             protocol,
             tls: tls.filter(|_| address.tls).cloned(),
             point: split::point(url.as_bytes()),
-            unready: AtomicBool::new(false),
+            // What is checked takes nothing before the first check has passed.
+            unready: AtomicBool::new(config.health.is_some()),
             ejected: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),
@@ -251,7 +255,7 @@ impl Learnt {
         version: &str,
         config: Option<&OutlierConfig>,
         endpoints: &[Arc<Endpoint>],
-    ) -> Option<Arc<Mutex<Outliers<u64>>>> {
+    ) -> Option<Watched> {
         let key = (service.to_owned(), version.to_owned());
         let Some(config) = config else {
             self.outliers.remove(&key);
@@ -396,7 +400,7 @@ impl Learnt {
             ip => ip,
         };
         let at = std::net::SocketAddr::new(ip, at.port());
-        self.endpoint("", "", &format!("http://{at}"), Protocol::Http1, None)
+        self.endpoint("", "", &format!("http://{at}"), &ServiceConfig::default(), None)
     }
 
     /// The endpoints that are in use.

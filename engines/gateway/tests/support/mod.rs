@@ -1,5 +1,10 @@
 //! A gateway, services behind it, and clients before it, all over real sockets.
-#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test file uses some of it, and what fails here fails a test"
+)]
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
