@@ -182,8 +182,9 @@ pub(super) fn draw(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
         return;
     }
     let widest = all[..shown].iter().map(|line| text::width(line.service)).max().unwrap_or(0).min(18);
-    let who_within =
-        |columns| all[..shown].iter().map(move |line| text::width(&line.who.within(now, columns))).max().unwrap_or(0);
+    let who_within = |columns| {
+        all[..shown].iter().map(move |line| text::width(&line.who.within(now, columns))).max().unwrap_or(0)
+    };
     // What an alert says of itself is not cut for words about who is paged that can be shorter.
     let said = all[..shown].iter().map(|line| text::width(&line.text)).max().unwrap_or(0);
     let left = usize::from(area.width).saturating_sub(widest + AGE + said + 9);

@@ -163,7 +163,8 @@ fn a_service_that_is_down_and_its_alert_ring_once() {
     assert!(!rung(&mut desk), "the alert says what has been heard");
     assert!(desk.shell.toasts().any(|t| t.text == "alert:slow is bad"), "it is told");
     let kill = alert("kill-switch", 70);
-    desk.wait(10_000).change(|w| w.status.alarms = Arc::from([kill.clone(), alert("slow", 60), down.clone()]));
+    desk.wait(10_000)
+        .change(|w| w.status.alarms = Arc::from([kill.clone(), alert("slow", 60), down.clone()]));
     assert!(rung(&mut desk), "another alert is another trouble");
     let later = alarm(Subject::service("orders"), 7200);
     desk.wait(7_200_000).change(|w| w.status.alarms = Arc::from([later]));
