@@ -41,6 +41,9 @@ pub const SEND_UNSAVED_AFTER: Duration = Duration::from_secs(30);
 pub trait Deliver: Send + Sync {
     /// Takes a job. Must not wait: a queue that is full is an outcome like any other.
     fn deliver(&self, job: Job);
+
+    /// Forgets what it was given and has not delivered: another console does it.
+    fn withdraw(&self);
 }
 
 /// What this console does about alerts.

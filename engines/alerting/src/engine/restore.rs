@@ -181,6 +181,8 @@ impl Engine {
             group.fired = !known.escalated.is_empty();
         }
         self.group_privates[slot as usize].escalated.clone_from(&known.escalated);
+        // Not written down: whether somebody is owed a word is then for the escalations to say.
+        self.group_privates[slot as usize].hidden = known.flushed && known.escalated.is_empty();
         self.set_look(slot, next);
     }
 

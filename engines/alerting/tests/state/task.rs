@@ -22,6 +22,10 @@ impl Deliver for Sent {
     fn deliver(&self, job: Job) {
         self.0.lock().push(job);
     }
+
+    fn withdraw(&self) {
+        self.0.lock().clear();
+    }
 }
 
 async fn change(db: &Db, statement: &'static str) {
