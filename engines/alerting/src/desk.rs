@@ -623,7 +623,7 @@ impl Desk {
 
     /// Tells whoever was paged that all alerts of the group are resolved.
     fn over(&self, group: &Arc<Group>, alerts: &[Arc<Alert>], step: &mut Step) {
-        let Some(first) = alerts.iter().map(|alert| alert.starts_at).min() else { return };
+        let Some(first) = alerts.iter().map(|alert| alert.fired_at()).min() else { return };
         // An escalation that ended because these alerts were hidden still owes it to those whom it paged.
         let of_these = |e: &&Arc<Escalation>| {
             *e.key == *group.identity

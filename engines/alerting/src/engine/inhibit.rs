@@ -164,3 +164,16 @@ impl Inhibition {
         buckets.flat_map(|bucket| bucket.targets.iter().copied()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bucket_of_the_same_values_is_the_same_on_every_thread() {
+        let here = || bucket_of(&["dc".into()], &Labels::from_pairs([("dc", "1")]));
+        let there = std::thread::spawn(here).join().expect("a hash");
+        assert_eq!(here(), there);
+        assert_ne!(here(), bucket_of(&["dc".into()], &Labels::from_pairs([("dc", "2")])));
+    }
+}
