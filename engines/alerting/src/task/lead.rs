@@ -20,6 +20,8 @@ const TOGETHER: usize = 1024;
 const RETRY: Duration = Duration::from_secs(1);
 /// How long the end waits for what becomes of deliveries under way.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// A clock that goes back by more than this was set.
+const SET_BACK: Duration = Duration::from_secs(5);
 /// How often requests of other consoles are looked for.
 const INBOX: Duration = Duration::from_millis(250);
 
@@ -69,10 +71,18 @@ impl Runner {
             inbox: now,
         };
         leading.waiting.push(step);
+        let mut latest = self.now();
         loop {
             if let Some(left) = self.save(&mut leading).await {
                 return Ok(left);
             }
+            let now = self.now();
+            if now + SET_BACK < latest && leading.waiting.is_empty() {
+                // What is under way is sent once more, marked: its outcome would be lost.
+                self.deliver.withdraw();
+                return Ok(Left::SetBack(leading.lease));
+            }
+            latest = latest.max(now);
             if leading.dirty && leading.published.elapsed() >= FRAME {
                 self.publish(&mut leading);
             }
