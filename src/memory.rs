@@ -9,14 +9,14 @@ const WORTH_IT: u64 = 8 << 20;
 
 /// When to give memory back: after the process has grown.
 #[derive(Debug, Default)]
-pub struct GiveBack {
+pub(crate) struct GiveBack {
     /// Resident bytes seen after the last time; the least since.
     floor: Option<u64>,
 }
 
 impl GiveBack {
     /// Takes in how many bytes are resident; whether free memory is to be given back now.
-    pub fn due(&mut self, resident: u64) -> bool {
+    pub(crate) fn due(&mut self, resident: u64) -> bool {
         let floor = *self.floor.get_or_insert(resident);
         if resident > floor + WORTH_IT.max(floor / 8) {
             // What is resident afterwards is seen at the next call.
@@ -31,7 +31,7 @@ impl GiveBack {
 /// Gives free pages of the heap back to the system. Takes milliseconds per hundred megabytes, during which threads that
 /// want memory of the same part of the heap wait: not to be called for every answer.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn give_back() {
+pub(crate) fn give_back() {
     // SAFETY: malloc_trim(3) takes no pointer, is safe to call from any thread, and touches only memory that is free.
     #[expect(unsafe_code, reason = "the only way to ask the C library; see above for what it brings")]
     unsafe {
@@ -41,7 +41,7 @@ pub fn give_back() {
 
 /// Other systems' allocators give back by themselves.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub fn give_back() {}
+pub(crate) fn give_back() {}
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use quarterdeck_alerting::model::{AlertState, Muted};
 use quarterdeck_alertmanager::Fingerprint;
 use quarterdeck_kernel::Timestamp;
 use quarterdeck_ui::Effect;
-use quarterdeck_widgets::{Glyph, Look, Role, format};
+use quarterdeck_widgets::{Glyph, Look, Role};
 
 use crate::World;
 use crate::alert_words as words;
