@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Loaded;
 use crate::lifecycle::Life;
 use crate::logs::LevelSwitch;
+use crate::memory::GiveBack;
 use crate::system::Setup;
 use crate::worlds::Parts;
 
@@ -25,6 +26,7 @@ pub struct Pulse {
     requests: Arc<AtomicU64>,
     /// Processor time at the last beat, to make a rate of it.
     last: Option<(Instant, f64)>,
+    memory: GiveBack,
 }
 
 impl Pulse {
@@ -40,7 +42,13 @@ impl Pulse {
             demo: setup.demo.is_some(),
             ..Console::default()
         };
-        Self { console, level: setup.level.clone(), requests: Arc::default(), last: None }
+        Self {
+            console,
+            level: setup.level.clone(),
+            requests: Arc::default(),
+            last: None,
+            memory: GiveBack::default(),
+        }
     }
 
     /// The same, serving at an address, with a store.
@@ -109,6 +117,10 @@ impl Pulse {
             }
             self.last = Some((now, cpu_seconds));
             usage.resident_bytes = resident;
+            if self.memory.due(resident) {
+                // Not on a thread that answers.
+                tokio::task::spawn_blocking(crate::memory::give_back);
+            }
         }
         usage.open_files = std::fs::read_dir("/proc/self/fd").map_or(0, |dir| dir.count() as u64);
         usage.frames = crate::screen::FRAMES.frames();

@@ -21,6 +21,7 @@ pub mod keeper;
 pub mod lifecycle;
 pub mod live;
 pub mod logs;
+mod memory;
 pub mod own;
 pub mod paths;
 pub mod plot;

@@ -244,6 +244,9 @@ fn a_read_only_console_takes_alerts_and_no_silences() {
     });
     let (status, answer) = post(&server, "/api/v2/silences", &silence);
     assert_eq!(status, 403, "{answer}");
+    let some = "/api/v2/silence/6f9619ff-8b86-4011-b42d-00c04fc964ff";
+    let (status, answer) = server.request("DELETE", some, &[], b"");
+    assert_eq!(status, 403, "{answer}");
     eventually("the alert is told all the same", || webhook.told().first().cloned());
 }
 

@@ -110,6 +110,7 @@ fn alarm(alert: &Alert) -> Alarm {
         since: alert.since,
         text: alert_words::told(alert),
         subject: Some(Subject::new(SubjectKind::Alert, alert.fingerprint.to_string())),
+        service: alert.service.as_deref().map(str::to_owned),
     }
 }
 
@@ -198,12 +199,13 @@ impl<K: Ord> Newest<K> {
 pub(crate) fn sentence(alarms: &Alarms, alert: &Alert, now: Timestamp) -> String {
     let age = quarterdeck_widgets::format::age(now.as_millis() - alert.starts_at.as_millis());
     let mut text = format!("{} fires {age}", alert_words::named(alert));
+    // Who is paged when stands before what the alert says of itself: at 80 columns the end is cut.
+    if let Some(coming) = coming(alarms, alert, now) {
+        text.push_str(&format!(" · {coming}"));
+    }
     let summary = alert_words::summary(alert);
     if !summary.is_empty() {
         text.push_str(&format!(" · {summary}"));
-    }
-    if let Some(coming) = coming(alarms, alert, now) {
-        text.push_str(&format!(" · {coming}"));
     }
     match alarms.firing.iter().sum::<usize>() {
         0 | 1 => {}

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use quarterdeck_alerting::model::{Alert, AlertState};
+use quarterdeck_alerting::model::{Alert, AlertState, Silence};
 use quarterdeck_kernel::Timestamp;
 use quarterdeck_oncall::EscalationView;
 use quarterdeck_oncall::escalation::State;
@@ -42,6 +42,17 @@ pub(crate) fn told(alert: &Alert) -> String {
         "" => named(alert),
         summary => format!("{}: {summary}", named(alert)),
     }
+}
+
+/// How long until something: `3:12`.
+pub(crate) fn left(at: Timestamp, now: Timestamp) -> String {
+    format::countdown(at.as_millis() - now.as_millis())
+}
+
+/// A silence that hides something.
+pub(crate) fn silence(silence: &Silence, now: Timestamp) -> String {
+    let (matchers, by, ends) = (&silence.matchers, &silence.created_by, left(silence.ends_at, now));
+    format!("silence {matchers} by {by}, ends in {ends}: {}", silence.comment)
 }
 
 /// Who is paged, who is next and when: `ops-1 → ops-2 3:12`; not in full only the next one.

@@ -531,6 +531,7 @@ impl World {
                 since: service.since,
                 text: format!("{} is {}: {}", service.name, service.health.as_str(), service.reason),
                 subject: Some(service.subject()),
+                service: Some(service.name.to_string()),
             })
             .peekable();
         if down.peek().is_none() { Arc::clone(alerts) } else { alerts.iter().cloned().chain(down).collect() }

@@ -129,7 +129,7 @@ fn an_alert_that_no_rule_made_is_on_the_header_the_headline_and_the_overview() {
     let headline = status.headline.expect("something leads");
     assert_eq!(
         headline.text,
-        "OrderLatencyHigh of orders fires 1 m 30 s · p99 84 ms, limit 50 ms · paging ops-2 in 3:12 · 2 more"
+        "OrderLatencyHigh of orders fires 1 m 30 s · paging ops-2 in 3:12 · p99 84 ms, limit 50 ms · 2 more"
     );
     assert_eq!(headline.subject.map(|s| s.to_string()), Some(format!("alert:{}", print(&high()))));
     assert_eq!(status.alarms.len(), 1);

@@ -63,7 +63,7 @@ pub enum Input<W: World> {
 
 /// What the host must do for the shell.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "few exist at a time, and the host takes them apart at once")]
+#[expect(clippy::large_enum_variant, reason = "few exist at a time, and the host takes them apart at once")]
 pub enum HostEffect<W: World> {
     /// Do this action, then answer with [`Input::Outcome`].
     Dispatch(Invocation),

@@ -100,6 +100,9 @@ pub struct Alarm {
     pub text: String,
     /// What it is about.
     pub subject: Option<Subject>,
+    /// The service in trouble. A service that is down and the alert that says so are one trouble: the bell rings for
+    /// whichever comes first.
+    pub service: Option<String>,
 }
 
 /// One sentence: what, since when, how far over its limit, what changed just before, and the key that helps.

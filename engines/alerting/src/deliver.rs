@@ -325,6 +325,11 @@ impl Deliver for Dispatch {
             Job::Over(over) => self.over(&over),
         }
     }
+
+    fn withdraw(&self) {
+        self.notifier.withdraw();
+        *self.under_way.lock() = UnderWay::default();
+    }
 }
 
 async fn listen(dispatch: Weak<Dispatch>, mut reports: mpsc::UnboundedReceiver<Report>) {

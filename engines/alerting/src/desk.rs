@@ -8,11 +8,13 @@ use quarterdeck_alertmanager::Fingerprint;
 use quarterdeck_journal::NewEntry;
 use quarterdeck_kernel::action::Via;
 use quarterdeck_kernel::{Actor, ChangeKind, Labels, Subject, SubjectKind, Timestamp};
-use quarterdeck_oncall::escalation::{Effect, Escalations, Opening, Record as OncallRecord};
+use quarterdeck_oncall::escalation::{
+    Effect, Escalation, Escalations, Opening, Record as OncallRecord, State as EscalationState,
+};
 use quarterdeck_oncall::{Input, Page, PageId, Roster, Target};
 
 use crate::engine::{Effects, Engine, Options, Plan};
-use crate::model::{AlertState, Attempt, FactKind, Group, Notified, Outcome, Silence};
+use crate::model::{Alert, AlertState, Attempt, FactKind, Group, Notified, Outcome, Silence};
 use crate::request::{Answer, Ask, Refused, Request, draft, target};
 use crate::store::{Body, ESCALATION, OVERRIDE, RowChange, Stored};
 use crate::{engine, told};
@@ -29,6 +31,19 @@ pub enum Job {
     Page(Box<PageJob>),
     /// Whoever was paged is told that it is over.
     Over(Box<OverJob>),
+}
+
+impl Job {
+    /// The same, marked as one that another console may have done already.
+    #[must_use]
+    pub fn doubted(mut self) -> Self {
+        match &mut self {
+            Self::Notification(attempt) => attempt.possibly_duplicate = true,
+            Self::Page(page) => page.page.possibly_duplicate = true,
+            Self::Over(_) => {}
+        }
+        self
+    }
 }
 
 /// One page to one channel: everything that the channel's receiver is told.
@@ -150,6 +165,13 @@ impl Desk {
         self.escalations.snapshot(now)
     }
 
+    /// Deliveries of which nothing has been heard yet.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        let pages = self.escalations.open().values().flat_map(|e| &e.pages).flat_map(|page| &page.recipients);
+        self.engine.under_way() + pages.filter(|recipient| recipient.outcome.is_none()).count()
+    }
+
     /// When [`Desk::tick`] is next due.
     #[must_use]
     pub fn next_wake(&self) -> Option<Timestamp> {
@@ -160,8 +182,12 @@ impl Desk {
     pub fn tick(&mut self, now: Timestamp) -> Step {
         let mut step = Step::default();
         let mut effects = Effects::default();
+        let system = Actor::system("alerting");
         self.engine.tick(now, &mut effects);
-        self.after(effects, &Actor::system("alerting"), false, now, &mut step);
+        self.after(effects, &system, false, now, &mut step);
+        // Nobody is paged for what is over or hidden, even where the group has not been looked at since.
+        let due: Vec<Arc<str>> = self.escalations.due(now).cloned().collect();
+        self.settle(&due, &system, now, &mut step);
         if self.escalations.next_wake().is_some_and(|at| at <= now) {
             self.input(Input::Tick, now, &mut step);
         }
@@ -204,8 +230,13 @@ impl Desk {
         let mut step = Step::default();
         let mut effects = Effects::default();
         let by: Arc<str> = ask.by.user.as_str().into();
+        let quiets = matches!(ask.request, Request::Resolve { .. } | Request::SetSilence(_));
         let answer = self.carry_out(ask.request, &ask.by, &by, ask.told, now, &mut effects, &mut step);
         self.after(effects, &ask.by, ask.told, now, &mut step);
+        if quiets && answer.is_ok() {
+            let open: Vec<Arc<str>> = self.escalations.open().keys().cloned().collect();
+            self.settle(&open, &ask.by, now, &mut step);
+        }
         (step, answer)
     }
 
@@ -425,9 +456,14 @@ impl Desk {
                         self.input(Input::Open(opening), now, step);
                     }
                 }
-                FactKind::GroupEnded { group, .. } => {
-                    self.over(&group, step);
-                    let input = Input::Resolve { key: group.to_string(), by: by.clone() };
+                FactKind::GroupEnded { group, alerts } => {
+                    let (key, by) = (group.identity.to_string(), by.clone());
+                    let hidden = alerts.iter().any(|alert| alert.state.is_open());
+                    if !hidden {
+                        self.over(&group, &alerts, step);
+                    }
+                    let input = if hidden { Input::Hide { key, by } } else { Input::Resolve { key, by } };
+                    // Where no policy is for it, nothing was escalated.
                     let _ = self.try_input(input, now, step);
                 }
                 FactKind::Transition { .. }
@@ -437,6 +473,15 @@ impl Desk {
                 | FactKind::Notified { .. }
                 | FactKind::Reloaded { .. } => {}
             }
+        }
+    }
+
+    /// Ends escalations of which nothing is to be told any more.
+    fn settle(&mut self, groups: &[Arc<str>], by: &Actor, now: Timestamp, step: &mut Step) {
+        if !groups.is_empty() {
+            let mut effects = Effects::default();
+            self.engine.prune_escalations(groups, now, &mut effects);
+            self.after(effects, by, false, now, step);
         }
     }
 
@@ -576,15 +621,18 @@ impl Desk {
         }
     }
 
-    /// Tells whoever was paged, once all alerts of the group are resolved.
-    fn over(&self, identity: &str, step: &mut Step) {
-        let Some(escalation) = self.escalations.open().get(identity) else { return };
-        let Some(group) = self.engine.group(identity) else { return };
-        let alerts: Vec<_> = group.alerts.iter().filter_map(|alert| self.engine.alert(*alert)).collect();
-        // Silenced is not over.
-        if alerts.is_empty() || alerts.iter().any(|alert| alert.state.is_open()) {
+    /// Tells whoever was paged that all alerts of the group are resolved.
+    fn over(&self, group: &Arc<Group>, alerts: &[Arc<Alert>], step: &mut Step) {
+        let Some(first) = alerts.iter().map(|alert| alert.fired_at()).min() else { return };
+        // An escalation that ended because these alerts were hidden still owes it to those whom it paged.
+        let of_these = |e: &&Arc<Escalation>| {
+            *e.key == *group.identity
+                && matches!(e.position.state, EscalationState::Resolved { at, .. } if at >= first)
+        };
+        let open = self.escalations.open().get(&group.identity);
+        let Some(escalation) = open.or_else(|| self.escalations.recent().rev().find(of_these)) else {
             return;
-        }
+        };
         let channels: BTreeSet<Arc<str>> = escalation
             .pages
             .iter()
@@ -595,11 +643,11 @@ impl Desk {
             return;
         }
         step.jobs.push(Job::Over(Box::new(OverJob {
-            key: identity.to_owned(),
+            key: group.identity.to_string(),
             channels: channels.into_iter().collect(),
             group: Arc::clone(group),
             alerts: alerts
-                .into_iter()
+                .iter()
                 .map(|alert| Notified { alert: Arc::clone(alert), ends_at: Some(alert.ends_at) })
                 .collect(),
         })));

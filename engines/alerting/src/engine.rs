@@ -107,6 +107,8 @@ struct GroupPriv {
     page: Option<Timestamp>,
     /// Alerts that its escalation knows, sorted.
     escalated: Vec<u64>,
+    /// Whether its escalation ended because its alerts were hidden; whoever was paged hears when they are over.
+    hidden: bool,
     dirty: bool,
 }
 

@@ -26,7 +26,7 @@ use crate::desk::{Done, Job};
 use crate::engine::{Explanation, Options, Plan};
 use crate::model::{Alert, Snapshot};
 use crate::request::{Answer, Ask, Refused, Request};
-use crate::store;
+use crate::store::{self, Lease};
 
 /// The shortest time between two published views.
 const FRAME: Duration = Duration::from_millis(33);
@@ -41,6 +41,9 @@ pub const SEND_UNSAVED_AFTER: Duration = Duration::from_secs(30);
 pub trait Deliver: Send + Sync {
     /// Takes a job. Must not wait: a queue that is full is an outcome like any other.
     fn deliver(&self, job: Job);
+
+    /// Forgets what it was given and has not delivered: another console does it.
+    fn withdraw(&self);
 }
 
 /// What this console does about alerts.
@@ -242,6 +245,8 @@ enum Left {
     Stopped,
     /// Another console notifies.
     Lost,
+    /// The clock was set back: everything is to be timed anew. The lease is still held, if there is one.
+    SetBack(Option<Lease>),
 }
 
 impl Runner {
@@ -268,11 +273,13 @@ impl Runner {
     /// When what was written cannot be read back.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), String> {
         let mut stop = std::pin::pin!(stop);
+        let mut kept: Option<Option<Lease>> = None;
         loop {
-            let lease = match self.db() {
+            let lease = match (kept.take(), self.db()) {
+                (Some(lease), _) => lease,
                 // The data directory is locked: nobody else can be there.
-                Db::Sqlite(_) => None,
-                Db::Postgres(_) => match self.stand_by(stop.as_mut()).await? {
+                (None, Db::Sqlite(_)) => None,
+                (None, Db::Postgres(_)) => match self.stand_by(stop.as_mut()).await? {
                     Some(lease) => Some(lease),
                     None => return Ok(()),
                 },
@@ -280,6 +287,10 @@ impl Runner {
             match self.lead(lease, stop.as_mut()).await? {
                 Left::Stopped => return Ok(()),
                 Left::Lost => tracing::warn!("another console notifies now"),
+                Left::SetBack(lease) => {
+                    tracing::warn!("the clock was set back: what waits is timed anew");
+                    kept = Some(lease);
+                }
             }
         }
     }

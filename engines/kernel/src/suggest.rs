@@ -1,15 +1,18 @@
 //! "Did you mean …?"
 
 /// The candidate nearest to `found` by edit distance (insert, delete, replace, swap of neighbours), if it is near
-/// enough to be worth naming: at most a third of the longer word.
+/// enough to be worth naming: at most a third of the longer word. Of equally near ones the one that begins alike: what was
+/// left out is mostly the end.
 pub fn nearest<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = found.to_lowercase();
+    let alike = |c: &str| lower.chars().zip(c.chars()).take_while(|(a, b)| a == b).count();
     candidates
         .into_iter()
-        .map(|c| (distance(&lower, &c.to_lowercase()), c))
-        .filter(|(d, c)| d * 3 <= found.chars().count().max(c.chars().count()))
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, c)| c)
+        .map(|c| (c, c.to_lowercase()))
+        .map(|(c, small)| (distance(&lower, &small), std::cmp::Reverse(alike(&small)), c))
+        .filter(|(d, _, c)| d * 3 <= found.chars().count().max(c.chars().count()))
+        .min_by_key(|(d, alike, _)| (*d, *alike))
+        .map(|(_, _, c)| c)
 }
 
 /// Optimal string alignment distance.
@@ -46,5 +49,6 @@ mod tests {
             Some("scrape_interval")
         );
         assert_eq!(nearest("xyz", ["label"]), None);
+        assert_eq!(nearest("rat", ["rad", "rate"]), Some("rate"));
     }
 }

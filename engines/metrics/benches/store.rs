@@ -115,25 +115,8 @@ fn fill(steps: i64, folder: &std::path::Path) {
     std::process::exit(0);
 }
 
-/// Starts on what a killed process left, asks one query, and is killed again: to be repeated on the same folder.
-fn reopen(steps: i64, folder: &std::path::Path) {
-    let started = Instant::now();
-    let store = Store::open(folder, MetricsConfig::default()).unwrap();
-    let opened = started.elapsed();
-    let end = Timestamp::from_millis(START + steps * STEP);
-    let engine = Engine::new(EngineOptions::default());
-    engine.instant("count({job=\"bench\"})", &store, end, &engine.budget()).unwrap();
-    let answered = started.elapsed();
-    println!(
-        "start after a kill: {opened:?}, first query answered after {answered:?}, {} samples in the log, {}",
-        store.stats().head_samples,
-        megabytes(resident())
-    );
-    std::process::exit(0);
-}
-
-/// Starts on what a killed process left.
-fn restart(steps: i64, folder: &std::path::Path) {
+/// Starts on what a killed process left, and asks one query.
+fn start(steps: i64, folder: &std::path::Path) -> Store {
     let started = Instant::now();
     let store = Store::open(folder, MetricsConfig::default()).unwrap();
     let opened = started.elapsed();
@@ -143,9 +126,25 @@ fn restart(steps: i64, folder: &std::path::Path) {
     let answered = started.elapsed();
     let stats = store.stats();
     println!(
-        "start after a kill: {opened:?}, first query answered after {answered:?}, {} samples in the log, {} sealed",
-        stats.head_samples, stats.sealed_samples
+        "start after a kill: {opened:?}, first query answered after {answered:?}, {} samples in the log, {} sealed, {}",
+        stats.head_samples,
+        stats.sealed_samples,
+        megabytes(resident())
     );
+    store
+}
+
+/// Starts and is killed again: to be repeated on the same folder.
+fn reopen(steps: i64, folder: &std::path::Path) {
+    let _store = start(steps, folder);
+    // As a kill does it: nothing is dropped, nothing sealed.
+    std::process::exit(0);
+}
+
+/// Starts, seals everything, and starts on that.
+fn restart(steps: i64, folder: &std::path::Path) {
+    let store = start(steps, folder);
+    let stats = store.stats();
     let held = resident();
     println!("memory after the start: {} bytes per series ({})", held / stats.series, megabytes(held));
     let started = Instant::now();

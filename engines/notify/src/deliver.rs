@@ -49,7 +49,7 @@ pub(crate) async fn deliver(
     let mut said: Option<Failure> = None;
     loop {
         tries += 1;
-        let limit = Instant::now() + shared.settings.try_timeout;
+        let limit = Instant::now() + patience(&attempt, shared.settings.try_timeout);
         let tried =
             tokio::time::timeout_at(limit.min(attempt.deadline), once(&attempt, &shared, &client)).await;
         let failure = match tried {
@@ -72,6 +72,14 @@ pub(crate) async fn deliver(
         }
         said = Some(failure);
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// How long one try may take: what a command was given counts where it is longer.
+fn patience(attempt: &Attempt, usual: Duration) -> Duration {
+    match &attempt.channel {
+        Channel::Command(command) => usual.max(Duration::from_secs(u64::from(command.timeout_seconds) + 1)),
+        Channel::Receiver(_) | Channel::LogFile(_) | Channel::Bell => usual,
     }
 }
 

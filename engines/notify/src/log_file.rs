@@ -4,12 +4,18 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::config::LogFile;
 use crate::failure::Failure;
 
+/// One line at a time, whatever the file: several deliveries to one file would rotate it several times at once. Lines are
+/// few, and each is synced.
+static WRITING: Mutex<()> = Mutex::new(());
+
 /// Adds a line, on disk when it returns. Blocks.
 pub(crate) fn append(settings: &LogFile, line: &str) -> Result<(), Failure> {
+    let _one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let failed =
         |error: io::Error| Failure::later(format!("cannot write {}: {error}", settings.path.display()));
     let length = std::fs::metadata(&settings.path).map_or(0, |m| m.len());
@@ -46,6 +52,29 @@ fn rotate(path: &Path, keep: u32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_written_at_once_rotate_the_file_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let settings = LogFile { path: path.clone(), max_bytes: 20, keep: 40, send_resolved: true };
+        std::thread::scope(|scope| {
+            for n in 0..8 {
+                let settings = &settings;
+                scope
+                    .spawn(move || (0..10).for_each(|m| append(settings, &format!("{n} {m:02}\n")).unwrap()));
+            }
+        });
+        let mut lines = Vec::new();
+        for entry in std::fs::read_dir(dir.path()).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            assert!(text.len() <= 20 && !text.is_empty(), "{text}");
+            lines.extend(text.lines().map(str::to_owned));
+        }
+        lines.sort();
+        lines.dedup();
+        assert_eq!(lines.len(), 80, "none is lost");
+    }
 
     #[test]
     fn files_rotate_and_keep_their_number() {

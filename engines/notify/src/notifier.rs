@@ -133,6 +133,13 @@ impl Notifier {
         }
     }
 
+    /// Forgets everything that waits and cuts off what is under way; none of it is reported any more.
+    pub fn withdraw(&self) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.drain().map(|(_, worker)| worker.task).chain(leaving.drain(..)).for_each(|task| task.abort());
+    }
+
     /// How all destinations do, sorted by name.
     #[must_use]
     pub fn destinations(&self) -> Vec<DestinationStatus> {
@@ -162,8 +169,6 @@ fn status(name: &Arc<str>, figures: Figures) -> DestinationStatus {
 
 impl Drop for Notifier {
     fn drop(&mut self) {
-        let workers = self.workers.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let leaving = self.leaving.get_mut().unwrap_or_else(PoisonError::into_inner);
-        workers.drain().map(|(_, worker)| worker.task).chain(leaving.drain(..)).for_each(|task| task.abort());
+        self.withdraw();
     }
 }

@@ -304,6 +304,89 @@ fn failed_deliveries_are_not_waited_for() {
 }
 
 #[test]
+fn whoever_was_never_reached_is_tried_again() {
+    let mut state = Escalations::new(roster(&TEAM.replace("repeat = 1", "repeat = 0")));
+    let start = monday();
+    let mut effects = open(&mut state, "a", start);
+    let fail = |state: &mut Escalations, effects: &[Effect], now: Timestamp| {
+        let mut after = Vec::new();
+        for page in pages(effects) {
+            for recipient in &page.recipients {
+                let (page, channel) = (page.id.clone(), recipient.channel.clone());
+                let result = Err("no route to host".to_owned());
+                after.extend(state.handle(Input::Delivered { page, channel, result }, now).unwrap());
+            }
+        }
+        after
+    };
+    for _ in 0..3 {
+        effects = fail(&mut state, &effects, start);
+    }
+    assert!(pages(&effects).is_empty(), "all three steps have failed at once");
+    let wake = state.next_wake().unwrap();
+    let effects = tick(&mut state, wake);
+    assert_eq!(
+        channels(&effects),
+        "alice-pager alice-mail",
+        "the policy is over, but nobody has heard of it"
+    );
+    // Delivered at last: now it is over when nobody answers.
+    let page = pages(&effects)[0].id.clone();
+    let delivered = Input::Delivered { page, channel: "alice-pager".to_owned(), result: Ok(()) };
+    state.handle(delivered, wake).unwrap();
+    for _ in 0..3 {
+        let wake = state.next_wake().unwrap();
+        let effects = tick(&mut state, wake);
+        for page in pages(&effects) {
+            let (page, channel) = (page.id.clone(), page.recipients[0].channel.clone());
+            state.handle(Input::Delivered { page, channel, result: Ok(()) }, wake).unwrap();
+        }
+    }
+    assert!(matches!(state.open()["a"].position.state, State::Exhausted { .. }));
+}
+
+#[test]
+fn an_alert_that_joins_what_is_taken_pages_anew() {
+    let mut state = Escalations::new(roster(TEAM));
+    let start = monday();
+    open(&mut state, "a", start);
+    acknowledge(&mut state, "a", "alice", start + minutes(1));
+    let joined = Opening { title: "a burns".to_owned(), severity: Severity::Critical, ..opening("a") };
+    let effects = state.handle(Input::Open(joined.clone()), start + minutes(2)).unwrap();
+    assert_eq!(channels(&effects), "alice-pager alice-mail");
+    let page = pages(&effects)[0];
+    assert_eq!(
+        (page.cause, page.step, &*page.title, page.severity),
+        (Cause::Joined, Some(0), "a burns", Severity::Critical)
+    );
+    assert_eq!(
+        state.handle(Input::Open(joined.clone()), start + minutes(3)).unwrap(),
+        [],
+        "it goes on as it is"
+    );
+    // The same where nobody has answered.
+    run(&mut state, start);
+    assert!(matches!(state.open()["a"].position.state, State::Exhausted { .. }));
+    let effects = state.handle(Input::Open(joined), start + minutes(300)).unwrap();
+    assert_eq!(pages(&effects)[0].round, 0);
+    assert_eq!(channels(&effects), "alice-pager alice-mail");
+}
+
+#[test]
+fn an_alert_whose_acknowledgement_ends_with_the_escalations_own_pages_once() {
+    let mut state = Escalations::new(roster(TEAM));
+    let start = monday();
+    open(&mut state, "a", start);
+    let by = actor("bob");
+    let hold = Some(minutes(10));
+    state.handle(Input::Acknowledge { key: "a".to_owned(), hold, note: None, by }, start).unwrap();
+    let until = start + minutes(10);
+    let effects = state.handle(Input::Open(opening("a")), until).unwrap();
+    assert_eq!(pages(&effects)[0].cause, Cause::AcknowledgementEnded);
+    assert!(tick(&mut state, until).is_empty());
+}
+
+#[test]
 fn a_long_stop_pages_once_and_then_waits() {
     let mut state = Escalations::new(roster(TEAM));
     let start = monday();

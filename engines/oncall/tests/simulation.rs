@@ -145,6 +145,8 @@ impl Watch {
                             cause,
                             Cause::Unacknowledged | Cause::EscalatedNow | Cause::Assigned | Cause::HandedOver
                         );
+                        // What was acknowledged is not what has joined.
+                        let asked = asked || *cause == Cause::Joined;
                         let ended = *cause == Cause::AcknowledgementEnded && until.is_some_and(|u| u <= now);
                         assert!(asked || ended, "{context}: {key} paged by {cause:?} though acknowledged");
                     }

@@ -204,7 +204,7 @@ struct Columns {
 
 impl Columns {
     fn new(inside: Rect) -> Self {
-        let (likely, when) = (8, 8);
+        let (likely, when) = (8, 10);
         let who = if inside.width >= 70 { 9 } else { 0 };
         let undo = if inside.width >= 56 { 8 } else { 0 };
         let gaps = 2 + 2 + u16::from(who > 0) + u16::from(undo > 0) + 2;

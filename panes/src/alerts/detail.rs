@@ -35,7 +35,7 @@ pub(super) fn now(
     if let Some(ack) = alert.ack() {
         let mut told = format!("{} {}", ack.by, look.near(ack.at, now));
         if let Some(until) = ack.until {
-            told.push_str(&format!(", ends in {}", left(until, now)));
+            told.push_str(&format!(", ends in {}", words::left(until, now)));
         }
         if !ack.note.is_empty() {
             told.push_str(&format!(": {}", ack.note));
@@ -91,16 +91,7 @@ fn hidden(details: &mut Details, cx: &Context<'_, World>, alert: &Alert) {
     details.section("hidden by", "");
     for id in alert.silences() {
         match view.silences.iter().find(|s| s.id == *id) {
-            Some(silence) => {
-                let told = format!(
-                    "silence {} by {}, ends in {}: {}",
-                    silence.matchers,
-                    silence.created_by,
-                    left(silence.ends_at, now),
-                    silence.comment
-                );
-                details.wrapped(&told, Role::Frozen, 4);
-            }
+            Some(silence) => details.wrapped(&words::silence(silence, now), Role::Frozen, 4),
             None => details.wrapped(&format!("silence {id}"), Role::Frozen, 1),
         }
     }
@@ -138,7 +129,7 @@ fn groups(details: &mut Details, cx: &Context<'_, World>, alert: &Alert) {
             None => told.push_str(", not looked at yet"),
         }
         if group.next_flush > now {
-            told.push_str(&format!(", next in {}", left(group.next_flush, now)));
+            told.push_str(&format!(", next in {}", words::left(group.next_flush, now)));
         }
         let failing = group.integrations.iter().map(|i| i.failures).max().unwrap_or(0);
         if failing > 0 {
@@ -209,8 +200,4 @@ fn pairs<'a>(details: &mut Details, title: &str, pairs: impl Iterator<Item = (&'
 
 fn age(since: Timestamp, now: Timestamp) -> String {
     format::age(now.as_millis() - since.as_millis())
-}
-
-fn left(at: Timestamp, now: Timestamp) -> String {
-    format::countdown(at.as_millis() - now.as_millis())
 }

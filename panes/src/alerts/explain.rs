@@ -7,7 +7,7 @@ use quarterdeck_alerting::model::{AlertState, Muted};
 use quarterdeck_alertmanager::Fingerprint;
 use quarterdeck_kernel::Timestamp;
 use quarterdeck_ui::Effect;
-use quarterdeck_widgets::{Glyph, Look, Role, format};
+use quarterdeck_widgets::{Glyph, Look, Role};
 
 use crate::World;
 use crate::alert_words as words;
@@ -69,14 +69,7 @@ fn explanation(details: &mut Details, found: &Explanation, look: &Look, now: Tim
     let (told, role) = sentence(found);
     details.wrapped(&told, role, 3);
     for silence in &found.silences {
-        let told = format!(
-            "silence {} by {}, ends in {}: {}",
-            silence.matchers,
-            silence.created_by,
-            left(silence.ends_at, now),
-            silence.comment
-        );
-        details.wrapped(&told, Role::Frozen, 4);
+        details.wrapped(&words::silence(silence, now), Role::Frozen, 4);
     }
     for other in &found.inhibitors {
         details.wrapped(&format!("inhibited by {}, which fires", words::named(other)), Role::Frozen, 2);
@@ -135,7 +128,7 @@ fn tell_route(details: &mut Details, route: &RouteExplanation, look: &Look, now:
                 None => "waits for its first look (group_wait)".to_owned(),
             };
             let next = if group.next_flush > now {
-                format!(", next in {}", left(group.next_flush, now))
+                format!(", next in {}", words::left(group.next_flush, now))
             } else {
                 String::new()
             };
@@ -194,11 +187,12 @@ fn verdict(verdict: &Verdict, look: &Look, now: Timestamp) -> (Glyph, Role, Stri
     match verdict {
         Verdict::UnderWay => (Glyph::Running, Role::Running, verdict.to_string()),
         Verdict::Waits { at, reason } => {
-            let when = if *at > now { format!("due in {}", left(*at, now)) } else { "due now".to_owned() };
+            let when =
+                if *at > now { format!("due in {}", words::left(*at, now)) } else { "due now".to_owned() };
             (Glyph::Running, Role::Running, format!("{when}: {}", reason.as_str()))
         }
         Verdict::Failed { at } => {
-            let again = if *at > now { format!("in {}", left(*at, now)) } else { "now".to_owned() };
+            let again = if *at > now { format!("in {}", words::left(*at, now)) } else { "now".to_owned() };
             (Glyph::Failed, Role::Critical, format!("the last notification failed; tried again {again}"))
         }
         Verdict::Known { since, repeats } => {
@@ -215,8 +209,4 @@ fn verdict(verdict: &Verdict, look: &Look, now: Timestamp) -> (Glyph, Role, Stri
             (Glyph::Missing, Role::Muted, verdict.to_string())
         }
     }
-}
-
-fn left(at: Timestamp, now: Timestamp) -> String {
-    format::countdown(at.as_millis() - now.as_millis())
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quarterdeck_alerting::model::{Alert, AlertState};
 use quarterdeck_kernel::Timestamp;
+use quarterdeck_oncall::EscalationView;
 use quarterdeck_rules::{AlertState as RuleState, AlertView};
 use quarterdeck_services::{Breach, ServiceView};
 use quarterdeck_ui::Context;
@@ -29,9 +30,26 @@ pub(super) struct Wrong<'a> {
     role: Role,
     service: &'a str,
     text: String,
-    /// Who has it, or who is paged next.
-    who: String,
+    who: Who<'a>,
     since: Timestamp,
+}
+
+/// Who has an alert, or who is paged next.
+enum Who<'a> {
+    Nobody,
+    Taken(String),
+    Paged(&'a Arc<EscalationView>, &'a Alert),
+}
+
+impl Who<'_> {
+    /// In so many columns at most.
+    fn within(&self, now: Timestamp, columns: usize) -> String {
+        match self {
+            Self::Nobody => String::new(),
+            Self::Taken(who) => text::cut(who, columns).into_owned(),
+            Self::Paged(escalation, alert) => words::paging_within(Some(escalation), alert, now, columns),
+        }
+    }
 }
 
 /// Everything that is wrong, foremost first.
@@ -52,12 +70,11 @@ pub(super) fn wrong<'a>(cx: &Context<'a, World>) -> AllWrong<'a> {
     let world: &'a World = cx.world;
     let scope = cx.scope.service.as_deref();
     let in_scope = |service: Option<&str>| scope.is_none_or(|wanted| service == Some(wanted));
-    let now = world.now;
     let mut all = AllWrong { lines: Vec::new(), count: 0 };
     match scope {
         None => {
             let alarms = &world.alarms;
-            all.lines.extend(alarms.foremost().iter().map(|alert| alert_line(world, alert, now)));
+            all.lines.extend(alarms.foremost().iter().map(|alert| alert_line(world, alert)));
             all.count = alarms.count();
         }
         // Among the foremost of all there may be none of this service.
@@ -72,7 +89,7 @@ pub(super) fn wrong<'a>(cx: &Context<'a, World>) -> AllWrong<'a> {
             found.sort_by_key(|a| {
                 (a.state, std::cmp::Reverse(a.severity), std::cmp::Reverse(a.starts_at), a.fingerprint)
             });
-            all.lines.extend(found.into_iter().take(LINES).map(|alert| alert_line(world, alert, now)));
+            all.lines.extend(found.into_iter().take(LINES).map(|alert| alert_line(world, alert)));
         }
     }
     // Before alerting has told anything, what rules say is all there is to go by.
@@ -88,23 +105,26 @@ pub(super) fn wrong<'a>(cx: &Context<'a, World>) -> AllWrong<'a> {
     all
 }
 
-/// Columns for who has an alert, or who is paged next.
+/// Columns for who has an alert, or who is paged next, at most.
 const WHO: usize = 24;
+/// And at least: room for a name's beginning and a countdown.
+const LEAST_WHO: usize = 12;
+/// Columns for since when.
+const AGE: usize = 8;
 /// Alerts of a service that have a line at most.
 const LINES: usize = 64;
 
-fn alert_line<'a>(world: &'a World, alert: &'a Alert, now: Timestamp) -> Wrong<'a> {
+fn alert_line<'a>(world: &'a World, alert: &'a Alert) -> Wrong<'a> {
     let taken = alert.state == AlertState::Acknowledged;
     let name = if alert.name().is_empty() { "alert without a name" } else { alert.name() };
     let text = match words::summary(alert) {
         "" => name.to_owned(),
         summary => format!("{name} · {summary}"),
     };
-    let who = if taken {
-        words::state(alert).into_owned()
-    } else {
-        let escalation = world.alarms.escalation(alert);
-        escalation.map(|e| words::paging_within(Some(e), alert, now, WHO)).unwrap_or_default()
+    let who = match world.alarms.escalation(alert) {
+        _ if taken => Who::Taken(words::state(alert).into_owned()),
+        Some(escalation) => Who::Paged(escalation, alert),
+        None => Who::Nobody,
     };
     Wrong {
         glyph: Glyph::from(alert.severity),
@@ -126,7 +146,7 @@ fn rule_line(alert: &Arc<AlertView>) -> Wrong<'_> {
         role: if firing { Role::from(alert.severity()) } else { Role::Muted },
         service: alert.service().unwrap_or_default(),
         text: if firing { what } else { format!("pending, {what}") },
-        who: String::new(),
+        who: Who::Nobody,
         since: alert.active_at,
     }
 }
@@ -139,7 +159,7 @@ fn breach_line<'a>(service: &'a ServiceView, breach: &Breach) -> Wrong<'a> {
         role: if recovering { Role::Muted } else { Role::from(breach.health) },
         service: &service.name,
         text: if recovering { format!("recovering, {}", breach.text) } else { breach.text.clone() },
-        who: String::new(),
+        who: Who::Nobody,
         since: breach.since,
     }
 }
@@ -162,12 +182,18 @@ pub(super) fn draw(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
         return;
     }
     let widest = all[..shown].iter().map(|line| text::width(line.service)).max().unwrap_or(0).min(18);
-    let longest = all[..shown].iter().map(|line| text::width(&line.who)).max().unwrap_or(0).min(WHO);
+    let who_within = |columns| {
+        all[..shown].iter().map(move |line| text::width(&line.who.within(now, columns))).max().unwrap_or(0)
+    };
+    // What an alert says of itself is not cut for words about who is paged that can be shorter.
+    let said = all[..shown].iter().map(|line| text::width(&line.text)).max().unwrap_or(0);
+    let left = usize::from(area.width).saturating_sub(widest + AGE + said + 9);
+    let longest = who_within(left.clamp(LEAST_WHO, WHO)).min(WHO);
     for (line, y) in all.iter().zip(area.y + 1..area.bottom()) {
-        let age = format!("{:>8}", format::ago(line.since, now));
+        let age = format!("{:>AGE$}", format::ago(line.since, now));
         // Where it is narrow, who has it goes before what it says of itself, but never before its name.
         let who = if longest > 0 && area.width >= 60 {
-            format!("{:<longest$}", text::cut(&line.who, longest))
+            format!("{:<longest$}", line.who.within(now, longest))
         } else {
             String::new()
         };

@@ -1,8 +1,8 @@
 //! The bell: each critical alarm is heard once, when it begins.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use quarterdeck_kernel::{Severity, Timestamp};
+use quarterdeck_kernel::{Severity, SubjectKind, Timestamp};
 
 use super::Shell;
 use crate::host::HostEffect;
@@ -12,6 +12,8 @@ use crate::pane::{Alarm, World};
 const REMEMBERED: usize = 4096;
 /// The shortest time between two bells, in milliseconds.
 const BREATH: i64 = 1000;
+/// A service that breaks down and its alert are one trouble when they begin so close together, in milliseconds.
+const ONE_TROUBLE: i64 = 600_000;
 
 /// What has been heard.
 #[derive(Debug)]
@@ -20,11 +22,13 @@ pub(super) struct Heard {
     began: Timestamp,
     known: HashSet<String>,
     rung: Option<Timestamp>,
+    /// What the last alarm of each service was about, and when that began.
+    of_service: HashMap<String, (Option<SubjectKind>, Timestamp)>,
 }
 
 impl Heard {
     pub(super) fn new(began: Timestamp) -> Self {
-        Self { began, known: HashSet::new(), rung: None }
+        Self { began, known: HashSet::new(), rung: None, of_service: HashMap::new() }
     }
 
     /// Those of the alarms that have not been heard.
@@ -44,6 +48,21 @@ impl Heard {
             self.known.retain(|id| lasting.contains(id.as_str()));
         }
         fresh
+    }
+
+    /// Whether an alarm tells of a trouble that another has rung for: the service's own for its alert, or the reverse. A
+    /// second alert of a service is a new trouble.
+    fn companion(&mut self, alarm: &Alarm) -> bool {
+        let Some(service) = &alarm.service else { return false };
+        let kind = alarm.subject.as_ref().map(|subject| subject.kind);
+        let own = Some(SubjectKind::Service);
+        let before = self.of_service.insert(service.clone(), (kind, alarm.since));
+        if self.of_service.len() > REMEMBERED {
+            self.of_service.retain(|_, (_, at)| alarm.since.as_millis() - at.as_millis() < ONE_TROUBLE);
+        }
+        before.is_some_and(|(other, at)| {
+            (other == own) != (kind == own) && (alarm.since.as_millis() - at.as_millis()).abs() < ONE_TROUBLE
+        })
     }
 
     /// Whether the bell may ring again.
@@ -67,7 +86,10 @@ impl<W: World> Shell<W> {
             [first, others @ ..] => format!("{} (and {} more)", first.text, others.len()),
         };
         self.tell(Severity::Critical, &text);
-        self.ring();
+        let known = fresh.iter().filter(|alarm| self.heard.companion(alarm)).count();
+        if known < fresh.len() {
+            self.ring();
+        }
     }
 
     /// Rings the terminal's bell, unless it has just rung.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quarterdeck_kernel::Severity;
+use quarterdeck_kernel::{Severity, Subject, SubjectKind};
 use quarterdeck_ui::pane::Alarm;
 use quarterdeck_ui::{Click, HostEffect, Input};
 
@@ -99,6 +99,7 @@ fn a_new_critical_rings_once() {
         since: NOW.plus_millis(seconds * 1000),
         text: format!("{id} is bad"),
         subject: None,
+        service: None,
     };
     desk.change(|w| {
         w.status.firing = [(Severity::Critical, 1)].into();
@@ -133,10 +134,41 @@ fn what_was_there_before_the_screen_does_not_ring() {
         since: NOW.plus_millis(-60_000),
         text: "old is bad".to_owned(),
         subject: None,
+        service: None,
     };
     desk.change(|w| w.status.alarms = Arc::from([old]));
     assert!(!desk.effects.iter().any(|e| matches!(e, HostEffect::Bell)));
     assert_eq!(desk.shell.toasts().count(), 0);
+}
+
+#[test]
+fn a_service_that_is_down_and_its_alert_ring_once() {
+    let mut desk = Desk::new(Fake::default());
+    let rung = |desk: &mut Desk| {
+        let effects = std::mem::take(&mut desk.effects);
+        effects.iter().any(|e| matches!(e, HostEffect::Bell))
+    };
+    let alarm = |subject: Subject, seconds: i64| Alarm {
+        id: format!("{subject}@{seconds}"),
+        since: NOW.plus_millis(seconds * 1000),
+        text: format!("{subject} is bad"),
+        subject: Some(subject),
+        service: Some("orders".to_owned()),
+    };
+    let alert = |name: &str, seconds: i64| alarm(Subject::new(SubjectKind::Alert, name), seconds);
+    let down = alarm(Subject::service("orders"), 1);
+    desk.change(|w| w.status.alarms = Arc::from([down.clone()]));
+    assert!(rung(&mut desk));
+    desk.wait(60_000).change(|w| w.status.alarms = Arc::from([alert("slow", 60), down.clone()]));
+    assert!(!rung(&mut desk), "the alert says what has been heard");
+    assert!(desk.shell.toasts().any(|t| t.text == "alert:slow is bad"), "it is told");
+    let kill = alert("kill-switch", 70);
+    desk.wait(10_000)
+        .change(|w| w.status.alarms = Arc::from([kill.clone(), alert("slow", 60), down.clone()]));
+    assert!(rung(&mut desk), "another alert is another trouble");
+    let later = alarm(Subject::service("orders"), 7200);
+    desk.wait(7_200_000).change(|w| w.status.alarms = Arc::from([later]));
+    assert!(rung(&mut desk), "and so is the same service two hours later");
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Dialog<'_> {
         self.draw_buttons(look, buffer, x, foot, room);
     }
 
-    #[allow(clippy::too_many_arguments, reason = "where and what, each needed once")]
+    #[expect(clippy::too_many_arguments, reason = "where and what, each needed once")]
     fn draw_typed(
         &self,
         look: &Look,

@@ -95,6 +95,9 @@ pub(super) async fn one(State(api): State<Api>, Path(text): Path<String>) -> Res
 }
 
 pub(super) async fn expire(State(api): State<Api>, Path(text): Path<String>) -> Response {
+    if api.read_only() {
+        return error(StatusCode::FORBIDDEN, "this console is read-only: it ends no silences");
+    }
     let (handle, id) = match running(&api).and_then(|handle| Ok((handle, id(&text)?))) {
         Ok(both) => both,
         Err(response) => return *response,

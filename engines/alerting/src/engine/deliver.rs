@@ -16,7 +16,7 @@ const NAMED: usize = 1000;
 impl Engine {
     /// Takes what became of an attempt, after how many tries. One that is not under way (any more) is ignored: the
     /// first outcome counts.
-    #[allow(clippy::needless_pass_by_value, reason = "whoever tells an outcome is done with it")]
+    #[expect(clippy::needless_pass_by_value, reason = "whoever tells an outcome is done with it")]
     pub fn outcome(
         &mut self,
         id: AttemptId,

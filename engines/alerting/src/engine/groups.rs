@@ -179,7 +179,6 @@ impl Engine {
 
     /// Removes a group; what its receiver was told is remembered for a while.
     pub(super) fn remove_group(&mut self, slot: u32, now: Timestamp) {
-        let fired = self.groups.get(slot).is_some_and(|g| g.fired);
         let Some(group) = self.groups.remove(slot) else { return };
         let private = std::mem::take(&mut self.group_privates[slot as usize]);
         if private.dirty {
@@ -197,11 +196,17 @@ impl Engine {
             let key = (identity, receiver, Arc::clone(&i.kind), i.index);
             self.orphans.insert(key, (Arc::clone(entry), state.acknowledged));
         }
-        if fired {
-            let (group, receiver) = (Arc::clone(&group.identity), Arc::clone(&group.receiver));
-            self.fact(now, FactKind::GroupEnded { group, receiver });
+        if group.fired {
+            self.group_ended(&group, now);
         }
         self.record(Record::GroupGone(Arc::clone(&group.identity)));
+    }
+
+    /// Tells escalations that nothing of a group is to be told any more.
+    pub(super) fn group_ended(&mut self, group: &Arc<Group>, now: Timestamp) {
+        let slots = group.alerts.iter().filter_map(|print| self.by_print.get(print));
+        let alerts = slots.filter_map(|slot| self.alerts.get(*slot)).cloned().collect();
+        self.fact(now, FactKind::GroupEnded { group: Arc::clone(group), alerts });
     }
 
     /// A group as it is written down.

@@ -70,19 +70,16 @@ pub(super) fn places(plan: &Plan, labels: &Labels) -> (Box<[Place]>, Box<[Place]
     (sources, side(false))
 }
 
-/// One hash for equal values. The hasher's seed is the program's: two runs may order nothing by it, and nothing is.
+/// One hash for equal values, the same on every thread: the engine's task moves between them, and a new builder's seed
+/// differs from thread to thread. Two runs may order nothing by it, and nothing is.
 fn bucket_of(equal: &[std::sync::Arc<str>], labels: &Labels) -> u64 {
-    thread_local! {
-        static BUILD: DefaultHashBuilder = DefaultHashBuilder::default();
+    static BUILD: std::sync::LazyLock<DefaultHashBuilder> = std::sync::LazyLock::new(Default::default);
+    let mut hasher = BUILD.build_hasher();
+    for name in equal {
+        hasher.write(labels.get(name).unwrap_or_default().as_bytes());
+        hasher.write_u8(0xff);
     }
-    BUILD.with(|build| {
-        let mut hasher = build.build_hasher();
-        for name in equal {
-            hasher.write(labels.get(name).unwrap_or_default().as_bytes());
-            hasher.write_u8(0xff);
-        }
-        hasher.finish()
-    })
+    hasher.finish()
 }
 
 impl Inhibition {
@@ -165,5 +162,18 @@ impl Inhibition {
             .iter()
             .filter_map(|(rule, bucket)| self.buckets.get(*rule as usize).and_then(|b| b.get(bucket)));
         buckets.flat_map(|bucket| bucket.targets.iter().copied()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bucket_of_the_same_values_is_the_same_on_every_thread() {
+        let here = || bucket_of(&["dc".into()], &Labels::from_pairs([("dc", "1")]));
+        let there = std::thread::spawn(here).join().expect("a hash");
+        assert_eq!(here(), there);
+        assert_ne!(here(), bucket_of(&["dc".into()], &Labels::from_pairs([("dc", "2")])));
     }
 }

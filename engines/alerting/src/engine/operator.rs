@@ -152,7 +152,12 @@ impl Engine {
         let done = slots.map(|slots| {
             for slot in slots {
                 if let Some(alert) = self.alerts.get_mut(slot) {
-                    alert.operator_mut().ack = None;
+                    let operator = alert.operator_mut();
+                    let ack = operator.ack.take();
+                    // Who had it by acknowledging it has it no longer.
+                    if ack.is_some_and(|ack| operator.owner.as_ref() == Some(&ack.by)) {
+                        operator.owner = None;
+                    }
                 }
                 self.touch_alert(slot);
                 let detail = Detail { by: Arc::clone(by), note: Arc::clone(note) };

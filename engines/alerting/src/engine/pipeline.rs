@@ -10,7 +10,7 @@ use quarterdeck_alertmanager::Fingerprint;
 use quarterdeck_kernel::{Severity, Timestamp};
 
 use super::timers::{OUTCOME_GRACE, Timer};
-use super::{Engine, plan::IntegrationPlan};
+use super::{Effects, Engine, plan::IntegrationPlan};
 use crate::model::{
     Alert, Attempt, AttemptAction, AttemptRecord, FactKind, Group, IntegrationState, LogEntry, LogRecord,
     Muted, Notified, NotifyReason, Record, Sent,
@@ -215,39 +215,79 @@ impl Engine {
         (!muting.is_empty()).then(|| Muted::Interval(muting.into_iter().cloned().collect()))
     }
 
-    /// Tells escalations which firing alerts got through for the first time, and that none fires any more.
-    fn escalate(&mut self, slot: u32, group: &Group, members: &[Member], muted: bool, now: Timestamp) {
-        let mut firing: Vec<u64> = members.iter().filter(|m| !m.resolved).map(|m| m.fingerprint.0).collect();
-        firing.sort_unstable();
-        let known = std::mem::take(&mut self.group_privates[slot as usize].escalated);
+    /// Tells escalations which firing alerts got through for the first time, and that none is to be told of any more.
+    fn escalate(&mut self, slot: u32, group: &Arc<Group>, members: &[Member], muted: bool, now: Timestamp) {
+        let known = &self.group_privates[slot as usize].escalated;
         let through = |m: &&Member| !muted && m.passes && !m.resolved && !m.acknowledged;
         let new: Vec<&Member> = members
             .iter()
             .filter(through)
             .filter(|m| known.binary_search(&m.fingerprint.0).is_err())
             .collect();
-        let mut next: Vec<u64> = known.iter().copied().filter(|f| firing.binary_search(f).is_ok()).collect();
-        next.extend(new.iter().map(|m| m.fingerprint.0));
-        next.sort_unstable();
-        let (identity, receiver) = (Arc::clone(&group.identity), Arc::clone(&group.receiver));
         if !new.is_empty() {
             let severity = new.iter().filter_map(|m| self.alerts.get(m.slot)).map(|a| a.severity).max();
             let alerts = new.iter().map(|m| m.fingerprint).collect();
-            let (group, receiver) = (Arc::clone(&identity), Arc::clone(&receiver));
-            let severity = severity.unwrap_or(Severity::Info);
-            let first = known.is_empty();
-            self.fact(now, FactKind::GroupFired { group, receiver, severity, alerts, first });
+            let (identity, receiver) = (Arc::clone(&group.identity), Arc::clone(&group.receiver));
+            let (severity, first) = (severity.unwrap_or(Severity::Info), !group.fired);
+            self.fact(now, FactKind::GroupFired { group: identity, receiver, severity, alerts, first });
         }
-        if next.is_empty() && !known.is_empty() {
-            self.fact(now, FactKind::GroupEnded { group: identity, receiver });
+        let new: Vec<u64> = new.iter().map(|m| m.fingerprint.0).collect();
+        self.escalated(slot, group, members, muted, &new, now);
+    }
+
+    /// Keeps which alerts of a group its escalation is about: those it knows that still fire and are not hidden, and new
+    /// ones.
+    fn escalated(
+        &mut self,
+        slot: u32,
+        group: &Arc<Group>,
+        members: &[Member],
+        muted: bool,
+        new: &[u64],
+        now: Timestamp,
+    ) {
+        let known = std::mem::take(&mut self.group_privates[slot as usize].escalated);
+        let stays = |m: &&Member| !muted && m.passes && !m.resolved;
+        let mut told: Vec<u64> = members.iter().filter(stays).map(|m| m.fingerprint.0).collect();
+        told.sort_unstable();
+        let mut next: Vec<u64> = known.iter().copied().filter(|f| told.binary_search(f).is_ok()).collect();
+        next.extend(new);
+        next.sort_unstable();
+        let over = members.iter().all(|m| m.resolved);
+        let private = &mut self.group_privates[slot as usize];
+        private.escalated.clone_from(&next);
+        if next.is_empty() && (group.fired || private.hidden && over) {
+            private.hidden = !over;
+            self.group_ended(group, now);
         }
-        if next != known {
+        if next != known || group.fired == next.is_empty() {
             if let Some(group) = self.groups.get_mut(slot) {
                 group.fired = !next.is_empty();
             }
             self.touch_group(slot);
         }
-        self.group_privates[slot as usize].escalated = next;
+    }
+
+    /// An alert begins anew: if its escalations know it, they hear of it again.
+    pub(super) fn escalates_anew(&mut self, slot: u32) {
+        let Some(fingerprint) = self.alerts.get(slot).map(|alert| alert.fingerprint) else { return };
+        for group in &self.privates[slot as usize].groups {
+            self.group_privates[*group as usize].escalated.retain(|known| *known != fingerprint.0);
+        }
+    }
+
+    /// Looks whether what the escalations of some groups are about is still to be told of, without telling anything new:
+    /// before a step is taken, and after an operator has resolved or hidden alerts.
+    pub fn prune_escalations(&mut self, groups: &[Arc<str>], now: Timestamp, effects: &mut Effects) {
+        self.begin(now);
+        for identity in groups {
+            let Some(slot) = self.by_identity.get(identity).copied() else { continue };
+            let Some(group) = self.groups.get(slot).cloned() else { continue };
+            let members = self.members(&group, now);
+            let muted = self.muted(group.route, now).is_some();
+            self.escalated(slot, &group, &members, muted, &[], now);
+        }
+        self.finish(now, effects);
     }
 
     /// Makes a notification, or, where there is nothing to send, counts it as told.

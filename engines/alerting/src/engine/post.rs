@@ -114,15 +114,13 @@ impl Engine {
         if posted.labels.iter().any(|(name, _)| name.is_empty()) {
             return Err(AlertError::EmptyName);
         }
-        let (mut ends_at, timeout) = match posted.ends_at {
+        let (ends_at, timeout) = match posted.ends_at {
             Some(ends_at) => (ends_at, false),
             None => (now + self.plan.resolve_timeout, true),
         };
         let starts_at = posted.starts_at.unwrap_or(if timeout { now } else { ends_at });
-        if timeout {
-            // A start in the future, from a clock that runs ahead, must not make the alert end before it starts.
-            ends_at = ends_at.max(starts_at);
-        }
+        // Whose clock runs so far ahead that the alert would time out before it begins is heard now; Alertmanager refuses it.
+        let starts_at = if timeout && starts_at > ends_at { now } else { starts_at };
         if ends_at < starts_at {
             return Err(AlertError::EndsFirst { starts_at, ends_at });
         }
@@ -267,6 +265,7 @@ impl Engine {
         self.keep_end(slot, ends_at, goes_on && before.1 <= ends_at);
         match (was_open, open) {
             (false, true) => {
+                self.escalates_anew(slot);
                 self.wake_alert(slot);
                 self.fresh.push((slot, Some((Cause::Refired, None))));
                 self.count_fired(slot);
@@ -348,11 +347,22 @@ impl Engine {
     }
 
     /// Forgets a resolved alert, if it is still the one that was put to rest.
-    pub(super) fn maybe_forget(&mut self, slot: u32, fingerprint: Fingerprint, since: Timestamp) {
+    pub(super) fn maybe_forget(
+        &mut self,
+        slot: u32,
+        fingerprint: Fingerprint,
+        since: Timestamp,
+        now: Timestamp,
+    ) {
         let Some(alert) = self.alerts.get(slot) else { return };
         let private = &self.privates[slot as usize];
         let awake = alert.state.is_open() || !private.groups.is_empty();
         if alert.fingerprint != fingerprint || awake || alert.updated_at > since {
+            return;
+        }
+        // An operator resolved what its source still tells of: forgotten, the next telling would be a new alert.
+        if alert.operator.as_ref().and_then(|o| o.resolved.as_ref()).is_some_and(|r| r.source_ends_at > now) {
+            self.rest(slot, now);
             return;
         }
         self.figures.leave(alert.state, alert.severity);

@@ -163,6 +163,7 @@ impl Engine {
             }
         }
         self.group_privates[slot as usize].escalated = was.private.escalated.clone();
+        self.group_privates[slot as usize].hidden = was.private.hidden;
         if let Some(group) = self.groups.get_mut(slot) {
             group.fired = was.group.fired;
         }
@@ -207,8 +208,7 @@ impl Engine {
             self.orphan(identity, &gone.group.receiver, kind, *index, state);
         }
         if gone.group.fired {
-            let (group, receiver) = (Arc::clone(identity), Arc::clone(&gone.group.receiver));
-            self.fact(now, FactKind::GroupEnded { group, receiver });
+            self.group_ended(&gone.group, now);
         }
         self.record(Record::GroupGone(Arc::clone(identity)));
     }

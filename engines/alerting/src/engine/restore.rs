@@ -167,20 +167,24 @@ impl Engine {
 
     fn restore_group(&mut self, slot: u32, known: &GroupRecord, alive: Timestamp, now: Timestamp) {
         let Some(route) = self.groups.get(slot).map(|g| g.route) else { return };
-        let interval = self.plan.route(route).group_interval;
+        let (interval, wait) = (self.plan.route(route).group_interval, self.plan.route(route).group_wait);
+        // What is written may lie ahead, when the clock was set back since: nobody waits for that long.
+        let anchor = not_after(known.anchor, interval, now);
         let next = if known.flushed {
             // The first tick that may not have been done: at once, if it is past.
-            next_tick(known.anchor, interval, alive).max(now)
+            next_tick(anchor, interval, alive.min(now)).max(now)
         } else {
-            known.anchor.max(now)
+            known.anchor.max(now).min(now + wait)
         };
         if let Some(group) = self.groups.get_mut(slot) {
             group.created_at = known.created_at;
-            group.anchor = known.anchor;
+            group.anchor = if known.flushed { anchor } else { known.anchor };
             group.flushed = known.flushed;
             group.fired = !known.escalated.is_empty();
         }
         self.group_privates[slot as usize].escalated.clone_from(&known.escalated);
+        // Not written down: whether somebody is owed a word is then for the escalations to say.
+        self.group_privates[slot as usize].hidden = known.flushed && known.escalated.is_empty();
         self.set_look(slot, next);
     }
 
@@ -251,4 +255,12 @@ impl Engine {
     pub fn knows(&self, fingerprint: Fingerprint) -> bool {
         self.by_print.contains_key(&fingerprint)
     }
+}
+
+/// The anchor of the same ticks that is not after `now`.
+fn not_after(anchor: Timestamp, interval: std::time::Duration, now: Timestamp) -> Timestamp {
+    let interval = quarterdeck_kernel::time::millis(interval).max(1);
+    let ahead = anchor.as_millis().saturating_sub(now.as_millis()).max(0);
+    let steps = ahead / interval + i64::from(ahead % interval > 0);
+    anchor.plus_millis(-steps.saturating_mul(interval))
 }

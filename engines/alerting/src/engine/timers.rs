@@ -120,6 +120,7 @@ impl Engine {
         operator.ack = None;
         operator.repage_since = Some(now);
         self.touch_alert(slot);
+        self.escalates_anew(slot);
         self.fresh.push((slot, Some((Cause::AcknowledgementExpired, Some(detail.into())))));
         // Its groups page now, not at their next tick; the ticks stay where they are.
         for group in self.privates[slot as usize].groups.clone().iter().copied() {
@@ -133,14 +134,16 @@ impl Engine {
 
     /// Forgets what was kept long enough.
     fn sweep(&mut self, now: Timestamp) {
-        while let Some((slot, fingerprint, since)) = self.resting.front().copied() {
+        // Each at most once: what has to stay goes to the end.
+        for _ in 0..self.resting.len() {
+            let Some((slot, fingerprint, since)) = self.resting.front().copied() else { break };
             let expired = now.since(since) >= self.options.resolved_retention;
             let crowded = self.resting.len() > self.options.max_resolved;
             if !expired && !crowded {
                 break;
             }
             self.resting.pop_front();
-            self.maybe_forget(slot, fingerprint, since);
+            self.maybe_forget(slot, fingerprint, since, now);
         }
         let mut gone: Vec<_> = self
             .orphans

@@ -244,6 +244,13 @@ impl Alert {
         self.operator.as_ref().and_then(|o| o.ack.as_ref())
     }
 
+    /// When its newest firing was heard of, whatever its source says of the beginning.
+    #[must_use]
+    pub fn fired_at(&self) -> Timestamp {
+        let heard = self.history.iter().rev().find(|t| matches!(t.cause, Cause::Posted | Cause::Refired));
+        heard.map_or(self.starts_at, |t| t.at)
+    }
+
     /// Who owns it.
     #[must_use]
     pub fn owner(&self) -> Option<&str> {

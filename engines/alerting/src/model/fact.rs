@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quarterdeck_alertmanager::Fingerprint;
 use quarterdeck_kernel::{Severity, Timestamp};
 
-use super::{Alert, AttemptRecord, Cause, Detail, Silence};
+use super::{Alert, AttemptRecord, Cause, Detail, Group, Silence};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,8 +16,7 @@ pub struct Fact {
     pub kind: FactKind,
 }
 
-/// What happened. Escalation lives on [`Transition`](Self::Transition) (acknowledged, acknowledgement expired or taken
-/// back, resolved), [`GroupFired`](Self::GroupFired) and [`GroupEnded`](Self::GroupEnded).
+/// What happened. Escalation lives on [`GroupFired`](Self::GroupFired) and [`GroupEnded`](Self::GroupEnded).
 #[derive(Clone, Debug, PartialEq)]
 pub enum FactKind {
     /// An alert changed its state; the alert is as it is since.
@@ -29,8 +28,8 @@ pub enum FactKind {
         /// Who or what.
         detail: Option<Arc<Detail>>,
     },
-    /// Firing alerts of a group that nobody has taken got through the pipeline for the first time: an escalation
-    /// begins, or begins anew for these.
+    /// Firing alerts of a group that nobody has taken got through the pipeline for the first time since they fire, since
+    /// they were hidden, or since an acknowledgement of them ran out: an escalation begins, or begins anew for these.
     GroupFired {
         /// Which group.
         group: Arc<str>,
@@ -43,12 +42,13 @@ pub enum FactKind {
         /// Whether none of the group's alerts was known before.
         first: bool,
     },
-    /// A group that had fired has no firing alert left: its escalation ends.
+    /// A group that had fired has no firing alert left that is to be told of: its escalation ends. Told once more when
+    /// alerts that were hidden then are resolved.
     GroupEnded {
-        /// Which group.
-        group: Arc<str>,
-        /// The receiver of its route.
-        receiver: Arc<str>,
+        /// The group as it was: it may be gone.
+        group: Arc<Group>,
+        /// Its alerts as they were.
+        alerts: Arc<[Arc<Alert>]>,
     },
     /// An alert got another owner; `None`: nobody.
     Assigned {

@@ -18,6 +18,10 @@ use crate::store::{self, Inbox, Lease, TERM};
 const TOGETHER: usize = 1024;
 /// How long after a failed write the next is tried.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long the end waits for what becomes of deliveries under way.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// A clock that goes back by more than this was set.
+const SET_BACK: Duration = Duration::from_secs(5);
 /// How often requests of other consoles are looked for.
 const INBOX: Duration = Duration::from_millis(250);
 
@@ -67,12 +71,28 @@ impl Runner {
             inbox: now,
         };
         leading.waiting.push(step);
+        let mut latest = self.now();
         loop {
             if let Some(left) = self.save(&mut leading).await {
                 return Ok(left);
             }
+            let now = self.now();
+            if now + SET_BACK < latest && leading.waiting.is_empty() {
+                // What is under way is sent once more, marked: its outcome would be lost.
+                self.deliver.withdraw();
+                return Ok(Left::SetBack(leading.lease));
+            }
+            latest = latest.max(now);
             if leading.dirty && leading.published.elapsed() >= FRAME {
                 self.publish(&mut leading);
+            }
+            // Not left to the choice below, which prefers what is asked here: a storm must not keep others waiting.
+            if leading.lease.is_some() && leading.inbox <= Instant::now() {
+                leading.inbox = Instant::now() + INBOX;
+                if let Some(left) = self.look_around(&mut leading).await {
+                    return Ok(left);
+                }
+                continue;
             }
             let nap = self.until(leading.desk.next_wake());
             let retry = leading.retry;
@@ -80,8 +100,7 @@ impl Runner {
             tokio::select! {
                 biased;
                 () = &mut stop => {
-                    // What was begun is finished; what is due later is due for the next run.
-                    self.save(&mut leading).await;
+                    self.wind_up(&mut leading).await;
                     self.publish(&mut leading);
                     if let Some(lease) = &leading.lease
                         && let Err(error) = lease.give_back(self.db()).await
@@ -111,12 +130,7 @@ impl Runner {
                 }
                 () = tokio::time::sleep_until(frame), if leading.dirty => {}
                 () = tokio::time::sleep_until(retry.unwrap_or(frame)), if retry.is_some() => {}
-                () = tokio::time::sleep_until(leading.inbox), if leading.lease.is_some() => {
-                    leading.inbox = Instant::now() + INBOX;
-                    if let Some(left) = self.look_around(&mut leading).await {
-                        return Ok(left);
-                    }
-                }
+                () = tokio::time::sleep_until(leading.inbox), if leading.lease.is_some() => {}
                 () = tokio::time::sleep(nap) => {}
             }
             self.tick(&mut leading);
@@ -182,16 +196,53 @@ impl Runner {
                 }
                 leading.waiting.tell();
             }
-            Saved::Lost => return Some(Left::Lost),
+            Saved::Lost => return Some(self.lost()),
             Saved::NotYet => {
                 leading.retry = Some(Instant::now() + RETRY);
                 leading.dirty = true;
-                for job in leading.waiting.overdue(self.clock.now()) {
-                    self.deliver.deliver(job);
+                let now = self.clock.now();
+                // The store may be gone for all, or for this console alone: then another one notifies by now.
+                let alone = leading.lease.as_ref().is_none_or(|lease| lease.until > now);
+                for job in leading.waiting.overdue(now) {
+                    self.deliver.deliver(if alone { job } else { job.doubted() });
                 }
             }
         }
         None
+    }
+
+    /// Another console has the lease: what it notifies now is not to come from here too.
+    fn lost(&self) -> Left {
+        self.deliver.withdraw();
+        Left::Lost
+    }
+
+    /// Before the end: what is under way may still be heard of, so that the next run does not send it again. What is due
+    /// only now is written down, and is that run's to send.
+    async fn wind_up(&mut self, leading: &mut Leading) {
+        let until = Instant::now() + LAST_WORDS;
+        let settled = self.write_only(leading).await;
+        while settled && leading.desk.under_way() > 0 {
+            let Ok(Some(done)) = tokio::time::timeout_at(until, self.done.recv()).await else { break };
+            let step = leading.desk.done(done, self.now());
+            leading.waiting.push(step);
+            if !self.write_only(leading).await {
+                break;
+            }
+        }
+    }
+
+    /// Writes what waits, and starts nothing. Whether it is written.
+    async fn write_only(&self, leading: &mut Leading) -> bool {
+        if leading.waiting.is_empty() {
+            return true;
+        }
+        let (saved, _) = leading.waiting.save(&self.timeline, &mut leading.lease, self.clock.now()).await;
+        let written = matches!(saved, Saved::Yes);
+        if written {
+            leading.waiting.tell();
+        }
+        written
     }
 
     /// Takes requests of other consoles, and keeps the lease.
@@ -226,7 +277,7 @@ impl Runner {
         }
         match lease.renew(self.db(), now).await {
             Ok(renewed) => leading.lease = Some(renewed),
-            Err(store::LeaseError::Lost) => return Some(Left::Lost),
+            Err(store::LeaseError::Lost) => return Some(self.lost()),
             Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
         }
         None

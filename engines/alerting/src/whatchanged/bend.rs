@@ -18,8 +18,8 @@ pub const MAX_SAMPLES: usize = 1000;
 pub const MIN_SAMPLES: usize = 8;
 /// Shortest stretch that is a level.
 const MIN_LEVEL: usize = 3;
-/// Changes found at most.
-const MAX_CHANGES: usize = 6;
+/// Cuts looked at most, before those that belong together or are worth nothing are given up.
+const MAX_CHANGES: usize = 8;
 /// A change is at least so many times the noise.
 const MIN_SIZE: f64 = 3.0;
 /// A change is at least this part of the larger level.
@@ -67,6 +67,8 @@ pub struct Change {
     pub to: f64,
     /// How many times the noise it is.
     pub size: f64,
+    /// When the metric went back to about where it had been, if it did.
+    pub until: Option<Timestamp>,
 }
 
 impl Change {
@@ -138,6 +140,12 @@ pub fn enough(samples: &[Sample]) -> bool {
     samples.iter().filter(|s| s.v.is_finite()).count() >= MIN_SAMPLES
 }
 
+/// Whether samples end before they could show a change at `at`: a level takes a few of them.
+#[must_use]
+pub fn too_early(samples: &[Sample], at: Timestamp) -> bool {
+    samples.iter().rev().filter(|s| s.v.is_finite()).take_while(|s| s.t >= at).count() <= MIN_LEVEL
+}
+
 /// Where samples, in order of time, changed for the worse; in order of time.
 #[must_use]
 pub fn changes(samples: &[Sample], worse: Direction) -> Vec<Change> {
@@ -149,19 +157,28 @@ pub fn changes(samples: &[Sample], worse: Direction) -> Vec<Change> {
     let values = without_spikes(usable);
     let noise = noise(usable);
     let sums = Sums::new(&values);
-    let mut cuts = Vec::new();
-    split(&sums, 0, values.len(), noise, &mut cuts);
-    cuts.sort_unstable();
+    let cuts = split(&sums, values.len(), noise);
     let found = match knee(usable, &values, &sums, &cuts, noise) {
         Some(knee) => vec![knee],
         None => steps(usable, &values, &cuts, noise),
     };
+    let found = with_ends(found);
     let fits = |c: &Change| match worse {
         Direction::Up => c.to > c.from,
         Direction::Down => c.to < c.from,
         Direction::Either => true,
     };
     found.into_iter().filter(fits).collect()
+}
+
+/// Each change with the moment at which a later one took most of it back.
+fn with_ends(mut found: Vec<Change>) -> Vec<Change> {
+    for place in 0..found.len() {
+        let change = found[place];
+        let back = |later: &&Change| (later.to - change.from).abs() <= 0.3 * (change.to - change.from).abs();
+        found[place].until = found[place + 1..].iter().find(back).map(|later| later.at);
+    }
+    found
 }
 
 /// Each sample as the median of itself and its neighbours.
@@ -221,23 +238,36 @@ impl Sums {
     }
 }
 
-/// Cuts `from..to` where two levels are much better than one, and goes on within both.
-fn split(sums: &Sums, from: usize, to: usize, noise: f64, cuts: &mut Vec<usize>) {
-    if to - from < 2 * MIN_LEVEL || cuts.len() >= MAX_CHANGES {
-        return;
+/// Where one level over `from..to` is best cut in two, and how much that gains; none where two levels are not much better.
+fn best_cut(sums: &Sums, from: usize, to: usize, noise: f64) -> Option<(f64, usize)> {
+    if to - from < 2 * MIN_LEVEL {
+        return None;
     }
     let one = sums.error(from, to);
     let best = (from + MIN_LEVEL..=to - MIN_LEVEL)
         .map(|cut| (one - sums.error(from, cut) - sums.error(cut, to), cut))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let Some((gain, cut)) = best else { return };
+        .max_by(|a, b| a.0.total_cmp(&b.0))?;
     // Noise alone gains about twice the logarithm of the length; neighbours that share samples twice that.
     let needed = noise * noise * (12.0 + 4.0 * ((to - from) as f64).ln());
-    if gain > needed {
+    (best.0 > needed).then_some(best)
+}
+
+/// Cuts everything where two levels are much better than one, and again within the parts, the greatest gain first: a
+/// noisy stretch must not use up the cuts that real changes need.
+fn split(sums: &Sums, count: usize, noise: f64) -> Vec<usize> {
+    let part = |from: usize, to: usize| (from, to, best_cut(sums, from, to, noise));
+    let mut parts = vec![part(0, count)];
+    let mut cuts = Vec::new();
+    while cuts.len() < MAX_CHANGES {
+        let gain = |p: &(usize, usize, Option<(f64, usize)>)| p.2.map_or(f64::NEG_INFINITY, |(gain, _)| gain);
+        let best = (0..parts.len()).max_by(|a, b| gain(&parts[*a]).total_cmp(&gain(&parts[*b])));
+        let Some((from, to, Some((_, cut)))) = best.map(|place| parts.swap_remove(place)) else { break };
         cuts.push(cut);
-        split(sums, from, cut, noise, cuts);
-        split(sums, cut, to, noise, cuts);
+        parts.push(part(from, cut));
+        parts.push(part(cut, to));
     }
+    cuts.sort_unstable();
+    cuts
 }
 
 /// Cuts that belong to one change, as first and last: a rate over a window climbs to its new level over that window and
@@ -304,7 +334,7 @@ fn step(samples: &[Sample], values: &[f64], groups: &[(usize, usize)], index: us
         first += 1;
     }
     let (at, last) = (samples[first].t, samples[first.saturating_sub(1)].t);
-    Change { at, last, form: Form::Step, from, to, size }
+    Change { at, last, form: Form::Step, from, to, size, until: None }
 }
 
 /// The moment at which a flat line begins to climb or fall, where that explains the samples better than steps do.
@@ -330,7 +360,8 @@ fn knee(samples: &[Sample], values: &[f64], sums: &Sums, cuts: &[usize], noise: 
         return None;
     }
     let (at, last) = (samples[knot].t, samples[knot.saturating_sub(1)].t);
-    Some(Change { at, last, form: Form::Knee, from: level, to: level + rise, size: rise.abs() / noise })
+    let size = rise.abs() / noise;
+    Some(Change { at, last, form: Form::Knee, from: level, to: level + rise, size, until: None })
 }
 
 /// For each sample as the knot of "one level, then a slope": the squared error, the level, the rise up to the end. Least

@@ -61,7 +61,18 @@ pub(super) fn weigh(
     });
 
     let bent = bend_of(question, entry, candidate.at, changes);
-    let (bend_factor, said) = bend_factor(question, entry, bent.as_ref(), changes);
+    let (bend_factor, said) = bend_factor(question, candidate, bent.as_ref(), changes);
+    let (bend_factor, said) = match bent.as_ref().and_then(|bend| later_step(candidate, all, bend)) {
+        Some(later) if bend_factor > 1.0 => {
+            let after = length(later.at.since(candidate.at));
+            // What a metric says for both, it says for the later.
+            (
+                1.0 + (bend_factor - 1.0) * 0.4,
+                said.map(|said| format!("{said}, but changed again {after} later")),
+            )
+        }
+        _ => (bend_factor, said),
+    };
     if let Some(said) = said {
         // The metric's own word stands first when it speaks for the entry.
         let place = if bend_factor > 1.0 { 0 } else { reasons.len() };
@@ -221,13 +232,28 @@ fn speaks_for(series: Option<&str>, question: &Question<'_>, entry: &Entry) -> b
     }
 }
 
+/// A later change of the same kind to the same service, still before the metric bent: the bend is rather its effect.
+fn later_step<'a, 'b>(
+    candidate: &Candidate<'_>,
+    all: &'a [Candidate<'b>],
+    bend: &Bend,
+) -> Option<&'a Candidate<'b>> {
+    let (own, until) = (candidate.entry, bend.change.at);
+    all.iter()
+        .filter(|c| candidate.at < c.at && c.at <= until)
+        .filter(|c| c.entry.kind == own.kind && c.entry.service == own.service)
+        .filter(|c| c.entry.phase != Phase::Failed && c.undone.is_none() && !is_note(c.entry))
+        .max_by_key(|c| c.at)
+}
+
 /// How much the metrics speak for or against an entry, and their words.
 fn bend_factor(
     question: &Question<'_>,
-    entry: &Entry,
+    candidate: &Candidate<'_>,
     bent: Option<&Bend>,
     changes: &[Vec<Change>],
 ) -> (f64, Option<String>) {
+    let entry = candidate.entry;
     let heard: Vec<(&super::Series<'_>, &Vec<Change>)> = question
         .series
         .iter()
@@ -237,7 +263,14 @@ fn bend_factor(
     let Some((own, found)) = heard.first() else { return (1.0, None) };
     if let Some(bend) = bent {
         // From four to one at the very moment down to indifference after some minutes.
-        let factor = 0.4 + 3.6 * bend.fit();
+        // A small step after the large one says less.
+        let change = |c: &Change| (c.to - c.from).abs();
+        let own = heard.iter().filter(|(s, _)| *s.name == *bend.name).flat_map(|(_, found)| found.iter());
+        let largest = own.map(change).fold(f64::MIN_POSITIVE, f64::max);
+        let factor = 0.4 + 3.6 * bend.fit() * (change(&bend.change) / largest).min(1.0);
+        if bend.change.until.is_some_and(|until| until < question.began) {
+            return (factor * 0.1, Some(format!("{}, but went back before the trouble", bend.words())));
+        }
         // What breaks others through its own service shows there first.
         let calm = |(s, found): &&(&super::Series<'_>, &Vec<Change>)| {
             s.service.is_some() && s.service != question.service && found.is_empty()
@@ -250,6 +283,9 @@ fn bend_factor(
         };
     }
     let nowhere = heard.iter().all(|(_, found)| found.is_empty());
+    if !moves_limit(entry) && heard.iter().all(|(s, _)| super::bend::too_early(s.samples, candidate.at)) {
+        return (1.0, Some(format!("too recent for {} to tell", own.name)));
+    }
     if nowhere && moves_limit(entry) {
         return (2.0, Some(format!("{} did not move, its limit did", own.name)));
     }

@@ -356,6 +356,35 @@ fn cases() -> Vec<Case> {
         },
     ));
 
+    // Asked while it is fresh: the metric's last sample is of the very moment.
+    let fresh = |samples: Vec<Sample>, until: i64| -> Vec<Sample> {
+        samples.into_iter().filter(|s| s.t <= at(until)).collect()
+    };
+    let rejects = fresh(metric(&[(-3600, 0.2), (-302, 3.1), (-76, 0.2), (-7, 3.0)], 10.0, 0, 21), 0);
+    let back_and_forth = |l: &mut Line| {
+        l.add(-304, Deployment, "orders", "orders v2 0 % → 30 %");
+        l.add(-78, Deployment, "orders", "orders v2 30 % → 0 %");
+        l.add(-7, Deployment, "orders", "orders v2 0 % → 30 %");
+    };
+    let name = "a share given again, asked before the metric can tell";
+    cases.push(case(name, 3, "orders", &[own("rejects of orders", "%", &rejects)], back_and_forth));
+
+    let rejects = fresh(metric(&[(-3600, 0.2), (-302, 3.1), (-76, 0.2), (-7, 3.0)], 10.0, 15, 22), 60);
+    let name = "a share given again, a minute later, seen through a rate";
+    cases.push(case(name, 3, "orders", &[own("rejects of orders", "%", &rejects)], back_and_forth));
+
+    let p99 = fresh(metric(&[(-3600, 30.0), (-20, 80.0)], 6.0, 30, 23), 30);
+    cases.push(case(
+        "the step that broke it, not the step before",
+        2,
+        "orders",
+        &[own("p99 of orders", "ms", &p99)],
+        |l| {
+            l.add(-75, Deployment, "orders", "orders v3 canary → 5 %");
+            l.add(-21, Deployment, "orders", "orders v3 canary 5 % → 25 %");
+        },
+    ));
+
     // Connections leak unseen until there are none left; an innocent flag comes just then. No ranking by what was seen
     // can tell: it stands here so that the figure is not flattered.
     let p99 = metric(&[(-3600, 20.0), (-30, 900.0)], 8.0, 0, 20);

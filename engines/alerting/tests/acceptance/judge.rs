@@ -1,8 +1,26 @@
-//! Whether what a case's webhooks received is what it wants. Shared with the same cases in simulated time.
+//! The cases, and whether what a case's webhooks received is what it wants. Shared with the same cases in simulated time.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+
+/// The cases; `None`, said on standard error, where there is no conformance data.
+pub(crate) fn cases() -> Option<Vec<Value>> {
+    let root = std::env::var_os("QUARTERDECK_CONFORMANCE").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance"),
+        PathBuf::from,
+    );
+    let file = root.join("alertmanager/acceptance.json");
+    if !file.is_file() {
+        eprintln!("SKIPPED: no conformance data at {}", file.display());
+        return None;
+    }
+    let text = std::fs::read_to_string(file).expect("the cases");
+    let cases: Vec<Value> = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(cases.len(), 17);
+    Some(cases)
+}
 
 /// An alert: labels, annotations, start and end in seconds after the case's beginning.
 #[derive(Clone, Debug, Default, PartialEq)]

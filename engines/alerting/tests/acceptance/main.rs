@@ -12,7 +12,6 @@
 mod judge;
 mod server;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,19 +28,6 @@ use tokio::task::JoinSet;
 const SCALES: [u32; 3] = [1, 2, 4];
 /// How long before the case's beginning its servers are started: the original's are up for about that long.
 const BEFORE: f64 = 0.5;
-
-fn folder() -> Option<PathBuf> {
-    let root = std::env::var_os("QUARTERDECK_CONFORMANCE").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance"),
-        PathBuf::from,
-    );
-    let file = root.join("alertmanager/acceptance.json");
-    if file.is_file() {
-        return Some(file);
-    }
-    eprintln!("SKIPPED: no conformance data at {}", file.display());
-    None
-}
 
 /// A configuration with its durations multiplied.
 fn scaled(yaml: &str, scale: u32) -> String {
@@ -207,10 +193,7 @@ async fn run(case: Value, scale: u32, postgres: Option<Arc<testing::Server>>) ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alertmanagers_acceptance_cases_over_http() {
-    let Some(file) = folder() else { return };
-    let text = std::fs::read_to_string(file).expect("the cases");
-    let mut cases: Vec<Value> = serde_json::from_str(&text).expect("JSON");
-    assert_eq!(cases.len(), 17);
+    let Some(mut cases) = judge::cases() else { return };
     let postgres = tokio::task::spawn_blocking(testing::Server::shared).await.expect("it is looked for");
     let members = if postgres.is_some() { "two consoles on one PostgreSQL store" } else { "one console" };
     let mut problems = Vec::new();

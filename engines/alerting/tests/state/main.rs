@@ -23,8 +23,13 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn plan() -> Arc<Plan> {
-    let yaml = "route: {receiver: hook, group_by: [alertname], group_wait: 5s, group_interval: 10s, repeat_interval: 1h}\n\
-                receivers:\n- name: hook\n  webhook_configs: [{url: 'http://127.0.0.1:1'}]\n- name: alice\n- name: bob\n";
+    plan_of(
+        "route: {receiver: hook, group_by: [alertname], group_wait: 5s, group_interval: 10s, repeat_interval: 1h}\n\
+                receivers:\n- name: hook\n  webhook_configs: [{url: 'http://127.0.0.1:1'}]\n- name: alice\n- name: bob\n",
+    )
+}
+
+fn plan_of(yaml: &str) -> Arc<Plan> {
     let config = Config::parse(yaml, "alertmanager.yml", Path::new("")).expect("a lawful configuration");
     Arc::new(Plan::from_config(&config, |_| true))
 }
@@ -44,8 +49,12 @@ fn roster() -> Arc<Roster> {
 }
 
 fn desk() -> Desk {
+    desk_with(plan())
+}
+
+fn desk_with(plan: Arc<Plan>) -> Desk {
     let ids = Box::new(SeededIds::new(1));
-    let (desk, step) = Desk::restore(plan(), Options::default(), roster(), ids, Stored::default(), at(0));
+    let (desk, step) = Desk::restore(plan, Options::default(), roster(), ids, Stored::default(), at(0));
     assert!(step.jobs.is_empty() && step.entries.is_empty());
     desk
 }

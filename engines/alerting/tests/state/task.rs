@@ -8,7 +8,7 @@ use quarterdeck_alerting::request::{Refused, Request};
 use quarterdeck_alerting::task::SEND_UNSAVED_AFTER;
 use quarterdeck_alerting::{Console, Deliver, Done, Handle, Job, Options, Runner, Setting};
 use quarterdeck_journal::store::Db;
-use quarterdeck_journal::testing::Scratch;
+use quarterdeck_journal::testing::{START, Scratch};
 use quarterdeck_kernel::{Actor, Clock};
 use tokio::sync::mpsc;
 
@@ -21,6 +21,10 @@ struct Sent(Mutex<Vec<Job>>);
 impl Deliver for Sent {
     fn deliver(&self, job: Job) {
         self.0.lock().push(job);
+    }
+
+    fn withdraw(&self) {
+        self.0.lock().clear();
     }
 }
 
@@ -132,5 +136,34 @@ async fn what_makes_no_sense_is_refused_even_while_nothing_can_be_saved() {
     let nothing = Request::Retry(uuid::Uuid::nil());
     let refused = running.handle.ask(nothing, Actor::system("test"), false).await.expect_err("there is none");
     assert!(matches!(refused, Refused::Missing(_)), "{refused}");
+    running.task.abort();
+}
+
+/// An hour back: what joins a group is told at its next tick by the new time, not an hour later.
+#[tokio::test]
+async fn a_clock_that_is_set_back_holds_nothing_up() {
+    let running = start().await;
+    let Running { handle, sent, scratch, .. } = &running;
+    scratch.clock.advance(Duration::from_secs(1800));
+    post(handle, "alertname=Down,host=a").await.expect("it is taken");
+    scratch.clock.advance(Duration::from_secs(6));
+    let told = |host: &str| {
+        let is = |a: &quarterdeck_alerting::model::Notified| a.alert.labels.get("host") == Some(host);
+        let jobs = sent.0.lock();
+        jobs.iter().any(|job| matches!(job, Job::Notification(attempt) if attempt.alerts.iter().any(is)))
+    };
+    eventually("the first is told", || told("a")).await;
+    scratch.clock.set(START);
+    post(handle, "alertname=Down,host=b").await.expect("it is taken");
+    scratch.clock.advance(Duration::from_secs(1));
+    // The delivery of the first was under way, and is done once more before anything new is told of the group.
+    eventually("it is timed anew", || handle.view().at < START.plus_millis(60_000)).await;
+    let begun = std::time::Instant::now();
+    while !told("b") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it is told within some ticks");
+        assert!(handle.now() < START.plus_millis(900_000), "not an hour later");
+        scratch.clock.advance(Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     running.task.abort();
 }

@@ -30,7 +30,6 @@ impl Scratch {
     /// # Panics
     /// When there is no room for a directory.
     #[must_use]
-    #[allow(clippy::expect_used, clippy::unwrap_used)]
     pub fn sqlite() -> Self {
         let dir = tempfile::tempdir().expect("a directory for tests can be made");
         let location = Location::Sqlite(dir.path().join("store.db"));
@@ -43,7 +42,6 @@ impl Scratch {
     /// # Panics
     /// When there is a PostgreSQL but it does not start.
     #[must_use]
-    #[allow(clippy::expect_used, clippy::unwrap_used)]
     pub fn postgres() -> Option<Self> {
         let server = Server::shared()?;
         let location = Location::parse(&server.database());
@@ -79,7 +77,6 @@ impl Scratch {
     ///
     /// # Panics
     /// When it cannot be opened.
-    #[allow(clippy::expect_used)]
     pub async fn open(&self, migrations: &[Migrations]) -> Db {
         let sets: Vec<Migrations> =
             std::iter::once(timeline::MIGRATIONS).chain(migrations.iter().copied()).collect();
@@ -91,7 +88,6 @@ impl Scratch {
     ///
     /// # Panics
     /// When it cannot be opened.
-    #[allow(clippy::expect_used)]
     pub async fn timeline(&self, migrations: &[Migrations]) -> Timeline {
         let db = self.open(migrations).await;
         let options = Options::new(self.path().join("timeline"), "desk");

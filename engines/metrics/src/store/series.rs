@@ -39,7 +39,7 @@ pub(super) struct Data {
     /// Closed chunks; from the mark on, the open run.
     tail: Tail,
     /// Out-of-order samples, sorted by time.
-    #[allow(clippy::box_collection, reason = "one word instead of three in every series that has none")]
+    #[expect(clippy::box_collection, reason = "one word instead of three in every series that has none")]
     late: Option<Box<Vec<(i64, u64)>>>,
 }
 

@@ -11,6 +11,9 @@ use super::{Effect, Escalations, Record};
 use crate::target::Target;
 use crate::words;
 
+/// How often a policy begins again at most, beyond what it says itself, as long as its pages reach nobody.
+const MORE_ROUNDS: u32 = 50;
+
 impl Escalations {
     /// Goes to the next step at once when the newest page has reached nobody; never past the last step, so that a
     /// channel that is down does not use the whole policy up in a moment.
@@ -30,11 +33,22 @@ impl Escalations {
         let next = match (&escalation.position.state, escalation.position.step) {
             (State::Paging, Some(step)) => step + 1,
             (State::Assigned { resume, .. }, _) => *resume,
+            // The last step's time was over before its deliveries were given up.
+            (State::Exhausted { .. }, _) if self.unheard(&escalation) => 0,
             _ => return,
         };
         if next < escalation.ladder.rungs.len() {
             self.climb(key, next, Cause::Undelivered, Vec::new(), by, now, effects);
         }
+    }
+
+    /// Whether the newest page reached nobody, so that a policy that is over begins again: who was never told cannot
+    /// answer. Not for ever, so that a channel that is gone does not fill the log.
+    fn unheard(&self, escalation: &Escalation) -> bool {
+        let failed =
+            |page: &PageState| page.recipients.iter().all(|r| matches!(r.outcome, Some(Outcome::Failed(..))));
+        let more = escalation.position.round < escalation.ladder.repeat.saturating_add(MORE_ROUNDS);
+        more && escalation.pages.last().is_some_and(failed)
     }
 
     /// Pages the first step from `from` on that reaches somebody, beginning the steps again where the policy says so.
@@ -52,11 +66,11 @@ impl Escalations {
         let Some(escalation) = self.open.get(key).cloned() else { return };
         let ladder = Arc::clone(&escalation.ladder);
         let position = &escalation.position;
-        let restarted =
-            matches!(position.state, State::Exhausted { .. }) && matches!(cause, Cause::EscalatedNow);
+        let restarted = matches!(cause, Cause::Joined)
+            || matches!(position.state, State::Exhausted { .. }) && matches!(cause, Cause::EscalatedNow);
         let (mut first, mut round, mut cause) = (from, if restarted { 0 } else { position.round }, cause);
         if first >= ladder.rungs.len() {
-            if round >= ladder.repeat {
+            if round >= ladder.repeat && !self.unheard(&escalation) {
                 self.exhaust(&escalation, by, now, effects);
                 return;
             }

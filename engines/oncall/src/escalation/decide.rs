@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quarterdeck_kernel::{Actor, Timestamp, suggest};
+use quarterdeck_kernel::{Actor, Severity, Timestamp, suggest};
 
 use super::climb::distinct;
 use super::types::{Cause, Escalation, Position, Recipient, State};
@@ -45,7 +45,8 @@ impl Escalations {
                 self.give(&escalation, &to, Cause::HandedOver, resume, note, &by, now)
             }
             Input::EscalateNow { key, by } => self.escalate_now(&key, &by, now),
-            Input::Resolve { key, by } => self.resolve(&key, &by, now),
+            Input::Resolve { key, by } => self.end(&key, Cause::Resolved, &by, now),
+            Input::Hide { key, by } => self.end(&key, Cause::Hidden, &by, now),
             Input::Delivered { page, channel, result } => Ok(self.delivered(&page, &channel, result, now)),
             Input::Override(change) => self.make_override(change, now),
             Input::EndOverride { id, by } => self.end_override(&id, by, now),
@@ -92,8 +93,8 @@ impl Escalations {
         if key.is_empty() || key.len() > MAX_KEY {
             return Err(Refusal::Name { length: key.len(), allowed: MAX_KEY });
         }
-        if self.open.contains_key(key.as_str()) {
-            return Ok(Vec::new());
+        if let Some(escalation) = self.open.get(key.as_str()).cloned() {
+            return Ok(self.join(&escalation, &title, severity, now));
         }
         let Some(ladder) = self.roster.policy_for(&labels).cloned() else { return Ok(Vec::new()) };
         let most = self.roster.max_escalations();
@@ -112,6 +113,37 @@ impl Escalations {
             self.climb(&key, 0, Cause::Step, Vec::new(), &by, now, &mut effects);
         }
         Ok(effects)
+    }
+
+    /// An alert that nobody has taken joins an escalation. Where somebody has taken what was there before, or nobody has
+    /// answered, paging begins anew; where it goes on, only what is told of it changes.
+    fn join(
+        &mut self,
+        escalation: &Arc<Escalation>,
+        title: &str,
+        severity: Severity,
+        now: Timestamp,
+    ) -> Effects {
+        let mut effects = Vec::new();
+        let key = &escalation.key;
+        let by = Actor::system("on-call");
+        let again = match escalation.position.state {
+            // What is due at this moment anyway: the acknowledgement ends.
+            State::Acknowledged { until: Some(until), .. } if until <= now => {
+                return self.tick_one(escalation, &by, now);
+            }
+            State::Acknowledged { .. } | State::Exhausted { .. } => true,
+            State::Waiting | State::Paging | State::Assigned { .. } | State::Resolved { .. } => false,
+        };
+        if again || severity > escalation.severity {
+            let (title, severity) = (cut(title), severity.max(escalation.severity));
+            let told = Escalation { title, severity, ..(**escalation).clone() };
+            self.commit(Record::Saved(Box::new(told)), &mut effects);
+        }
+        if again {
+            self.climb(key, 0, Cause::Joined, Vec::new(), &by, now, &mut effects);
+        }
+        effects
     }
 
     fn acknowledge(
@@ -224,18 +256,22 @@ impl Escalations {
         Ok(effects)
     }
 
-    fn resolve(&mut self, key: &str, by: &Actor, now: Timestamp) -> Answer {
+    fn end(&mut self, key: &str, cause: Cause, by: &Actor, now: Timestamp) -> Answer {
         let escalation = self.get(key)?;
         let mut effects = Vec::new();
         let withdrawn = Self::under_way(&escalation);
         let state = State::Resolved { by: by.user.clone(), at: now };
         let position = Position { state, next: None, ..escalation.position.clone() };
-        self.moved(&escalation, Cause::Resolved, position, None, by, now, &mut effects);
+        self.moved(&escalation, cause, position, None, by, now, &mut effects);
         if !withdrawn.is_empty() {
             effects.push(Effect::Withdraw(withdrawn));
         }
         let lasted = words::length(now.since(escalation.opened));
-        let summary = format!("{}: escalation ended after {lasted}, resolved by {by}", escalation.title);
+        let why = match cause {
+            Cause::Hidden => "its alerts are hidden".to_owned(),
+            _ => format!("resolved by {by}"),
+        };
+        let summary = format!("{}: escalation ended after {lasted}, {why}", escalation.title);
         self.told(&escalation, now, by, summary, &mut effects);
         Ok(effects)
     }
@@ -277,32 +313,39 @@ impl Escalations {
         let mut effects = Vec::new();
         let by = Actor::system("on-call");
         // Each at most once per tick, whatever the clock says.
-        let due: Vec<_> = self.timers.iter().take_while(|(at, _)| *at <= now).cloned().collect();
-        for (_, key) in due {
+        let due: Vec<_> = self.due(now).cloned().collect();
+        for key in due {
             let Some(escalation) = self.open.get(&key).cloned() else { continue };
-            match &escalation.position.state {
-                State::Waiting => {
-                    self.climb(&key, 0, Cause::Step, Vec::new(), &by, now, &mut effects);
-                }
-                State::Paging => {
-                    let next = escalation.position.step.map_or(0, |s| s + 1);
-                    self.climb(&key, next, Cause::Step, Vec::new(), &by, now, &mut effects);
-                }
-                State::Acknowledged { by: user, .. } => {
-                    let summary = format!("{}: acknowledgement by {user} has ended", escalation.title);
-                    self.told(&escalation, now, &by, summary, &mut effects);
-                    let again = self.again(escalation.position.owner.as_deref().unwrap_or(user));
-                    let step = escalation.position.step.unwrap_or(0);
-                    let cause = Cause::AcknowledgementEnded;
-                    self.climb(&key, step, cause, again, &by, now, &mut effects);
-                }
-                State::Assigned { to, resume, .. } => {
-                    let summary = format!("{}: {to} has not answered", escalation.title);
-                    self.told(&escalation, now, &by, summary, &mut effects);
-                    self.climb(&key, *resume, Cause::Unanswered, Vec::new(), &by, now, &mut effects);
-                }
-                State::Exhausted { .. } | State::Resolved { .. } => {}
+            effects.extend(self.tick_one(&escalation, &by, now));
+        }
+        effects
+    }
+
+    fn tick_one(&mut self, escalation: &Arc<Escalation>, by: &Actor, now: Timestamp) -> Effects {
+        let mut effects = Vec::new();
+        let key = &escalation.key;
+        match &escalation.position.state {
+            State::Waiting => {
+                self.climb(key, 0, Cause::Step, Vec::new(), by, now, &mut effects);
             }
+            State::Paging => {
+                let next = escalation.position.step.map_or(0, |s| s + 1);
+                self.climb(key, next, Cause::Step, Vec::new(), by, now, &mut effects);
+            }
+            State::Acknowledged { by: user, .. } => {
+                let summary = format!("{}: acknowledgement by {user} has ended", escalation.title);
+                self.told(escalation, now, by, summary, &mut effects);
+                let again = self.again(escalation.position.owner.as_deref().unwrap_or(user));
+                let step = escalation.position.step.unwrap_or(0);
+                let cause = Cause::AcknowledgementEnded;
+                self.climb(key, step, cause, again, by, now, &mut effects);
+            }
+            State::Assigned { to, resume, .. } => {
+                let summary = format!("{}: {to} has not answered", escalation.title);
+                self.told(escalation, now, by, summary, &mut effects);
+                self.climb(key, *resume, Cause::Unanswered, Vec::new(), by, now, &mut effects);
+            }
+            State::Exhausted { .. } | State::Resolved { .. } => {}
         }
         effects
     }

@@ -101,6 +101,13 @@ pub enum Input {
         /// Who or what says so.
         by: Actor,
     },
+    /// Its alerts still fire, but none of them is to be told of: it ends, and begins anew when one is.
+    Hide {
+        /// Which.
+        key: String,
+        /// Who or what says so.
+        by: Actor,
+    },
     /// What came of a page on one channel.
     Delivered {
         /// The page.
@@ -287,6 +294,11 @@ impl Escalations {
     /// Ended escalations, newest last.
     pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Arc<Escalation>> {
         self.recent.iter()
+    }
+
+    /// Keys of those for which [`Input::Tick`] is due.
+    pub fn due(&self, now: Timestamp) -> impl Iterator<Item = &Arc<str>> {
+        self.timers.iter().take_while(move |(at, _)| *at <= now).map(|(_, key)| key)
     }
 
     /// When [`Input::Tick`] is next due.

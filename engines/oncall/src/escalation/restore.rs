@@ -31,6 +31,7 @@ impl Escalations {
     pub fn resume(&mut self, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.follow(Arc::clone(&self.roster), now, &mut effects);
+        self.not_ahead(now, &mut effects);
         for escalation in self.open.values().cloned().collect::<Vec<_>>() {
             if !matches!(escalation.position.state, State::Paging | State::Assigned { .. }) {
                 continue;
@@ -50,6 +51,24 @@ impl Escalations {
         }
         effects.extend(self.handle(Input::Tick, now).unwrap_or_default());
         effects
+    }
+
+    /// When the clock was set back since, steps are written for times that lie far ahead: none is waited for longer than
+    /// the policy says. An acknowledgement holds until the time that was said.
+    fn not_ahead(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        for escalation in self.open.values().cloned().collect::<Vec<_>>() {
+            let (position, ladder) = (&escalation.position, &escalation.ladder);
+            let longest = match position.state {
+                State::Waiting => ladder.delay,
+                State::Paging | State::Assigned { .. } => ladder.wait(position.step.unwrap_or(0)),
+                State::Acknowledged { .. } | State::Exhausted { .. } | State::Resolved { .. } => continue,
+            };
+            if position.next.is_some_and(|next| next > now + longest) {
+                let mut sooner = (*escalation).clone();
+                sooner.position.next = Some(now + longest);
+                self.commit(Record::Saved(Box::new(sooner)), effects);
+            }
+        }
     }
 
     /// Takes over a configuration.

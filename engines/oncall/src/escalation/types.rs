@@ -104,10 +104,14 @@ pub enum Cause {
     EscalatedNow,
     /// Every delivery of the step before had failed.
     Undelivered,
+    /// An alert joined that nobody has taken yet.
+    Joined,
     /// The last step had passed.
     Exhausted,
     /// It was resolved.
     Resolved,
+    /// All its alerts were silenced, inhibited or muted.
+    Hidden,
 }
 
 impl Cause {
@@ -125,8 +129,10 @@ impl Cause {
             Self::Unanswered => "assignment not answered",
             Self::EscalatedNow => "escalated by an operator",
             Self::Undelivered => "deliveries of the step before failed",
+            Self::Joined => "another alert joined",
             Self::Exhausted => "last step passed",
             Self::Resolved => "resolved",
+            Self::Hidden => "its alerts were hidden",
         }
     }
 }

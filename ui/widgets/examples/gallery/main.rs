@@ -36,7 +36,7 @@ const SERVICES: [Service; 6] = [
     service("reports", Health::Unknown, f64::NAN, f64::NAN, f64::NAN, None, f64::NAN, ""),
 ];
 
-#[allow(clippy::too_many_arguments, reason = "a row of a sample table")]
+#[expect(clippy::too_many_arguments, reason = "a row of a sample table")]
 const fn service(
     name: &'static str,
     health: Health,

@@ -110,7 +110,7 @@ impl Chart<'_> {
         (ValueAxis::new((low, high), self.log, self.from_zero, scale.divisor, rows), scale)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "what was measured, handed on")]
+    #[expect(clippy::too_many_arguments, reason = "what was measured, handed on")]
     fn draw_grid(
         &self,
         look: &Look,

@@ -129,7 +129,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one call, and every argument is a different thing")]
+    #[expect(clippy::too_many_arguments, reason = "one call, and every argument is a different thing")]
     fn draw_row(
         &self,
         look: &Look,

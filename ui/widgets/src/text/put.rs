@@ -88,7 +88,7 @@ pub fn put(buffer: &mut Buffer, x: u16, y: u16, max_width: u16, text: &str, styl
 }
 
 /// The one place where a string becomes a cell. Half a wide character that this overwrites becomes a space.
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "the symbol comes from a cleaned text: this is what the ban protects"
 )]

@@ -59,6 +59,7 @@ fn clocks_that_run_ahead_or_behind_neither_lose_nor_keep_alerts() {
         Some(AlertState::Resolved),
         "resolve_timeout after it was last heard of"
     );
+    assert_eq!(state(&world, "future"), Some(AlertState::Resolved), "however far ahead its clock runs");
     world.go(hour + 10.0);
     assert_eq!(state(&world, "ahead"), Some(AlertState::Firing));
     world.go(2.0 * hour + 10.0);

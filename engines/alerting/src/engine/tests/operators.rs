@@ -74,7 +74,9 @@ fn taken_back_it_repeats_again() {
             engine.unacknowledge(&[print("g=1")], &by, &note, now, effects)
         })
     };
+    assert!(world.get("g=1").owner().is_some());
     back(&mut world).expect("taken back");
+    assert_eq!(world.get("g=1").owner(), None, "who had it by taking it has it no longer");
     assert_eq!(back(&mut world), Err(OperatorError::NotAcknowledged(print("g=1"))));
     world.go(22.0);
     assert_eq!(world.told(), ["1 g=1", "21 g=1"]);

@@ -2,6 +2,24 @@
 
 use super::*;
 
+#[test]
+fn a_clock_that_was_set_back_holds_nothing_up() {
+    let mut world = World::new(simple("g", "1s", "10s", "1h"));
+    world.go(7200.0);
+    world.post(vec![alert("g=1,n=1", None, Some(9000.0))]);
+    world.go(7203.0);
+    assert_eq!(world.take_told(), ["7201 g=1,n=1"]);
+    world.post(vec![alert("g=2,n=1", None, Some(9000.0))]);
+    world.restart(3600.0);
+    world.post(vec![alert("g=1,n=2", None, Some(9000.0))]);
+    world.go(3625.0);
+    let told = world.take_told();
+    assert!(told.contains(&"3601 g=2,n=1".to_owned()), "a group that waits: {told:?}");
+    assert!(told.iter().any(|t| t.ends_with("g=1,n=1 g=1,n=2")), "one that was told: {told:?}");
+    let late = told.iter().filter_map(|t| t.split(' ').next()?.parse::<f64>().ok()).fold(0.0, f64::max);
+    assert!(late <= 3611.0, "no later than its interval: {told:?}");
+}
+
 fn world() -> World {
     World::new(simple("g", "5s", "10s", "1h"))
 }
