@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use quarterdeck_alerting::actions;
 use quarterdeck_alerting::model::Alert;
+use quarterdeck_alertmanager::Fingerprint;
 use quarterdeck_kernel::{Subject, SubjectKind};
 use quarterdeck_ui::listing::Listing;
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
@@ -53,11 +54,13 @@ impl Purpose {
     }
 }
 
-/// A form that is open.
+/// A form that is open, and what it was opened for: whatever the list shows by the time it is filled in, that is what is
+/// acted on.
 #[derive(Debug)]
 struct Asking {
     purpose: Purpose,
     form: Form,
+    alerts: Vec<Fingerprint>,
 }
 
 /// An alert that is open, and how far its detail is scrolled.
@@ -214,7 +217,7 @@ impl Alerts {
             Event::Key(key) => self.typed(key, cx),
             Event::Paste(text) => self.pasted(text, cx),
             Event::Hit { click, at, .. } => {
-                if self.open.is_some() || self.changed.is_some() {
+                if self.open.is_some() || self.changed.is_some() || self.asking.is_some() {
                     return Vec::new();
                 }
                 let (rows, area) = (self.rows(cx), self.layout(cx, cx.area).list);

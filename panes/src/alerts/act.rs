@@ -24,6 +24,22 @@ pub(super) fn subject(alert: &Alert) -> Subject {
     Subject::new(SubjectKind::Alert, rows::key_of(alert))
 }
 
+/// Those of some alerts that an action is available on, and why it is not on another.
+fn able(
+    cx: &Context<'_, World>,
+    action: &str,
+    alerts: impl IntoIterator<Item = Arc<Alert>>,
+) -> (Vec<Arc<Alert>>, Option<String>) {
+    let (mut able, mut why) = (Vec::new(), None);
+    for alert in alerts {
+        match cx.world.actions.available(action, Some(&subject(&alert))) {
+            Ok(()) => able.push(alert),
+            Err(reason) => why = Some(reason.0),
+        }
+    }
+    (able, why)
+}
+
 impl Alerts {
     /// What keys act on.
     pub(super) fn targets(&self) -> Vec<Arc<Alert>> {
@@ -50,15 +66,8 @@ impl Alerts {
 
     /// Those of the targets that an action is available on, or why it is on none.
     pub(super) fn able(&self, cx: &Context<'_, World>, action: &str) -> Result<Vec<Arc<Alert>>, String> {
-        let mut why = "nothing is selected".to_owned();
-        let mut able = Vec::new();
-        for alert in self.targets() {
-            match cx.world.actions.available(action, Some(&subject(&alert))) {
-                Ok(()) => able.push(alert),
-                Err(reason) => why = reason.0,
-            }
-        }
-        if able.is_empty() { Err(why) } else { Ok(able) }
+        let (able, why) = able(cx, action, self.targets());
+        if able.is_empty() { Err(why.unwrap_or_else(|| "nothing is selected".to_owned())) } else { Ok(able) }
     }
 
     /// Whether an action is available on any of the targets: looks at no more than it must.
@@ -80,10 +89,19 @@ impl Alerts {
         action: &'static str,
         args: &BTreeMap<String, String>,
     ) -> Vec<Effect<World>> {
-        let able = match self.able(cx, action) {
-            Ok(able) => able,
-            Err(why) => return vec![Effect::Toast(Severity::Info, why)],
-        };
+        match self.able(cx, action) {
+            Ok(able) => self.dispatch_on(able, action, args),
+            Err(why) => vec![Effect::Toast(Severity::Info, why)],
+        }
+    }
+
+    /// One invocation for each of these alerts.
+    fn dispatch_on(
+        &mut self,
+        able: Vec<Arc<Alert>>,
+        action: &'static str,
+        args: &BTreeMap<String, String>,
+    ) -> Vec<Effect<World>> {
         let most = if action == actions::RESOLVE { MOST_CONFIRMED } else { MOST };
         let (now, later) = able.split_at(able.len().min(most));
         let mut effects: Vec<Effect<World>> = now
@@ -153,24 +171,48 @@ impl Alerts {
                 .field("note", "", "a note for the others")
                 .field("hold", "", "for how long, such as 30m; until it resolves if empty"),
         };
-        self.asking = Some(Asking { purpose, form });
+        let alerts = able.iter().map(|alert| alert.fingerprint).collect();
+        self.asking = Some(Asking { purpose, form, alerts });
         Vec::new()
     }
 
-    /// Does what was filled in.
+    /// Does what was filled in, on what it was asked for.
     pub(super) fn answered(
         &mut self,
         cx: &Context<'_, World>,
-        purpose: Purpose,
+        asking: Asking,
         args: &BTreeMap<String, String>,
     ) -> Vec<Effect<World>> {
-        if purpose != Purpose::Silence {
-            return self.dispatch(cx, purpose.action(), args);
+        let action = asking.purpose.action();
+        // One silence for all of them: its matchers say which. Without any it would be of one alone.
+        if asking.purpose == Purpose::Silence && asking.alerts.len() > 1 && !args.contains_key("matchers") {
+            self.asking = Some(asking);
+            return vec![Effect::Toast(Severity::Warning, "say which alerts: the matchers are empty".to_owned())];
         }
-        // One silence for all of them: its matchers say which.
-        let first = self.targets().first().map(|alert| subject(alert));
-        self.list.table.clear_marks();
-        vec![Effect::Dispatch { action: purpose.action().to_owned(), subject: first, args: args.clone() }]
+        let view = &cx.world.alerting.alerts;
+        let there: Vec<Arc<Alert>> =
+            asking.alerts.iter().filter_map(|print| view.alert(*print)).cloned().collect();
+        let gone = asking.alerts.len() - there.len();
+        let (able, why) = able(cx, action, there);
+        let refused = asking.alerts.len() - able.len();
+        let why = if gone == refused { "it is gone".to_owned() } else { why.unwrap_or_default() };
+        if able.is_empty() {
+            let told = format!("{}: nothing was done, {why}", asking.form.title());
+            return vec![Effect::Toast(Severity::Warning, told)];
+        }
+        let mut effects = Vec::new();
+        if refused > 0 {
+            let told = format!("{refused} of {} left out: {why}", asking.alerts.len());
+            effects.push(Effect::Toast(Severity::Warning, told));
+        }
+        if asking.purpose == Purpose::Silence {
+            self.list.table.clear_marks();
+            let first = able.first().map(|alert| subject(alert));
+            effects.push(Effect::Dispatch { action: action.to_owned(), subject: first, args: args.clone() });
+        } else {
+            effects.extend(self.dispatch_on(able, action, args));
+        }
+        effects
     }
 
     /// Has the incident written down: each of what is marked, else the one that is looked at.

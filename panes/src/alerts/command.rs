@@ -248,11 +248,10 @@ impl Alerts {
                 self.asking = None;
                 Vec::new()
             }
-            form::Typed::Done(args) => {
-                let purpose = asking.purpose;
-                self.asking = None;
-                self.answered(cx, purpose, &args)
-            }
+            form::Typed::Done(args) => match self.asking.take() {
+                Some(asking) => self.answered(cx, asking, &args),
+                None => Vec::new(),
+            },
         }
     }
 }

@@ -37,8 +37,6 @@ pub struct TableState {
     pub(super) offset: usize,
     sort: Option<Sort>,
     filter: String,
-    /// Whether a row was ever chosen.
-    touched: bool,
     marked: BTreeSet<String>,
     pub(super) arrangement: Arrangement,
 }
@@ -74,8 +72,9 @@ impl TableState {
         None
     }
 
-    /// Takes up an arrangement of these rows. The selection stays on its row; if that is gone, the row that stands
-    /// where it stood is selected.
+    /// Takes up an arrangement of these rows. The selection stays on its row, whether the operator chose it or it came
+    /// first when there was nothing else: a key acts on what was seen, not on what has come up meanwhile. If its row is
+    /// gone, the row that stands where it stood is selected.
     pub fn adopt(&mut self, arrangement: Arrangement, rows: &(impl Rows + ?Sized)) {
         let screen = self.place.saturating_sub(self.offset);
         self.arrangement = arrangement;
@@ -84,8 +83,6 @@ impl TableState {
         }
         let found = self.selected.as_deref().and_then(|key| self.arrangement.place(key));
         match found {
-            // As long as nobody has chosen a row, what comes first is what there is to see.
-            _ if !self.touched => self.place_at(0, rows),
             Some(place) => {
                 self.place = place;
                 // The selected row stays where it is on the screen and the others move around it; but at the top the
@@ -143,7 +140,6 @@ impl TableState {
     /// Selects the row of a key; false if it is not shown (or not known before the next [`TableState::refresh`], where the
     /// owner finds rows by itself).
     pub fn select(&mut self, key: &str) -> bool {
-        self.touched = true;
         self.selected = Some(key.to_owned());
         if let Some(place) = self.arrangement.place(key) {
             self.place = place;
@@ -154,7 +150,6 @@ impl TableState {
 
     /// Selects the row at a place, the last one if there are fewer.
     pub fn select_place(&mut self, place: usize, rows: &(impl Rows + ?Sized)) {
-        self.touched = true;
         self.place_at(place, rows);
     }
 
@@ -282,6 +277,15 @@ impl TableState {
             && !self.marked.remove(&key)
         {
             self.marked.insert(key);
+        }
+    }
+
+    /// Marks or unmarks a row by its key, whether or not it is shown.
+    pub fn set_mark(&mut self, key: &str, marked: bool) {
+        if !marked {
+            self.marked.remove(key);
+        } else if !self.marked.contains(key) {
+            self.marked.insert(key.to_owned());
         }
     }
 
