@@ -107,6 +107,11 @@ impl Default for Alerts {
     }
 }
 
+/// The alert of a key, whether or not the list shows it.
+fn alert_of(cx: &Context<'_, World>, key: &str) -> Option<Arc<Alert>> {
+    cx.world.alerting.alerts.alert(key.parse().ok()?).cloned()
+}
+
 impl Alerts {
     /// Whether there is something resolved to show, or to hide again.
     fn has_resolved(&self, cx: &Context<'_, World>) -> bool {
@@ -179,18 +184,10 @@ impl Alerts {
         }
     }
 
-    /// The alert of a key among those shown.
-    fn alert_of(&self, key: &str) -> Option<Arc<Alert>> {
-        let model = self.shown.as_ref()?;
-        let print = key.parse().ok()?;
-        let mut all = (0..model.rows.len()).flat_map(|row| model.alerts(row));
-        all.find(|alert| alert.fingerprint == print).cloned()
-    }
-
     /// The alert that is looked at: the open one, else the selected one or the worst of its group.
-    fn current(&self) -> Option<Arc<Alert>> {
+    fn current(&self, cx: &Context<'_, World>) -> Option<Arc<Alert>> {
         if let Some(open) = &self.open {
-            return self.alert_of(&open.key);
+            return alert_of(cx, &open.key);
         }
         let row = self.list.table.selected_row()?;
         self.shown.as_ref()?.alert(row).cloned()
@@ -200,7 +197,12 @@ impl Alerts {
 impl Alerts {
     fn take(&mut self, event: Event<'_, World>, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         match event {
-            Event::Shown | Event::World | Event::Scope => self.refresh(cx),
+            Event::Shown | Event::World | Event::Scope => {
+                if let Some(changed) = &mut self.changed {
+                    changed.follow(cx.world);
+                }
+                self.refresh(cx)
+            }
             Event::Open(subject) => {
                 self.choice.filter = Arc::default();
                 (self.changed, self.asking, self.filtering) = (None, None, None);
@@ -225,9 +227,15 @@ impl Alerts {
                 self.done(did, rows, cx)
             }
             Event::Answer { slot: chart::SLOT, answer } => {
-                let alert = self.current();
+                let alert = self.current(cx);
                 if let Some(charting) = &mut self.charting {
                     charting.answered(alert.as_deref(), answer);
+                }
+                Vec::new()
+            }
+            Event::Answer { slot: changed::SLOT, answer } => {
+                if let Some(changed) = &mut self.changed {
+                    changed.answered(cx.world, answer);
                 }
                 Vec::new()
             }
@@ -254,7 +262,7 @@ impl Alerts {
 
     /// Asks for what is shown of the alert that is looked at, as far as it is not asked yet.
     fn keep_up(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        let Some(alert) = self.current() else {
+        let Some(alert) = self.current(cx) else {
             self.charting = None;
             return Vec::new();
         };
@@ -285,21 +293,25 @@ impl Pane<World> for Alerts {
         self.draw(cx, buffer, area)
     }
 
-    fn selection(&self, _: &Context<'_, World>) -> Option<Subject> {
+    fn selection(&self, cx: &Context<'_, World>) -> Option<Subject> {
         if let Some(changed) = &self.changed {
             return changed.subject();
         }
-        self.current().map(|alert| Subject::new(SubjectKind::Alert, rows::key_of(&alert)))
+        self.current(cx).map(|alert| Subject::new(SubjectKind::Alert, rows::key_of(&alert)))
     }
 
     fn hints(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
         if self.typing() {
             return Vec::new();
         }
-        if self.changed.is_some() {
-            return vec!["alerts.open", "alerts.revert", "shell.undo", "alerts.back"];
+        if let Some(changed) = &self.changed {
+            return match changed.subject() {
+                None => vec!["alerts.back"],
+                Some(_) if changed.fixed(cx.world).is_some() => vec!["alerts.open", "alerts.back"],
+                Some(_) => vec!["alerts.open", "alerts.revert", "alerts.back"],
+            };
         }
-        let Some(alert) = self.current() else {
+        let Some(alert) = self.current(cx) else {
             return if self.has_resolved(cx) { vec!["alerts.resolved"] } else { Vec::new() };
         };
         let mut hints = vec![if self.open.is_some() { "alerts.back" } else { "alerts.open" }];
@@ -319,7 +331,7 @@ impl Pane<World> for Alerts {
             (actions::RESOLVE, "alerts.close"),
         ] {
             // What no policy escalates cannot be escalated: asking each alert of a large group would cost a frame.
-            let pointless = action == actions::ESCALATE && !self.escalates();
+            let pointless = action == actions::ESCALATE && !self.escalates(cx);
             if !pointless && self.can(cx, action) {
                 hints.push(command);
             }

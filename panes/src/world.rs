@@ -270,8 +270,8 @@ pub enum Names {
 /// Which entries of the timeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TimelineFilter {
-    /// Only of this kind.
-    pub kind: Option<ChangeKind>,
+    /// Only of these kinds; all if there is none.
+    pub kinds: Vec<ChangeKind>,
     /// Only those that touch this service.
     pub service: Option<String>,
     /// Only those about this subject.

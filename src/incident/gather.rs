@@ -7,7 +7,7 @@ use std::time::Duration;
 use quarterdeck_alerting::model::{Alert, AttemptRecord, Cause, Outcome};
 use quarterdeck_alertmanager::Fingerprint;
 use quarterdeck_journal::timeline::Filter;
-use quarterdeck_kernel::{Entry, Labels, Timestamp};
+use quarterdeck_kernel::{ChangeKind, Entry, Labels, Timestamp};
 use quarterdeck_oncall::EscalationView;
 use quarterdeck_oncall::escalation::Outcome as PageOutcome;
 use quarterdeck_panes::World;
@@ -24,7 +24,7 @@ use super::report::{
 const ALERTS: usize = 50;
 /// Notifications told one by one.
 const NOTIFICATIONS: usize = 200;
-/// Entries of the timeline told.
+/// Entries of the timeline told: of changes, and of what alerts did.
 const ENTRIES: usize = 300;
 /// Charts drawn.
 const CHARTS: usize = 4;
@@ -76,9 +76,17 @@ pub(super) async fn gather(desk: &Desk, print: Fingerprint) -> Result<Incident, 
     let ended = facts.iter().map(|a| a.resolved.as_ref().map(|e| e.at)).collect::<Option<Vec<_>>>();
     let ended = ended.and_then(|all| all.into_iter().max());
     let until = ended.map_or(now, |end| (end + AFTER).min(now));
-    let (timeline, more_timeline) = entries(desk, began - BEFORE, until).await?;
-    let (from, to) = changed::window(changed::began(&world, &alert));
-    let (before, _) = entries(desk, from, to).await?;
+    // A storm of alerts must not push out what changed: each is fetched by itself.
+    let around = (began - BEFORE, until);
+    let (mut timeline, more_changes) = entries(desk, changed::kinds().collect(), around, ENTRIES).await?;
+    let others = ChangeKind::ALL.into_iter().filter(|kind| changed::kinds().all(|k| k != *kind)).collect();
+    let (of_alerts, more_others) = entries(desk, others, around, ENTRIES).await?;
+    timeline.extend(of_alerts);
+    timeline.sort_by(|a, b| (a.at, &a.id.writer, a.id.seq).cmp(&(b.at, &b.id.writer, b.id.seq)));
+    let more_timeline = more_changes || more_others;
+    let window = changed::window(changed::began(&world, &alert));
+    let (before, changes_left_out) =
+        entries(desk, changed::kinds().collect(), window, changed::ENTRIES).await?;
     let (suspects, considered) = changed::rank(&world, &alert, &before);
     let skipped = records.len().saturating_sub(NOTIFICATIONS);
     let mut incident = Incident {
@@ -103,6 +111,7 @@ pub(super) async fn gather(desk: &Desk, print: Fingerprint) -> Result<Incident, 
             })
             .collect(),
         considered,
+        changes_left_out,
         timeline,
         more_timeline,
         alerts: facts,
@@ -116,10 +125,15 @@ pub(super) async fn gather(desk: &Desk, print: Fingerprint) -> Result<Incident, 
     Ok(incident)
 }
 
-/// Entries of the timeline within a time, oldest first, and whether there are more.
-async fn entries(desk: &Desk, from: Timestamp, to: Timestamp) -> Result<(Vec<Entry>, bool), String> {
-    let filter = Filter { from: Some(from), to: Some(to.plus_millis(1)), ..Filter::default() };
-    let page = desk.sources.timeline.page(&filter, None, ENTRIES).await.map_err(|e| e.to_string())?;
+/// The newest so many entries of the timeline of these kinds within a time, oldest first, and whether there are more.
+async fn entries(
+    desk: &Desk,
+    kinds: Vec<ChangeKind>,
+    (from, to): (Timestamp, Timestamp),
+    most: usize,
+) -> Result<(Vec<Entry>, bool), String> {
+    let filter = Filter { kinds, from: Some(from), to: Some(to.plus_millis(1)), ..Filter::default() };
+    let page = desk.sources.timeline.page(&filter, None, most).await.map_err(|e| e.to_string())?;
     let answered: BTreeSet<_> = page.entries.iter().filter_map(|e| e.outcome_of.clone()).collect();
     let mut entries: Vec<Entry> = page.entries.into_iter().filter(|e| !answered.contains(&e.id)).collect();
     entries.reverse();

@@ -9,7 +9,7 @@ use quarterdeck_kernel::{Severity, Subject, SubjectKind};
 use quarterdeck_ui::{Context, Effect};
 use quarterdeck_widgets::Role;
 
-use super::{Alerts, Asking, Purpose, rows, silence};
+use super::{Alerts, Asking, Purpose, alert_of, rows, silence};
 use crate::World;
 use crate::alert_words as words;
 use crate::form::Form;
@@ -42,12 +42,12 @@ fn able(
 
 impl Alerts {
     /// What keys act on.
-    pub(super) fn targets(&self) -> Vec<Arc<Alert>> {
+    pub(super) fn targets(&self, cx: &Context<'_, World>) -> Vec<Arc<Alert>> {
         let Some(model) = &self.shown else { return Vec::new() };
         let marked = self.list.table.marked();
         if self.open.is_some() || marked.is_empty() {
             if let Some(open) = &self.open {
-                return self.alert_of(&open.key).into_iter().collect();
+                return alert_of(cx, &open.key).into_iter().collect();
             }
             let row = self.list.table.selected_row();
             return row.map(|row| model.alerts(row).to_vec()).unwrap_or_default();
@@ -66,20 +66,20 @@ impl Alerts {
 
     /// Those of the targets that an action is available on, or why it is on none.
     pub(super) fn able(&self, cx: &Context<'_, World>, action: &str) -> Result<Vec<Arc<Alert>>, String> {
-        let (able, why) = able(cx, action, self.targets());
+        let (able, why) = able(cx, action, self.targets(cx));
         if able.is_empty() { Err(why.unwrap_or_else(|| "nothing is selected".to_owned())) } else { Ok(able) }
     }
 
     /// Whether an action is available on any of the targets: looks at no more than it must.
     pub(super) fn can(&self, cx: &Context<'_, World>, action: &str) -> bool {
         let can = |alert: &Arc<Alert>| cx.world.actions.available(action, Some(&subject(alert))).is_ok();
-        self.targets().iter().take(8).any(can)
+        self.targets(cx).iter().take(8).any(can)
     }
 
     /// Whether any of the first targets is escalated.
-    pub(super) fn escalates(&self) -> bool {
+    pub(super) fn escalates(&self, cx: &Context<'_, World>) -> bool {
         let Some(model) = &self.shown else { return false };
-        self.targets().iter().take(8).any(|alert| model.escalation(alert).is_some())
+        self.targets(cx).iter().take(8).any(|alert| model.escalation(alert).is_some())
     }
 
     /// One invocation for each alert.
@@ -216,11 +216,11 @@ impl Alerts {
     }
 
     /// Has the incident written down: each of what is marked, else the one that is looked at.
-    pub(super) fn export(&mut self) -> Vec<Effect<World>> {
+    pub(super) fn export(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         let targets = if self.list.table.marked().is_empty() || self.open.is_some() {
-            self.current().into_iter().collect()
+            self.current(cx).into_iter().collect()
         } else {
-            self.targets()
+            self.targets(cx)
         };
         if targets.is_empty() {
             return vec![Effect::Toast(Severity::Info, "nothing is selected".to_owned())];
@@ -235,7 +235,7 @@ impl Alerts {
 
     /// Copies where the runbook is.
     pub(super) fn runbook(&self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        let Some(alert) = self.current() else { return Vec::new() };
+        let Some(alert) = self.current(cx) else { return Vec::new() };
         vec![match words::runbook(cx.world, &alert) {
             Some(url) => Effect::Copy(url),
             None => Effect::Toast(

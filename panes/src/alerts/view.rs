@@ -79,7 +79,7 @@ impl Alerts {
         if let Some(x) = layout.divider {
             rule::join(cx.look, buffer, x, layout.title.y + 1, layout.list.bottom());
         }
-        let Some(alert) = self.current().filter(|_| layout.detail.height > 1) else { return };
+        let Some(alert) = self.current(cx).filter(|_| layout.detail.height > 1) else { return };
         let (place, mut area) = side_chart(layout, self.drawable(&alert));
         if let Some(charting) = self.charting.as_ref().filter(|_| place.height > 0) {
             charting.draw(cx, buffer, place);
@@ -182,7 +182,7 @@ impl Alerts {
 
     /// How far an open alert can be scrolled.
     pub(super) fn open_scroll(&self, cx: &Context<'_, World>) -> usize {
-        let (Some(alert), Some(model), Some(open)) = (self.current(), &self.shown, &self.open) else {
+        let (Some(alert), Some(model), Some(open)) = (self.current(cx), &self.shown, &self.open) else {
             return 0;
         };
         let whole = self.layout(cx, cx.area).whole;
@@ -223,7 +223,7 @@ impl Alerts {
         if area.height == 0 {
             return;
         }
-        let (Some(alert), Some(model), Some(open)) = (self.current(), &self.shown, &self.open) else {
+        let (Some(alert), Some(model), Some(open)) = (self.current(cx), &self.shown, &self.open) else {
             let what = "This alert is no longer known.";
             Empty { what, next: "to go back to the list", key: "Esc" }.draw(cx.look, buffer, area);
             return;
