@@ -8,6 +8,7 @@ mod detail;
 mod explain;
 mod filter;
 mod filtering;
+mod marks;
 mod model;
 mod rows;
 mod silence;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use quarterdeck_alerting::actions;
 use quarterdeck_alerting::model::Alert;
 use quarterdeck_alertmanager::Fingerprint;
-use quarterdeck_kernel::{Subject, SubjectKind};
+use quarterdeck_kernel::{Moment, Subject, SubjectKind};
 use quarterdeck_ui::listing::Listing;
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
 use ratatui::buffer::Buffer;
@@ -140,23 +141,24 @@ impl Alerts {
         AlertRows { model: self.shown.clone().unwrap_or_default(), now: cx.world.now }
     }
 
-    fn rows_of(&self, model: &Arc<Model>) -> AlertRows {
-        AlertRows { model: Arc::clone(model), now: quarterdeck_kernel::Timestamp::default() }
-    }
-
     /// Takes up the alerts of the newest version; the same version is not looked at twice.
     fn refresh(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        let mut effects = Vec::new();
+        // In the past an alert may not have been there yet: its mark stays.
+        if self.choice.version != cx.world.alerting.version && cx.scope.moment == Moment::Live {
+            effects.extend(self.drop_gone(cx));
+        }
         self.choice.version = cx.world.alerting.version;
         self.choice.service.clone_from(&cx.scope.service);
         let current = self.shown.as_ref().is_some_and(|model| model.choice == self.choice);
         if current || self.arranging.is_some() {
             self.find();
-            return Vec::new();
+            return effects;
         }
         let model = Arc::new(Model::new(cx.world, self.choice.clone()));
         let rows = AlertRows { model: Arc::clone(&model), now: cx.world.now };
         self.list.refresh(&rows);
-        let effects = self.arrange(rows);
+        effects.extend(self.arrange(rows));
         if self.arranging.is_none() {
             self.show(model);
         }
@@ -172,6 +174,7 @@ impl Alerts {
 
     fn show(&mut self, model: Arc<Model>) {
         self.shown = Some(model);
+        self.mark_heads();
         self.find();
     }
 

@@ -144,7 +144,16 @@ impl Oncall {
     /// Takes all alerts of the selected escalation.
     fn acknowledge(&self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         let can = |alert: &Subject| cx.world.actions.available(actions::ACKNOWLEDGE, Some(alert)).is_ok();
-        let alerts: Vec<Subject> = self.escalated().into_iter().filter(can).take(MOST).collect();
+        // Who takes over takes all; else what nobody has taken yet, so that another press goes on where this one ends.
+        let free = |subject: &Subject| {
+            let alert = actions::alert_of(subject).and_then(|print| cx.world.alerting.alerts.alert(print));
+            alert.is_some_and(|alert| alert.ack().is_none())
+        };
+        let mut alerts: Vec<Subject> = self.escalated().into_iter().filter(can).collect();
+        if alerts.iter().any(free) {
+            alerts.retain(free);
+        }
+        let later = alerts.split_off(alerts.len().min(MOST));
         if alerts.is_empty() {
             let told = "select an escalation with open alerts first".to_owned();
             return vec![Effect::Toast(Severity::Info, told)];
@@ -154,7 +163,13 @@ impl Oncall {
             subject: Some(alert),
             args: BTreeMap::new(),
         };
-        alerts.into_iter().map(dispatch).collect()
+        let done = alerts.len();
+        let mut effects: Vec<Effect<World>> = alerts.into_iter().map(dispatch).collect();
+        if !later.is_empty() {
+            let told = format!("{done} at once; {} more are left: press again", later.len());
+            effects.push(Effect::Toast(Severity::Info, told));
+        }
+        effects
     }
 
     fn command(&mut self, verb: &str, cx: &Context<'_, World>) -> Vec<Effect<World>> {

@@ -119,12 +119,12 @@ impl Alerts {
             }
             "mark" => {
                 let (rows, area) = (self.rows(cx), self.layout(cx, cx.area).list);
-                self.list.table.toggle_mark();
+                self.toggle_mark();
                 self.list.command("down", area, &rows);
                 Vec::new()
             }
             "unmark" => {
-                self.list.table.clear_marks();
+                self.unmark();
                 Vec::new()
             }
             "group" => {
@@ -173,8 +173,8 @@ impl Alerts {
 
     pub(super) fn done(&mut self, did: Did, rows: AlertRows, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         match did {
-            Did::Back if !self.list.table.marked().is_empty() => {
-                self.list.table.clear_marks();
+            Did::Back if self.marks() > 0 => {
+                self.unmark();
                 Vec::new()
             }
             Did::Back => vec![Effect::Back],

@@ -164,7 +164,7 @@ impl Alerts {
     }
 
     fn summary(&self, model: &Model) -> String {
-        let marked = self.list.table.marked().len();
+        let marked = self.marks();
         let mut parts: Vec<String> = AlertState::ALL
             .into_iter()
             .zip(model.states)

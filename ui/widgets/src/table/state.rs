@@ -37,6 +37,8 @@ pub struct TableState {
     pub(super) offset: usize,
     sort: Option<Sort>,
     filter: String,
+    /// Whether the operator ever chose a row.
+    touched: bool,
     marked: BTreeSet<String>,
     pub(super) arrangement: Arrangement,
 }
@@ -77,12 +79,18 @@ impl TableState {
     /// gone, the row that stands where it stood is selected.
     pub fn adopt(&mut self, arrangement: Arrangement, rows: &(impl Rows + ?Sized)) {
         let screen = self.place.saturating_sub(self.offset);
+        // Who sorts or filters before ever choosing a row wants to see what comes first then.
+        let top = !self.touched && self.arrangement.spec != arrangement.spec;
         self.arrangement = arrangement;
         if let Some(key) = &self.selected {
             self.arrangement.locate(key, rows);
         }
         let found = self.selected.as_deref().and_then(|key| self.arrangement.place(key));
         match found {
+            _ if top => {
+                self.place_at(0, rows);
+                self.offset = 0;
+            }
             Some(place) => {
                 self.place = place;
                 // The selected row stays where it is on the screen and the others move around it; but at the top the
@@ -140,6 +148,7 @@ impl TableState {
     /// Selects the row of a key; false if it is not shown (or not known before the next [`TableState::refresh`], where the
     /// owner finds rows by itself).
     pub fn select(&mut self, key: &str) -> bool {
+        self.touched = true;
         self.selected = Some(key.to_owned());
         if let Some(place) = self.arrangement.place(key) {
             self.place = place;
@@ -150,6 +159,7 @@ impl TableState {
 
     /// Selects the row at a place, the last one if there are fewer.
     pub fn select_place(&mut self, place: usize, rows: &(impl Rows + ?Sized)) {
+        self.touched = true;
         self.place_at(place, rows);
     }
 

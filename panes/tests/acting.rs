@@ -1,0 +1,295 @@
+//! What keys in the alerts pane act on, whatever the list has become meanwhile.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use quarterdeck_alerting::actions;
+use quarterdeck_alerting::engine::Effects;
+use quarterdeck_kernel::{ChangeKind, Entry, EntryId, Invocation};
+use quarterdeck_panes::World;
+use quarterdeck_panes::alerts::Alerts;
+use quarterdeck_panes::oncall::Oncall;
+use quarterdeck_panes::world::{Answer, Query, Timeline};
+use quarterdeck_ui::{Click, Effect, Event};
+use support::alerts::{alert, desk, dispatched, ends, engine, high, kill, later, posted, three, toasts};
+use support::{NOW, Stage, at, deployed};
+
+const REJECTS: [(&str, &str); 3] =
+    [("alertname", "OrderRejectRate"), ("service", "orders"), ("severity", "warning")];
+
+fn acknowledged(labels: &[(&str, &str)]) -> (String, String) {
+    (actions::ACKNOWLEDGE.to_owned(), alert(labels))
+}
+
+#[test]
+fn a_form_acts_on_what_it_was_opened_for() {
+    let mut engine = engine(three());
+    let mut stage = Stage::new(Alerts::new(), desk(&mut engine), (120, 30));
+    stage.keys("n");
+    stage.types("mine");
+    // A new alert comes up, the operator clicks on it, and only then presses Enter.
+    engine.post(vec![posted(&kill(), -1)], NOW, &mut Effects::default());
+    later(&mut stage, &mut engine);
+    stage.click("table", Click::Press, (4, 1));
+    assert_eq!(dispatched(&stage.keys("enter")), [acknowledged(&high())]);
+}
+
+#[test]
+fn a_form_refuses_what_is_gone_and_says_so() {
+    let mut engine = engine(three());
+    let mut stage = Stage::new(Alerts::new(), desk(&mut engine), (120, 30));
+    stage.keys("o");
+    ends(&mut engine, &high());
+    later(&mut stage, &mut engine);
+    let effects = stage.keys("enter");
+    assert!(dispatched(&effects).is_empty(), "{:?}", dispatched(&effects));
+    assert_eq!(toasts(&effects), ["assign OrderLatencyHigh: nothing was done, the alert is resolved"]);
+
+    // Of several those that are left are done, and how many are not is told.
+    let mut engine = support::alerts::engine(three());
+    let mut stage = Stage::new(Alerts::new(), desk(&mut engine), (120, 30));
+    stage.keys("m m n");
+    ends(&mut engine, &high());
+    later(&mut stage, &mut engine);
+    let effects = stage.keys("enter");
+    assert_eq!(dispatched(&effects), [acknowledged(&REJECTS)]);
+    assert_eq!(toasts(&effects), ["1 of 2 left out: the alert is resolved"]);
+}
+
+#[test]
+fn a_silence_of_several_needs_matchers() {
+    let mut stage = Stage::new(Alerts::new(), desk(&mut engine(three())), (120, 30));
+    stage.keys("m m z up ctrl-u");
+    let effects = stage.keys("enter");
+    assert!(dispatched(&effects).is_empty(), "{:?}", dispatched(&effects));
+    assert_eq!(toasts(&effects), ["say which alerts: the matchers are empty"]);
+    assert!(stage.screen().contains("silence 2 alerts"), "the form stays:\n{}", stage.screen());
+}
+
+#[test]
+fn the_cursor_stays_on_what_was_seen_first() {
+    let mut engine = engine(three());
+    let mut stage = Stage::new(Alerts::new(), desk(&mut engine), (120, 30));
+    engine.post(vec![posted(&kill(), -1)], NOW, &mut Effects::default());
+    later(&mut stage, &mut engine);
+    let screen = stage.screen();
+    let row = |name: &str| screen.lines().position(|l| l.contains(name));
+    assert!(row("KillSwitch") < row("OrderLatencyHigh"), "{screen}");
+    assert_eq!(dispatched(&stage.keys("a")), [acknowledged(&high())]);
+}
+
+#[test]
+fn an_open_alert_is_known_wherever_it_is() {
+    let mut engine = engine(three());
+    let mut stage = Stage::new(Alerts::new(), desk(&mut engine), (100, 40));
+    stage.keys("enter");
+    stage.scope.service = Some("ledger".to_owned());
+    stage.event(Event::Scope);
+    let screen = stage.screen();
+    assert!(screen.contains("OrderLatencyHigh") && !screen.contains("no longer known"), "{screen}");
+    assert_eq!(dispatched(&stage.keys("a")), [acknowledged(&high())]);
+    // Resolved it is still told, and nothing is done about it any more.
+    ends(&mut engine, &high());
+    later(&mut stage, &mut engine);
+    let screen = stage.screen();
+    assert!(screen.contains("resolved") && !screen.contains("no longer known"), "{screen}");
+    assert_eq!(toasts(&stage.keys("a")), ["the alert is resolved"]);
+}
+
+#[test]
+fn what_of_a_closed_group_is_left_stays_marked() {
+    let many = (0..450).map(|n| {
+        let instance = format!("host-{n}");
+        posted(&[("alertname", "Down"), ("instance", &instance), ("severity", "warning")], -n)
+    });
+    let mut stage = Stage::new(Alerts::new(), desk(&mut engine(many.collect())), (120, 30));
+    stage.keys("v");
+    let mut done = BTreeSet::new();
+    for (at_once, told) in [
+        (200, "200 at once; 250 more stay marked: press again"),
+        (200, "200 at once; 50 more stay marked: press again"),
+        (50, ""),
+    ] {
+        let effects = stage.keys("a");
+        let subjects = dispatched(&effects);
+        assert_eq!(subjects.len(), at_once);
+        done.extend(subjects);
+        assert_eq!(toasts(&effects), if told.is_empty() { vec![] } else { vec![told] });
+    }
+    assert_eq!(done.len(), 450, "each of them once");
+    assert!(!stage.screen().contains("marked"), "{}", stage.screen());
+}
+
+#[test]
+fn a_large_group_is_acted_on_within_a_frame() {
+    let many = (0..10_000).map(|n| {
+        let instance = format!("host-{n}");
+        posted(&[("alertname", "Down"), ("instance", &instance), ("severity", "warning")], -n)
+    });
+    let mut stage = Stage::new(Alerts::new(), desk(&mut engine(many.collect())), (120, 30));
+    let Some(Effect::Query { query: Query::Arrange(asked), .. }) = stage.effects.pop() else {
+        panic!("nothing is arranged")
+    };
+    let arranged = quarterdeck_widgets::table::arrange(&*asked.rows, &asked.spec);
+    stage.answer("arrange", Ok(Answer::Arrange(arranged)));
+    stage.keys("v");
+    let began = std::time::Instant::now();
+    assert_eq!(dispatched(&stage.keys("a")).len(), 200);
+    // Even in a debug build a look at all of them is some milliseconds; one for each of them is many seconds.
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
+fn marks_follow_their_alerts_and_go_with_them() {
+    let mut engine = engine(three());
+    let mut stage = Stage::new(Alerts::new(), desk(&mut engine), (120, 30));
+    // Marked, then out of the list: by a filter, and in a closed group.
+    stage.keys("m m / l e d g e r enter");
+    let done: BTreeSet<_> = dispatched(&stage.keys("a")).into_iter().collect();
+    assert_eq!(done, BTreeSet::from([acknowledged(&high()), acknowledged(&REJECTS)]));
+    stage.keys("esc m v");
+    assert!(stage.screen().contains("1 marked"), "{}", stage.screen());
+    assert_eq!(dispatched(&stage.keys("a")).len(), 1);
+    // A group's line marks all of its alerts.
+    let mut stage = Stage::new(Alerts::new(), desk(&mut engine), (120, 30));
+    stage.keys("v m");
+    assert!(stage.screen().contains("2 marked"), "{}", stage.screen());
+    stage.keys("up m");
+    assert!(!stage.screen().contains("marked"), "{}", stage.screen());
+    // What is gone is marked no more; the others stay.
+    stage.keys("up m");
+    let mut world = desk(&mut support::alerts::engine(vec![posted(&REJECTS, -60)]));
+    Arc::make_mut(&mut world.alerting).version = 20;
+    stage.world = world;
+    stage.event(Event::World);
+    let effects = std::mem::take(&mut stage.effects);
+    assert_eq!(toasts(&effects), ["a marked alert is gone: 1 stay marked"]);
+    assert_eq!(dispatched(&stage.keys("a")), [acknowledged(&REJECTS)]);
+}
+
+#[test]
+fn an_export_of_many_tells_what_is_left() {
+    let many = (0..20).map(|n| {
+        let instance = format!("host-{n}");
+        posted(&[("alertname", "Down"), ("instance", &instance), ("severity", "warning")], -n)
+    });
+    let mut stage = Stage::new(Alerts::new(), desk(&mut engine(many.collect())), (120, 30));
+    for _ in 0..20 {
+        stage.keys("m");
+    }
+    let effects = stage.keys("X");
+    let all = dispatched(&effects);
+    assert_eq!(all.len(), 8);
+    assert!(all.iter().all(|(action, _)| action == actions::EXPORT), "{all:?}");
+    assert_eq!(toasts(&effects), ["8 at once; 12 more stay marked: press again"]);
+    assert!(stage.screen().contains("12 marked"), "{}", stage.screen());
+}
+
+#[test]
+fn on_call_takes_all_of_an_escalation_press_by_press() {
+    let many = (0..300).map(|n| {
+        let instance = format!("host-{n}");
+        posted(
+            &[("alertname", "Down"), ("service", "orders"), ("instance", &instance), ("severity", "critical")],
+            -n,
+        )
+    });
+    let mut engine = engine(many.chain(three()).collect());
+    let mut stage = Stage::new(Oncall::new(), desk(&mut engine), (100, 24));
+    stage.keys("v");
+    let effects = stage.keys("a");
+    let first = dispatched(&effects);
+    assert_eq!(first.len(), 200);
+    assert_eq!(toasts(&effects), ["200 at once; 102 more are left: press again"]);
+    let prints: Vec<_> =
+        first.iter().filter_map(|(_, subject)| subject.strip_prefix("alert:")?.parse().ok()).collect();
+    engine.acknowledge(&prints, &"ops-1".into(), &"".into(), None, NOW, &mut Effects::default()).expect("they fire");
+    later(&mut stage, &mut engine);
+    let rest = dispatched(&stage.keys("a"));
+    assert_eq!(rest.len(), 102);
+    assert!(rest.iter().all(|one| !first.contains(one)), "none twice");
+}
+
+/// A change of orders that can be undone, before its trouble.
+fn change(seq: u64, seconds: i64) -> Arc<Entry> {
+    let undo = Invocation::new("x.y", quarterdeck_kernel::Actor::default());
+    let id = EntryId { writer: "deck".to_owned(), seq };
+    let summary = format!("orders change {seq}");
+    Arc::new(Entry { id, at: at(seconds), undo: Some(undo), summary, ..(*deployed()).clone() })
+}
+
+fn question(effects: &[Effect<World>]) -> Option<(Query, &'static str)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Query { slot, query: query @ Query::Timeline { .. } } => Some((query.clone(), *slot)),
+        _ => None,
+    })
+}
+
+#[test]
+fn what_changed_asks_the_store_and_says_how_far_it_reached() {
+    let mut world = desk(&mut engine(three()));
+    // All that is at hand is what alerts did.
+    let flood = Arc::new(Entry { kind: ChangeKind::Alert, ..(*deployed()).clone() });
+    world.timeline = Arc::new(Timeline { entries: Arc::from([flood]), ..Timeline::default() });
+    let mut stage = Stage::new(Alerts::new(), world, (100, 30));
+    let effects = stage.keys("w");
+    let Some((Query::Timeline { filter, before: None, .. }, slot)) = question(&effects) else {
+        panic!("nothing is asked")
+    };
+    assert!(filter.kinds.contains(&ChangeKind::Deployment) && filter.kinds.len() == ChangeKind::ALL.len() - 2);
+    assert!(!filter.kinds.contains(&ChangeKind::Alert) && !filter.kinds.contains(&ChangeKind::Acknowledgement));
+    assert_eq!((filter.from, filter.to), (Some(at(-90 - 7200)), Some(at(-30))));
+    let screen = stage.screen();
+    assert!(screen.contains("Looking at the timeline") && !screen.contains("Nothing that"), "{screen}");
+    stage.answer(slot, Err("the disk is on fire".to_owned()));
+    assert!(stage.screen().contains("could not be read: the disk is on fire"), "{}", stage.screen());
+    stage.answer(slot, Ok(Answer::Timeline(vec![change(3, -300)], true)));
+    let screen = stage.screen();
+    assert!(screen.contains("orders change 3") && screen.contains("only the newest"), "{screen}");
+    stage.answer(slot, Ok(Answer::Timeline(Vec::new(), false)));
+    assert!(stage.screen().contains("Nothing that the timeline knows changed"), "{}", stage.screen());
+}
+
+#[test]
+fn the_float_offers_what_the_selected_change_allows() {
+    let mut world = desk(&mut engine(three()));
+    world.timeline =
+        Arc::new(Timeline { entries: Arc::from([change(9, -100), deployed()]), ..Timeline::default() });
+    let mut stage = Stage::new(Alerts::new(), world, (100, 30));
+    stage.keys("w");
+    let select = |stage: &mut Stage, id: &str| {
+        stage.keys("home");
+        for _ in 0..3 {
+            if stage.selection().as_deref() != Some(id) {
+                stage.keys("down");
+            }
+        }
+        assert_eq!(stage.selection().as_deref(), Some(id));
+    };
+    select(&mut stage, "entry:deck/7");
+    assert!(!stage.hints().contains(&"alerts.revert"), "it has no undo: {:?}", stage.hints());
+    assert!(!stage.screen().contains("revert the selected"), "{}", stage.screen());
+    let effects = stage.keys("R");
+    assert!(dispatched(&effects).is_empty() && toasts(&effects)[0].contains("nothing undoes it"), "{:?}", toasts(&effects));
+    select(&mut stage, "entry:deck/9");
+    assert!(stage.hints().contains(&"alerts.revert"), "{:?}", stage.hints());
+    assert_eq!(dispatched(&stage.keys("R")), [("timeline.undo".to_owned(), "entry:deck/9".to_owned())]);
+    // Nothing opens behind it, and nothing is done there.
+    for key in ["x", "a", "e", "z", "X"] {
+        let effects = stage.keys(key);
+        assert!(effects.is_empty(), "{key}: {:?}", dispatched(&effects));
+        assert!(stage.screen().contains("what changed before"), "{key}:\n{}", stage.screen());
+    }
+    // Undone meanwhile, it says so and is not offered any more.
+    let by = EntryId { writer: "deck".to_owned(), seq: 10 };
+    let undone = Arc::new(Entry { undone_by: Some(by), ..(*change(9, -100)).clone() });
+    stage.world.timeline =
+        Arc::new(Timeline { entries: Arc::from([undone, deployed()]), total: 3, ..Timeline::default() });
+    stage.passes(1000);
+    assert!(stage.screen().contains("undone"), "{}", stage.screen());
+    assert!(!stage.hints().contains(&"alerts.revert"), "{:?}", stage.hints());
+    stage.keys("esc");
+    assert!(!stage.screen().contains("why told"), "{}", stage.screen());
+}
