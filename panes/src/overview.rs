@@ -100,7 +100,11 @@ impl Pane<World> for Overview {
     fn update(&mut self, event: Event<'_, World>, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         self.fit(cx.area.width);
         let rows = ServiceRows::new(cx, self.set);
-        let area = Layout::new(cx).services;
+        // New worlds come many times a second, and need no place on the screen.
+        let area = match event {
+            Event::World | Event::Shown | Event::Scope | Event::Open(_) | Event::Answer { .. } => Rect::ZERO,
+            _ => Layout::new(cx, firing::count(cx)).services,
+        };
         let did = match event {
             Event::Open(subject) => {
                 self.list.refresh(&rows);
@@ -131,7 +135,8 @@ impl Pane<World> for Overview {
     }
 
     fn view(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {
-        let layout = Layout::new(&Context { area, ..*cx });
+        let wrong = firing::count(cx);
+        let layout = Layout::new(&Context { area, ..*cx }, wrong);
         let rows = ServiceRows::new(cx, self.set);
         let services = &cx.world.services;
         let summary = match (&cx.scope.service, services.dropped_services) {
@@ -151,7 +156,7 @@ impl Pane<World> for Overview {
         } else {
             self.list.draw(cx.look, buffer, layout.services, &rows);
         }
-        firing::draw(cx, buffer, layout.firing);
+        firing::draw(cx, buffer, layout.firing, wrong);
         if let Some(service) = self.selected(&rows).or(rows.services.first().copied()) {
             draw_charts(cx, buffer, &layout.charts, service);
         }
