@@ -33,18 +33,21 @@ const SPEC: PaneSpec = PaneSpec {
             title: "open",
             description: "Open the service.",
             keys: &["enter"],
+            action: None,
         },
         CommandSpec {
             id: "overview.changed",
             title: "what changed",
             description: "Show the timeline of the service, to see what changed before its trouble.",
             keys: &["w"],
+            action: None,
         },
         CommandSpec {
             id: "overview.runbook",
             title: "copy runbook",
             description: "Copy the address of the service's runbook.",
             keys: &["b"],
+            action: None,
         }
     ),
     actions: &[(quarterdeck_services::actions::LIMIT, "L")],

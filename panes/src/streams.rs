@@ -33,24 +33,28 @@ const SPEC: PaneSpec = PaneSpec {
             title: "into the rows",
             description: "Go from the feeds into the selected feed's rows, with the message in full; Esc comes back.",
             keys: &["enter"],
+            action: None,
         },
         CommandSpec {
             id: "streams.follow",
             title: "follow",
             description: "Keep the newest row selected, or let the selection stay on its row.",
             keys: &["f"],
+            action: None,
         },
         CommandSpec {
             id: "streams.metrics",
             title: "metrics",
             description: "Show the series that are made from the feed in the metrics explorer.",
             keys: &["m"],
+            action: None,
         },
         CommandSpec {
             id: "streams.message",
             title: "copy message",
             description: "Copy the selected message as it was received.",
             keys: &["M"],
+            action: None,
         }
     ),
     actions: &[(RECONNECT, "t"), (PAUSE, "z"), (RESUME, "Z")],

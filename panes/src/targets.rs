@@ -28,6 +28,7 @@ const SPEC: PaneSpec = PaneSpec {
             title: "metrics",
             description: "Show the target's series in the metrics explorer.",
             keys: &["enter"],
+            action: None,
         }
     ),
     actions: &[(quarterdeck_scrape::RETRY, "t")],

@@ -28,18 +28,21 @@ const SPEC: PaneSpec = PaneSpec {
             title: "go to it",
             description: "Go to what the entry is about.",
             keys: &["enter"],
+            action: None,
         },
         CommandSpec {
             id: "timeline.older",
             title: "older",
             description: "Fetch older entries than are shown.",
             keys: &["o"],
+            action: None,
         },
         CommandSpec {
             id: "timeline.cursor",
             title: "time cursor here",
             description: "Set the time cursor of all charts to when the entry happened.",
             keys: &["x"],
+            action: None,
         }
     ),
     actions: &[("timeline.note", "n")],

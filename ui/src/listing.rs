@@ -18,7 +18,7 @@ macro_rules! list_commands {
     ($pane:literal $(, $more:expr)* $(,)?) => {{
         use $crate::pane::CommandSpec;
         const fn spec(id: &'static str, title: &'static str, description: &'static str, keys: &'static [&'static str]) -> CommandSpec {
-            CommandSpec { id, title, description, keys }
+            CommandSpec { id, title, description, keys, action: None }
         }
         const LIST: &[CommandSpec] = &[
             $($more,)*

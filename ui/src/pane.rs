@@ -165,6 +165,17 @@ pub struct CommandSpec {
     pub description: &'static str,
     /// Default keys, in the notation of keymaps (`enter`, `ctrl-p`, `g t`); empty for none.
     pub keys: &'static [&'static str],
+    /// The action that it leads to, if it is the way to one: how dangerous it is, and whether it is offered at all
+    /// (read-only takes away what is not safe), is that action's. Whether it makes sense on what is selected is the pane's.
+    pub action: Option<&'static str>,
+}
+
+impl CommandSpec {
+    /// The same, as the way to an action.
+    #[must_use]
+    pub const fn leading_to(self, action: &'static str) -> Self {
+        Self { action: Some(action), ..self }
+    }
 }
 
 /// What a pane is, as data.

@@ -15,24 +15,28 @@ pub(super) const SPEC: PaneSpec = PaneSpec {
             title: "open",
             description: "Go to the escalation's alert, or open the selected one in full.",
             keys: &["enter"],
+            action: None,
         },
         CommandSpec {
             id: "oncall.view",
             title: "next list",
             description: "Show the next list: schedules, escalations, silences and maintenance, notifications, figures.",
             keys: &["v"],
+            action: None,
         },
         CommandSpec {
             id: "oncall.previous",
             title: "list before",
             description: "Show the list before.",
             keys: &["V"],
+            action: None,
         },
         CommandSpec {
             id: "oncall.ack",
             title: "ack",
             description: "Acknowledge all alerts of the selected escalation: it pages nobody any more.",
             keys: &["a"],
+            action: Some(actions::ACKNOWLEDGE),
         },
     ),
     actions: &[

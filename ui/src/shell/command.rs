@@ -32,6 +32,12 @@ impl<W: World> Shell<W> {
     }
 
     fn command(&mut self, id: &'static str) {
+        // A form that is filled in only to be refused helps nobody.
+        if let Some(command) = self.command_spec(id).filter(|c| !self.command_offered(c)) {
+            let told = format!("read-only: {} is not offered here", command.title);
+            self.tell(Severity::Info, &told);
+            return;
+        }
         match id {
             "shell.palette" => self.pick(Purpose::Palette),
             "shell.help" => self.pick(Purpose::Help),

@@ -175,7 +175,7 @@ pub(crate) struct Services {
 }
 
 const fn command(id: &'static str, title: &'static str, keys: &'static [&'static str]) -> CommandSpec {
-    CommandSpec { id, title, description: "A command of a test pane.", keys }
+    CommandSpec { id, title, description: "A command of a test pane.", keys, action: None }
 }
 
 static SERVICES: PaneSpec = PaneSpec {
