@@ -406,6 +406,7 @@ impl quarterdeck_ui::pane::World for World {
             operator: console.operator.clone(),
             firing: self.firing(),
             alarms: self.heard(),
+            alarms_reach: self.alarms.reach(),
             running: match self.timeline.running {
                 0 => None,
                 1 => Some("1 change".to_owned()),

@@ -77,6 +77,9 @@ pub struct Status {
     pub firing: BTreeMap<Severity, usize>,
     /// What is critical and untaken now, newest first: each is heard once, when it begins.
     pub alarms: Arc<[Alarm]>,
+    /// Where alerts among the alarms are too many to be told one by one: of those that began then or earlier some are
+    /// left out, and one that comes into the list later is no news.
+    pub alarms_reach: Option<Timestamp>,
     /// Running changes in words: `1 rollout`.
     pub running: Option<String>,
     /// When the newest data arrived.
