@@ -115,7 +115,7 @@ fn a_pane_s_key_hides_the_global_one() {
         title: "P",
         description: "",
         go: 'p',
-        commands: &[CommandSpec { id: "p.r", title: "retry", description: "", keys: &["r"] }],
+        commands: &[CommandSpec { id: "p.r", title: "retry", description: "", keys: &["r"], action: None }],
         actions: &[],
     };
     let keymap = Keymap::defaults(&Vocabulary { panes: &[&PANE], actions: &[] }).expect("it is in order");
