@@ -30,7 +30,7 @@ use self::changed::Changed;
 use self::chart::Charting;
 use self::explain::Explaining;
 use self::filtering::Filtering;
-use self::model::{Choice, Model};
+use self::model::{Choice, Model, Row};
 use self::rows::{AlertRows, COLUMNS};
 use crate::World;
 use crate::alert_words as words;
@@ -206,6 +206,8 @@ impl Alerts {
                 }
                 self.refresh(cx)
             }
+            // What is no alert is not shown here.
+            Event::Open(subject) if actions::alert_of(subject).is_none() => Vec::new(),
             Event::Open(subject) => {
                 self.choice.filter = Arc::default();
                 (self.changed, self.asking, self.filtering) = (None, None, None);
@@ -217,6 +219,12 @@ impl Alerts {
                 self.wanted = Some(subject.id.clone());
                 self.open = Some(Opened::new(subject.id.clone()));
                 self.refresh(cx)
+            }
+            Event::Return(subject) => {
+                if let Some(print) = actions::alert_of(subject) {
+                    self.come_back(print, cx);
+                }
+                Vec::new()
             }
             Event::Command(command) => self.command(command.rsplit('.').next().unwrap_or_default(), cx),
             Event::Key(key) => self.typed(key, cx),
@@ -260,6 +268,25 @@ impl Alerts {
                 }
                 self.refresh(cx)
             }
+        }
+    }
+
+    /// Selects the alert that was selected when the operator left, or its closed group; what is not in the list any more, or
+    /// not in what it is filtered to, leaves it as it is.
+    fn come_back(&mut self, print: Fingerprint, cx: &Context<'_, World>) {
+        (self.open, self.changed, self.wanted) = (None, None, None);
+        let rows = self.rows(cx);
+        if self.list.table.reselect(&print.to_string(), &rows) {
+            return;
+        }
+        let in_group = rows.model.rows.iter().find_map(|row| match row {
+            Row::Group(head) if head.alerts.iter().any(|alert| alert.fingerprint == print) => {
+                Some(rows::head_key(head))
+            }
+            _ => None,
+        });
+        if let Some(key) = in_group {
+            self.list.table.reselect(&key, &rows);
         }
     }
 

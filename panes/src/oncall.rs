@@ -118,6 +118,21 @@ impl Oncall {
         effects
     }
 
+    /// Selects what was selected when the operator left; the list is the one that it is in.
+    fn come_back(&mut self, subject: &Subject, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        let Some(kind) = Kind::of(subject) else { return Vec::new() };
+        let effects = if kind == self.kind { Vec::new() } else { self.turn_to(kind, cx) };
+        let rows = self.rows(cx);
+        let key = match kind {
+            Kind::Escalations => escalations::about(&rows.view, subject),
+            _ => Some(subject.id.clone()),
+        };
+        if let Some(key) = key {
+            self.listing().table.reselect(&key, &rows);
+        }
+        effects
+    }
+
     fn selected(&self) -> Option<usize> {
         self.list().listing.table.selected_row()
     }
@@ -229,17 +244,13 @@ impl Pane<World> for Oncall {
         match event {
             Event::Shown | Event::World | Event::Scope => self.refresh(cx),
             Event::Open(subject) => {
-                let kind = match subject.kind {
-                    SubjectKind::Silence => Kind::Silences,
-                    SubjectKind::Notification => Kind::Notifications,
-                    SubjectKind::Schedule => Kind::Schedules,
-                    _ => self.kind,
-                };
+                let kind = Kind::of(subject).unwrap_or(self.kind);
                 self.lists[kind as usize].listing.table.set_filter("");
                 self.lists[kind as usize].shown = None;
                 self.wanted = Some(subject.id.clone());
                 self.turn_to(kind, cx)
             }
+            Event::Return(subject) => self.come_back(subject, cx),
             Event::Command(command) => self.command(command.rsplit('.').next().unwrap_or_default(), cx),
             Event::Key(key) => {
                 let rows = self.rows(cx);

@@ -105,11 +105,11 @@ impl Pane<World> for Overview {
         let rows = ServiceRows::new(cx, self.set);
         // New worlds come many times a second, and need no place on the screen.
         let area = match event {
-            Event::World | Event::Shown | Event::Scope | Event::Open(_) | Event::Answer { .. } => Rect::ZERO,
+            Event::World | Event::Shown | Event::Scope | Event::Open(_) | Event::Return(_) | Event::Answer { .. } => Rect::ZERO,
             _ => Layout::new(cx, firing::count(cx)).services,
         };
         let did = match event {
-            Event::Open(subject) => {
+            Event::Open(subject) | Event::Return(subject) => {
                 self.list.refresh(&rows);
                 self.list.table.select(&subject.id);
                 Did::Changed

@@ -300,6 +300,10 @@ impl Pane<World> for Streams {
                 self.wanted = Some(subject.id.clone());
                 self.refresh(cx)
             }
+            Event::Return(subject) => {
+                self.feeds.table.reselect(&subject.id, &FeedRows::new(&cx.world.streams, cx.world.now));
+                self.refresh(cx)
+            }
             Event::Command(command) => self.command(command.rsplit('.').next().unwrap_or_default(), cx),
             Event::Key(key) if self.feeds.typing() => {
                 self.feeds.key(key, &FeedRows::new(&cx.world.streams, cx.world.now));

@@ -97,6 +97,10 @@ impl Pane<World> for Targets {
                 self.refresh(cx.world, cx.scope.service.as_deref());
                 Did::Changed
             }
+            Event::Return(subject) => {
+                self.list.table.reselect(&subject.to_string(), &rows);
+                Did::Changed
+            }
             Event::Command("targets.open") => Did::Open,
             other => self.list.take(&other, area, &rows),
         };

@@ -207,6 +207,11 @@ impl Pane<World> for Timeline {
                 }
                 return if self.wanted.is_some() { self.ask_older(cx) } else { Vec::new() };
             }
+            Event::Return(subject) => {
+                let rows = EntryRows::new(cx, &self.older, self.about.as_ref());
+                self.list.table.reselect(&subject.id, &rows);
+                Did::Changed
+            }
             Event::Command("timeline.open") => Did::Open,
             Event::Command("timeline.older") => return self.ask_older(cx),
             Event::Command("timeline.cursor") => {

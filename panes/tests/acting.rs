@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use quarterdeck_alerting::actions;
 use quarterdeck_alerting::engine::Effects;
-use quarterdeck_kernel::{ChangeKind, Entry, EntryId, Invocation};
+use quarterdeck_kernel::{ChangeKind, Entry, EntryId, Invocation, Subject};
 use quarterdeck_panes::World;
 use quarterdeck_panes::alerts::Alerts;
 use quarterdeck_panes::oncall::Oncall;
 use quarterdeck_panes::world::{Answer, Query, Timeline};
+use quarterdeck_ui::pane::World as _;
 use quarterdeck_ui::{Click, Effect, Event};
 use support::alerts::{alert, desk, dispatched, ends, engine, high, kill, later, posted, three, toasts};
 use support::{NOW, Stage, at, deployed};
@@ -292,4 +293,42 @@ fn the_float_offers_what_the_selected_change_allows() {
     assert!(!stage.hints().contains(&"alerts.revert"), "{:?}", stage.hints());
     stage.keys("esc");
     assert!(!stage.screen().contains("why told"), "{}", stage.screen());
+}
+
+#[test]
+fn going_back_selects_and_keeps_what_was_chosen() {
+    let mut stage = Stage::new(Alerts::new(), desk(&mut engine(three())), (120, 30));
+    let rejects: Subject = alert(&REJECTS).parse().expect("a subject");
+    stage.keys("/ s t a t e = f i r i n g enter v");
+    stage.event(Event::Return(&rejects));
+    let screen = stage.screen();
+    assert!(screen.contains("/ state=firing") && screen.contains("alerts by group"), "{screen}");
+    assert!(screen.contains("2 × service=orders") && !screen.contains("no longer known"), "{screen}");
+    assert_eq!(stage.selection(), Some(alert(&high())), "its group is closed: the worst of it");
+    stage.keys("v");
+    stage.event(Event::Return(&rejects));
+    assert_eq!(stage.selection(), Some(alert(&REJECTS)));
+    assert!(stage.screen().contains("3 of 3"), "the list, not the detail:\n{}", stage.screen());
+    // What is filtered out leaves the selection; what is no alert is nothing for this pane.
+    let ledger: Subject = "alert:0000000000000001".parse().expect("a subject");
+    let entry: Subject = "entry:deck/7".parse().expect("a subject");
+    let before = stage.screen();
+    stage.event(Event::Return(&ledger));
+    stage.event(Event::Return(&entry));
+    stage.event(Event::Open(&entry));
+    stage.event(Event::Open(&Subject::service("orders")));
+    assert_eq!(stage.screen(), before);
+}
+
+#[test]
+fn older_alerts_that_come_into_the_list_of_alarms_are_told_apart() {
+    let flood = (0..1200).map(|n| {
+        let instance = format!("host-{n}");
+        posted(&[("alertname", "Down"), ("instance", &instance), ("severity", "critical")], -n)
+    });
+    let world = desk(&mut engine(flood.collect()));
+    let status = world.status();
+    assert_eq!(status.alarms.len(), 1000);
+    assert_eq!(status.alarms_reach, status.alarms.last().map(|alarm| alarm.since));
+    assert_eq!(desk(&mut engine(three())).status().alarms_reach, None);
 }

@@ -113,7 +113,7 @@ impl Listing {
             Event::Key(key) => self.key(*key, rows),
             Event::Paste(text) => self.paste(text, rows),
             Event::Shown | Event::World | Event::Scope => self.refresh(rows),
-            Event::Open(_) | Event::Answer { .. } => return Did::Nothing,
+            Event::Open(_) | Event::Return(_) | Event::Answer { .. } => return Did::Nothing,
         }
         Did::Changed
     }

@@ -223,6 +223,9 @@ pub enum Event<'a, W: World> {
     },
     /// Go to this subject.
     Open(&'a Subject),
+    /// The operator has come back to where this was selected: it is selected again if it is shown. Nothing is opened for it,
+    /// and filter, order and whatever else was chosen stay as they are.
+    Return(&'a Subject),
     /// An answer to the newest query of a slot. Late answers of older queries never arrive.
     Answer {
         /// The slot asked for.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use quarterdeck_alerting::View;
-use quarterdeck_kernel::Timestamp;
+use quarterdeck_kernel::{Subject, SubjectKind, Timestamp};
 use quarterdeck_ui::Context;
 use quarterdeck_widgets::Look;
 use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
@@ -35,6 +35,17 @@ impl Kind {
             Self::Silences => "silences and maintenance",
             Self::Notifications => "notifications",
             Self::Figures => "figures",
+        }
+    }
+
+    /// The list that a thing is in.
+    pub(super) const fn of(subject: &Subject) -> Option<Self> {
+        match subject.kind {
+            SubjectKind::Silence => Some(Self::Silences),
+            SubjectKind::Notification => Some(Self::Notifications),
+            SubjectKind::Schedule => Some(Self::Schedules),
+            SubjectKind::Alert => Some(Self::Escalations),
+            _ => None,
         }
     }
 

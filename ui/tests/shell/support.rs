@@ -226,6 +226,10 @@ impl Pane<Fake> for Services {
             Event::Open(subject) => {
                 self.selected = cx.world.services.iter().position(|s| *s == subject.id).unwrap_or(0);
             }
+            Event::Return(subject) => {
+                self.selected = cx.world.services.iter().position(|s| *s == subject.id).unwrap_or(0);
+                self.answer = format!("back at {}", subject.id);
+            }
             Event::Hit { target, .. } => self.selected = target.parse().unwrap_or(0),
             Event::Answer { answer, .. } => self.answer = answer.unwrap_or_else(|why| why),
             // A pane that copies without being asked must not reach the clipboard.
@@ -309,6 +313,7 @@ impl Pane<Fake> for Log {
             Event::World => "world",
             Event::Scope => "scope",
             Event::Open(_) => "open",
+            Event::Return(_) => "return",
             _ => "other",
         });
         Vec::new()

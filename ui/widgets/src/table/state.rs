@@ -157,6 +157,18 @@ impl TableState {
         false
     }
 
+    /// Selects the row of a key if it is shown; else the selection stays where it is.
+    pub fn reselect(&mut self, key: &str, rows: &(impl Rows + ?Sized)) -> bool {
+        self.arrangement.locate(key, rows);
+        let shown = self.arrangement.place(key).is_some();
+        if shown {
+            self.select(key);
+        } else if let Some(before) = &self.selected {
+            self.arrangement.locate(before, rows);
+        }
+        shown
+    }
+
     /// Selects the row at a place, the last one if there are fewer.
     pub fn select_place(&mut self, place: usize, rows: &(impl Rows + ?Sized)) {
         self.touched = true;
