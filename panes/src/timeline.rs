@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use quarterdeck_kernel::{ChangeKind, Entry, Health, Invocation, Phase, Subject, SubjectKind, Timestamp};
+use quarterdeck_kernel::{ChangeKind, Entry, Health, Invocation, Moment, Phase, Subject, SubjectKind, Timestamp};
 use quarterdeck_services::ServiceView;
 use quarterdeck_ui::listing::{Did, Listing};
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
@@ -151,7 +151,11 @@ impl Timeline {
         }
         self.asking = true;
         let before = oldest.map(|e| e.id.clone());
-        let filter = TimelineFilter { service: cx.scope.service.clone(), ..TimelineFilter::default() };
+        let to = match cx.scope.moment {
+            Moment::At(at) => Some(at),
+            Moment::Live => None,
+        };
+        let filter = TimelineFilter { service: cx.scope.service.clone(), to, ..TimelineFilter::default() };
         vec![Effect::Query { slot: "older", query: Query::Timeline { filter, before, limit: PAGE } }]
     }
 
@@ -196,6 +200,10 @@ impl Pane<World> for Timeline {
                 self.older.clear();
                 self.more = true;
                 self.refresh(cx);
+                // An answer that is still to come is about what was looked at before.
+                if std::mem::take(&mut self.asking) {
+                    return vec![Effect::Cancel("older")];
+                }
                 Did::Changed
             }
             Event::Open(subject) => {

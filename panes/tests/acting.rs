@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use quarterdeck_alerting::actions;
 use quarterdeck_alerting::engine::Effects;
-use quarterdeck_kernel::{ChangeKind, Entry, EntryId, Invocation, Subject};
+use quarterdeck_kernel::{ChangeKind, Entry, EntryId, Invocation, Moment, Subject};
 use quarterdeck_panes::World;
 use quarterdeck_panes::alerts::Alerts;
 use quarterdeck_panes::oncall::Oncall;
@@ -331,4 +331,24 @@ fn older_alerts_that_come_into_the_list_of_alarms_are_told_apart() {
     assert_eq!(status.alarms.len(), 1000);
     assert_eq!(status.alarms_reach, status.alarms.last().map(|alarm| alarm.since));
     assert_eq!(desk(&mut engine(three())).status().alarms_reach, None);
+}
+
+#[test]
+fn what_has_no_history_says_that_it_is_of_now() {
+    let mut engine = engine(three());
+    let mut stage = Stage::new(Oncall::new(), desk(&mut engine), (100, 24));
+    stage.world.alerting = Arc::new(quarterdeck_alerting::View { version: 9, ..Default::default() });
+    for (moment, told) in [(Moment::Live, false), (Moment::At(at(-60)), true)] {
+        stage.scope.moment = moment;
+        for list in ["on call", "escalations", "silences and maintenance", "notifications", "figures"] {
+            let screen = stage.screen();
+            let of_now = screen.contains(&format!("{list} · as of now")) || screen.contains("have no history");
+            assert_eq!(of_now, told && list != "notifications", "{list}:\n{screen}");
+            stage.keys("v");
+        }
+    }
+    let mut stage = Stage::new(Alerts::new(), desk(&mut engine), (100, 24));
+    stage.scope.moment = Moment::At(at(-60));
+    stage.keys("x");
+    assert!(stage.screen().contains("why told, or not · as of now, not of then"), "{}", stage.screen());
 }

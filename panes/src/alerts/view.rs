@@ -1,6 +1,7 @@
 //! Draws the pane.
 
 use quarterdeck_alerting::model::{Alert, AlertState};
+use quarterdeck_kernel::Moment;
 use quarterdeck_ui::{Context, Hit};
 use quarterdeck_widgets::{Glyph, Role, empty::Empty, rule, text};
 use ratatui::buffer::Buffer;
@@ -231,6 +232,10 @@ impl Alerts {
         let look = cx.look;
         let paging = words::paging(model.escalation(&alert), &alert, cx.world.now, true);
         let title = match open.explain {
+            // The engine explains what holds now, whatever the screen shows.
+            Some(_) if cx.scope.moment != Moment::Live => {
+                format!("{} · why told, or not · as of now, not of then", alert.name())
+            }
             Some(_) => format!("{} · why told, or not", alert.name()),
             None => alert.name().to_owned(),
         };
