@@ -268,8 +268,7 @@ fn alerting_at(view: &View, forgotten: &[Arc<Alert>], at: Timestamp) -> View {
         alert.history.retain(|t| t.at <= at);
         alert.since = alert.history.last().map_or(alert.starts_at, |t| t.at);
         alert.state = state;
-        alert.operator =
-            if state == AlertState::Acknowledged { acknowledged(&alert) } else { None };
+        alert.operator = if state == AlertState::Acknowledged { acknowledged(&alert) } else { None };
         Arc::new(alert)
     };
     // One that fired again since then is known again, and forgotten with its earlier firing.

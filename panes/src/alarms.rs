@@ -30,6 +30,8 @@ pub struct Alarms {
     /// Firing ones first, worst and newest first; behind them the acknowledged ones.
     foremost: Vec<Arc<Alert>>,
     escalations: HashMap<Fingerprint, Arc<EscalationView>>,
+    /// The worst of what fires, taken or not, by service.
+    services: HashMap<Arc<str>, Severity>,
     heard: Arc<[Alarm]>,
     /// How far back [`Alarms::heard`] reaches, where it does not hold all.
     reach: Option<Timestamp>,
@@ -42,6 +44,14 @@ impl Alarms {
         let mut alarms = Self::default();
         let mut heard = Newest::new(HEARD);
         for alert in &view.alerts.alerts {
+            let fires = matches!(alert.state, AlertState::Firing | AlertState::Acknowledged);
+            if let Some(service) = alert.service.as_ref().filter(|_| fires) {
+                let worst = match alarms.services.get_mut(service) {
+                    Some(worst) => worst,
+                    None => alarms.services.entry(Arc::clone(service)).or_insert(alert.severity),
+                };
+                *worst = alert.severity.max(*worst);
+            }
             match alert.state {
                 AlertState::Firing => {
                     alarms.firing[alert.severity as usize] += 1;
@@ -73,6 +83,12 @@ impl Alarms {
     #[must_use]
     pub fn count(&self) -> usize {
         self.firing.iter().sum::<usize>() + self.acknowledged
+    }
+
+    /// Whether an alert of a service fires, taken or not, that is at least so bad: it tells of the service's trouble.
+    #[must_use]
+    pub fn tells_of(&self, service: &str, severity: Severity) -> bool {
+        self.services.get(service).is_some_and(|worst| *worst >= severity)
     }
 
     /// How many are hidden by silences or by other alerts.

@@ -1,5 +1,6 @@
 //! On-call: who is on call and next, open escalations, silences and maintenance, what was sent.
 
+mod asking;
 mod escalations;
 mod figures;
 mod notifications;
@@ -19,8 +20,10 @@ use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use self::asking::Asking;
 use self::rows::{Kind, ViewRows};
 use crate::World;
+use crate::form::Typed;
 use crate::world::{Answer, Arrange, Query};
 
 /// Alerts that one key acts on at most.
@@ -44,6 +47,8 @@ pub struct Oncall {
     open: Option<usize>,
     /// What a deep link asked for before it was there.
     wanted: Option<String>,
+    /// The form that is open.
+    asking: Option<Asking>,
 }
 
 impl Default for Oncall {
@@ -57,7 +62,14 @@ impl Oncall {
     #[must_use]
     pub fn new() -> Self {
         let list = |kind: Kind| List { listing: Listing::new(kind.columns(), None), shown: None };
-        Self { kind: Kind::default(), lists: Kind::ALL.map(list), arranging: None, open: None, wanted: None }
+        Self {
+            kind: Kind::default(),
+            lists: Kind::ALL.map(list),
+            arranging: None,
+            open: None,
+            wanted: None,
+            asking: None,
+        }
     }
 
     fn list(&self) -> &List {
@@ -195,6 +207,9 @@ impl Oncall {
                 return self.turn_to(Kind::ALL[(place + Kind::ALL.len() - 1) % Kind::ALL.len()], cx);
             }
             "ack" => return self.acknowledge(cx),
+            "silence" => return self.ask_silence(cx),
+            "maintain" => return self.ask_maintenance(cx),
+            "instead" => return self.ask_override(cx),
             "open" if self.open.is_none() => return self.enter(),
             _ => {}
         }
@@ -252,6 +267,16 @@ impl Pane<World> for Oncall {
             }
             Event::Return(subject) => self.come_back(subject, cx),
             Event::Command(command) => self.command(command.rsplit('.').next().unwrap_or_default(), cx),
+            Event::Key(key) if self.asking.is_some() => {
+                let typed = self.asking.as_mut().map(|asking| asking.form.key(key));
+                typed.map(|typed| self.filled(typed, cx)).unwrap_or_default()
+            }
+            Event::Paste(text) if self.asking.is_some() => {
+                if let Some(asking) = &mut self.asking {
+                    asking.form.paste(text);
+                }
+                self.filled(Typed::Goes, cx)
+            }
             Event::Key(key) => {
                 let rows = self.rows(cx);
                 self.listing().key(key, &rows);
@@ -262,7 +287,7 @@ impl Pane<World> for Oncall {
                 self.listing().paste(text, &rows);
                 self.arrange(rows)
             }
-            Event::Hit { click, at, .. } if self.open.is_none() => {
+            Event::Hit { click, at, .. } if self.open.is_none() && self.asking.is_none() => {
                 let (rows, area) = (self.rows(cx), self.layout(cx, cx.area).list);
                 let did = self.listing().click(click, at, area, &rows);
                 self.done(did, rows)
@@ -308,6 +333,9 @@ impl Pane<World> for Oncall {
     }
 
     fn hints(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
+        if self.typing() {
+            return Vec::new();
+        }
         if self.open.is_some() {
             return vec!["oncall.back", "oncall.view"];
         }
@@ -319,6 +347,12 @@ impl Pane<World> for Oncall {
         if self.escalated().iter().take(8).any(can) {
             hints.push("oncall.ack");
         }
+        if self.kind == Kind::Schedules && self.selected().is_some() {
+            hints.push("oncall.instead");
+        }
+        if self.kind == Kind::Silences {
+            hints.extend(["oncall.silence", "oncall.maintain"]);
+        }
         hints.extend(["oncall.view", "oncall.filter"]);
         if self.selected().is_some() {
             hints.push("oncall.sort");
@@ -327,6 +361,26 @@ impl Pane<World> for Oncall {
     }
 
     fn typing(&self) -> bool {
-        self.list().listing.typing()
+        self.asking.is_some() || self.list().listing.typing()
+    }
+
+    fn remember(&self) -> Option<String> {
+        let table = |kind: &Kind| {
+            let told = self.lists[*kind as usize].listing.table.remember();
+            told.split_whitespace().map(|part| format!("{}.{part} ", kind.word())).collect::<String>()
+        };
+        let tables: String = Kind::ALL.iter().map(table).collect();
+        Some(format!("view={} {}", self.kind.word(), tables.trim_end()))
+    }
+
+    fn restore(&mut self, remembered: &str) {
+        for part in remembered.split_whitespace() {
+            let (word, rest) = part.split_once(['=', '.']).unwrap_or((part, ""));
+            if word == "view" {
+                self.kind = Kind::ALL.into_iter().find(|kind| kind.word() == rest).unwrap_or(self.kind);
+            } else if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.word() == word) {
+                self.lists[kind as usize].listing.table.restore(rest);
+            }
+        }
     }
 }

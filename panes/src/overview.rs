@@ -8,7 +8,8 @@ mod table;
 
 use std::sync::Arc;
 
-use quarterdeck_kernel::{Severity, Subject};
+use quarterdeck_alerting::model::Alert;
+use quarterdeck_kernel::{Severity, Subject, SubjectKind};
 use quarterdeck_services::ServiceView;
 use quarterdeck_ui::listing::{Did, Listing};
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
@@ -38,7 +39,7 @@ const SPEC: PaneSpec = PaneSpec {
         CommandSpec {
             id: "overview.changed",
             title: "what changed",
-            description: "Show the timeline of the service, to see what changed before its trouble.",
+            description: "Tell what changed before the alert that leads, or show the timeline of the service chosen.",
             keys: &["w"],
             action: None,
         },
@@ -90,6 +91,16 @@ impl Overview {
         }
     }
 
+    /// The alert that leads the screen, where the operator has not chosen another service to ask about.
+    fn asks_headline<'a>(&self, rows: &ServiceRows<'_>, cx: &Context<'a, World>) -> Option<&'a Arc<Alert>> {
+        let world: &'a World = cx.world;
+        let own = |alert: &&Arc<Alert>| {
+            let service = self.selected(rows).map(|service| &*service.name);
+            !self.list.table.touched() || service.is_none() || service == alert.service.as_deref()
+        };
+        world.leading_alert().filter(own)
+    }
+
     fn selected<'a>(&self, rows: &ServiceRows<'a>) -> Option<&'a Arc<ServiceView>> {
         self.list.table.selected_row().and_then(|row| rows.services.get(row).copied())
     }
@@ -105,7 +116,12 @@ impl Pane<World> for Overview {
         let rows = ServiceRows::new(cx, self.set);
         // New worlds come many times a second, and need no place on the screen.
         let area = match event {
-            Event::World | Event::Shown | Event::Scope | Event::Open(_) | Event::Return(_) | Event::Answer { .. } => Rect::ZERO,
+            Event::World
+            | Event::Shown
+            | Event::Scope
+            | Event::Open(_)
+            | Event::Return(_)
+            | Event::Answer { .. } => Rect::ZERO,
             _ => Layout::new(cx, firing::count(cx)).services,
         };
         let did = match event {
@@ -115,6 +131,14 @@ impl Pane<World> for Overview {
                 Did::Changed
             }
             Event::Command("overview.open") => Did::Open,
+            Event::Command("overview.changed") if self.asks_headline(&rows, cx).is_some() => {
+                let alert = self.asks_headline(&rows, cx);
+                let alert = alert.map(|a| Subject::new(SubjectKind::Alert, a.fingerprint.to_string()));
+                return alert
+                    .into_iter()
+                    .flat_map(|alert| [Effect::Go(alert), Effect::Command("alerts.changed")])
+                    .collect();
+            }
             Event::Command("overview.changed") => {
                 let Some(service) = self.selected(&rows) else { return Vec::new() };
                 return vec![Effect::Open { pane: "timeline", subject: service.subject() }];

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use quarterdeck_kernel::{ChangeKind, Entry, Health, Invocation, Moment, Phase, Subject, SubjectKind, Timestamp};
+use quarterdeck_kernel::{
+    ChangeKind, Entry, Health, Invocation, Moment, Phase, Subject, SubjectKind, Timestamp,
+};
 use quarterdeck_services::ServiceView;
 use quarterdeck_ui::listing::{Did, Listing};
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};

@@ -7,14 +7,20 @@ use std::sync::Arc;
 
 use quarterdeck_alerting::actions;
 use quarterdeck_alerting::engine::Effects;
-use quarterdeck_kernel::{ChangeKind, Entry, EntryId, Invocation, Moment, Subject};
+use quarterdeck_kernel::{
+    ChangeKind, Entry, EntryId, Health, Invocation, Moment, Severity, Subject, SubjectKind,
+};
 use quarterdeck_panes::World;
 use quarterdeck_panes::alerts::Alerts;
 use quarterdeck_panes::oncall::Oncall;
+use quarterdeck_panes::overview::Overview;
 use quarterdeck_panes::world::{Answer, Query, Timeline};
+use quarterdeck_services::ServiceView;
 use quarterdeck_ui::pane::World as _;
-use quarterdeck_ui::{Click, Effect, Event};
-use support::alerts::{alert, desk, dispatched, ends, engine, high, kill, later, posted, three, toasts};
+use quarterdeck_ui::{Click, Effect, Event, Pane as _};
+use support::alerts::{
+    alert, desk, dispatched, ends, engine, high, kill, later, posted, print, three, toasts,
+};
 use support::{NOW, Stage, at, deployed};
 
 const REJECTS: [(&str, &str); 3] =
@@ -193,7 +199,12 @@ fn on_call_takes_all_of_an_escalation_press_by_press() {
     let many = (0..300).map(|n| {
         let instance = format!("host-{n}");
         posted(
-            &[("alertname", "Down"), ("service", "orders"), ("instance", &instance), ("severity", "critical")],
+            &[
+                ("alertname", "Down"),
+                ("service", "orders"),
+                ("instance", &instance),
+                ("severity", "critical"),
+            ],
             -n,
         )
     });
@@ -206,7 +217,9 @@ fn on_call_takes_all_of_an_escalation_press_by_press() {
     assert_eq!(toasts(&effects), ["200 at once; 102 more are left: press again"]);
     let prints: Vec<_> =
         first.iter().filter_map(|(_, subject)| subject.strip_prefix("alert:")?.parse().ok()).collect();
-    engine.acknowledge(&prints, &"ops-1".into(), &"".into(), None, NOW, &mut Effects::default()).expect("they fire");
+    engine
+        .acknowledge(&prints, &"ops-1".into(), &"".into(), None, NOW, &mut Effects::default())
+        .expect("they fire");
     later(&mut stage, &mut engine);
     let rest = dispatched(&stage.keys("a"));
     assert_eq!(rest.len(), 102);
@@ -239,8 +252,12 @@ fn what_changed_asks_the_store_and_says_how_far_it_reached() {
     let Some((Query::Timeline { filter, before: None, .. }, slot)) = question(&effects) else {
         panic!("nothing is asked")
     };
-    assert!(filter.kinds.contains(&ChangeKind::Deployment) && filter.kinds.len() == ChangeKind::ALL.len() - 2);
-    assert!(!filter.kinds.contains(&ChangeKind::Alert) && !filter.kinds.contains(&ChangeKind::Acknowledgement));
+    assert!(
+        filter.kinds.contains(&ChangeKind::Deployment) && filter.kinds.len() == ChangeKind::ALL.len() - 2
+    );
+    assert!(
+        !filter.kinds.contains(&ChangeKind::Alert) && !filter.kinds.contains(&ChangeKind::Acknowledgement)
+    );
     assert_eq!((filter.from, filter.to), (Some(at(-90 - 7200)), Some(at(-30))));
     let screen = stage.screen();
     assert!(screen.contains("Looking at the timeline") && !screen.contains("Nothing that"), "{screen}");
@@ -273,7 +290,11 @@ fn the_float_offers_what_the_selected_change_allows() {
     assert!(!stage.hints().contains(&"alerts.revert"), "it has no undo: {:?}", stage.hints());
     assert!(!stage.screen().contains("revert the selected"), "{}", stage.screen());
     let effects = stage.keys("R");
-    assert!(dispatched(&effects).is_empty() && toasts(&effects)[0].contains("nothing undoes it"), "{:?}", toasts(&effects));
+    assert!(
+        dispatched(&effects).is_empty() && toasts(&effects)[0].contains("nothing undoes it"),
+        "{:?}",
+        toasts(&effects)
+    );
     select(&mut stage, "entry:deck/9");
     assert!(stage.hints().contains(&"alerts.revert"), "{:?}", stage.hints());
     assert_eq!(dispatched(&stage.keys("R")), [("timeline.undo".to_owned(), "entry:deck/9".to_owned())]);
@@ -342,7 +363,8 @@ fn what_has_no_history_says_that_it_is_of_now() {
         stage.scope.moment = moment;
         for list in ["on call", "escalations", "silences and maintenance", "notifications", "figures"] {
             let screen = stage.screen();
-            let of_now = screen.contains(&format!("{list} · as of now")) || screen.contains("have no history");
+            let of_now =
+                screen.contains(&format!("{list} · as of now")) || screen.contains("have no history");
             assert_eq!(of_now, told && list != "notifications", "{list}:\n{screen}");
             stage.keys("v");
         }
@@ -351,4 +373,84 @@ fn what_has_no_history_says_that_it_is_of_now() {
     stage.scope.moment = Moment::At(at(-60));
     stage.keys("x");
     assert!(stage.screen().contains("why told, or not · as of now, not of then"), "{}", stage.screen());
+}
+
+#[test]
+fn what_changed_on_the_overview_is_about_the_alert_that_leads() {
+    let mut stage = Stage::new(Overview::new(), desk(&mut engine(three())), (120, 30));
+    let wanted = Subject::new(SubjectKind::Alert, print(&high()).to_string());
+    let effects = stage.keys("w");
+    assert!(
+        matches!(effects.as_slice(), [Effect::Go(to), Effect::Command("alerts.changed")] if *to == wanted),
+        "{}",
+        effects.len()
+    );
+    // Of another service that the operator has chosen, it is the timeline of that.
+    stage.keys("down");
+    let effects = stage.keys("w");
+    assert!(
+        matches!(effects.as_slice(), [Effect::Open { pane: "timeline", subject }] if subject.id == "risk")
+    );
+}
+
+#[test]
+fn a_service_and_the_alert_that_tells_of_it_count_once() {
+    let mut world = desk(&mut engine(three()));
+    let down = |name: &str| {
+        let down = ServiceView { health: Health::Down, ..(*support::service(name)).clone() };
+        Arc::new(down)
+    };
+    world.services = Arc::new(quarterdeck_services::Snapshot {
+        services: vec![down("orders"), down("ledger")],
+        ..Default::default()
+    });
+    // Of orders a critical alert fires; of ledger only a warning, which does not tell that it is down.
+    let counts = world.status().firing;
+    assert_eq!(counts.get(&Severity::Critical), Some(&2), "{counts:?}");
+    assert_eq!(counts.get(&Severity::Warning), Some(&2), "{counts:?}");
+}
+
+#[test]
+fn on_call_asks_with_forms_for_what_was_selected_then() {
+    let mut stage = Stage::new(Oncall::new(), desk(&mut engine(three())), (110, 30));
+    stage.keys("z");
+    stage.types("service=\"orders\"");
+    let screen = stage.screen();
+    assert!(screen.contains("hides 2 open alerts") && screen.contains("cron"), "{screen}");
+    stage.keys("tab ctrl-u");
+    stage.types("30m");
+    stage.keys("tab");
+    stage.types("known");
+    let effects = stage.keys("enter");
+    let [Effect::Dispatch { action, subject: None, args }] = effects.as_slice() else {
+        panic!("{}", effects.len())
+    };
+    assert_eq!(action, actions::SILENCE);
+    let arg = |name: &str| args.get(name).map(String::as_str);
+    assert_eq!(
+        (arg("matchers"), arg("duration"), arg("comment"), arg("cron")),
+        (Some("service=\"orders\""), Some("30m"), Some("known"), None)
+    );
+
+    stage.keys("M");
+    stage.types("nobody");
+    assert_eq!(toasts(&stage.keys("enter")), ["no service is called \"nobody\""]);
+    stage.keys("ctrl-u");
+    stage.types("ri");
+    stage.keys("tab");
+    let effects = stage.keys("enter");
+    assert_eq!(dispatched(&effects), [(actions::MAINTENANCE.to_owned(), "service:risk".to_owned())]);
+    assert_eq!(toasts(&stage.keys("o")), ["select a schedule first"]);
+}
+
+#[test]
+fn on_call_comes_back_to_its_list() {
+    let mut stage = Stage::new(Oncall::new(), desk(&mut engine(three())), (110, 30));
+    stage.keys("v v s");
+    let remembered = stage.pane.remember().expect("something");
+    let mut other = Oncall::new();
+    other.restore(&remembered);
+    let stage = Stage::new(other, desk(&mut engine(three())), (110, 30));
+    assert!(stage.screen().contains("─ silences and maintenance ─"), "{}", stage.screen());
+    assert_eq!(stage.pane.remember(), Some(remembered));
 }

@@ -162,7 +162,8 @@ fn with_rules(mut world: World, alerts: Vec<Arc<AlertView>>) -> World {
 #[test]
 fn a_flood_of_rule_alerts_costs_no_frame() {
     let firing = (0..30_000).map(|n| ruled(&format!("Down{n}"), "orders", RuleState::Firing, -n));
-    let pending = [ruled("SlowA", "risk", RuleState::Pending, -20), ruled("SlowB", "risk", RuleState::Pending, -10)];
+    let pending =
+        [ruled("SlowA", "risk", RuleState::Pending, -20), ruled("SlowB", "risk", RuleState::Pending, -10)];
     let mut stage =
         Stage::new(Overview::new(), with_rules(platform(), firing.chain(pending).collect()), (120, 36));
     let began = std::time::Instant::now();

@@ -4,7 +4,9 @@ mod support;
 
 use std::sync::Arc;
 
-use quarterdeck_kernel::{Actor, ChangeKind, Entry, EntryId, Health, Invocation, Moment, Phase, Severity, Subject};
+use quarterdeck_kernel::{
+    Actor, ChangeKind, Entry, EntryId, Health, Invocation, Moment, Phase, Severity, Subject,
+};
 use quarterdeck_panes::overview::Overview;
 use quarterdeck_panes::timeline::Timeline;
 use quarterdeck_panes::world::{Query, Timeline as Entries, World};
@@ -150,7 +152,8 @@ fn older_entries_of_a_rewound_screen_are_of_then() {
     stage.scope.moment = Moment::At(at(-600));
     stage.event(Event::Scope);
     let effects = stage.keys("o");
-    let [Effect::Query { query: Query::Timeline { filter, before: None, .. }, .. }] = effects.as_slice() else {
+    let [Effect::Query { query: Query::Timeline { filter, before: None, .. }, .. }] = effects.as_slice()
+    else {
         panic!("nothing is asked")
     };
     assert_eq!(filter.to, Some(at(-600)));

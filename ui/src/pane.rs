@@ -286,6 +286,8 @@ pub enum Effect<W: World> {
     },
     /// Show a pane.
     Show(&'static str),
+    /// Give the pane at the front a command, as its key does: behind [`Effect::Go`], what to do with what is shown there.
+    Command(&'static str),
     /// Leave the pane for where the operator came from. In answer to a key it does what Esc does everywhere: first a
     /// query under way is given up, then a rewound view goes live, then the place before comes back.
     Back,

@@ -13,6 +13,7 @@ use super::{Alerts, Asking, Purpose, alert_of, rows, silence};
 use crate::World;
 use crate::alert_words as words;
 use crate::form::Form;
+use crate::hides;
 
 /// Alerts that one key acts on at most; the rest stay marked for the next press.
 const MOST: usize = 200;
@@ -161,7 +162,7 @@ impl Alerts {
                     .field("comment", "", "why")
                     .field("until_resolved", "", "true ends it once all it hides is resolved")
                     .at(1);
-                let told = silence::preview(cx.world, form.text("matchers"));
+                let told = hides::preview(cx.world, form.text("matchers"));
                 let mut form = form;
                 form.told = told;
                 form
@@ -199,7 +200,10 @@ impl Alerts {
         // One silence for all of them: its matchers say which. Without any it would be of one alone.
         if asking.purpose == Purpose::Silence && asking.alerts.len() > 1 && !args.contains_key("matchers") {
             self.asking = Some(asking);
-            return vec![Effect::Toast(Severity::Warning, "say which alerts: the matchers are empty".to_owned())];
+            return vec![Effect::Toast(
+                Severity::Warning,
+                "say which alerts: the matchers are empty".to_owned(),
+            )];
         }
         let view = &cx.world.alerting.alerts;
         let there: Vec<Arc<Alert>> =

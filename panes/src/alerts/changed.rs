@@ -279,7 +279,8 @@ pub fn rank(world: &World, alert: &Alert, entries: &[Entry]) -> (Vec<(Suspect, E
 /// When the condition of an alert first held, where its rule is known; else when it fired.
 #[must_use]
 pub fn began(world: &World, alert: &Alert) -> Timestamp {
-    let own = world.rules.active().find(|rule| rule.labels == alert.labels && rule.active_at <= alert.starts_at);
+    let own =
+        world.rules.active().find(|rule| rule.labels == alert.labels && rule.active_at <= alert.starts_at);
     own.map_or(alert.starts_at, |rule| rule.active_at)
 }
 

@@ -14,9 +14,8 @@ use super::filter::Filter;
 use super::filtering::{Filtering, Typed};
 use super::model::Row;
 use super::rows::{self, AlertRows};
-use super::{Alerts, Opened, Purpose, silence};
-use crate::World;
-use crate::form;
+use super::{Alerts, Opened, Purpose};
+use crate::{World, form, hides};
 
 /// Filters that are kept, to be had again.
 const HISTORY: usize = 50;
@@ -246,7 +245,7 @@ impl Alerts {
         match typed {
             form::Typed::Goes => {
                 if asking.purpose == Purpose::Silence {
-                    asking.form.told = silence::preview(cx.world, asking.form.text("matchers"));
+                    asking.form.told = hides::preview(cx.world, asking.form.text("matchers"));
                 }
                 Vec::new()
             }

@@ -23,8 +23,9 @@ impl Alerts {
     /// Marks or unmarks the selected alert, or all alerts of the selected group.
     pub(super) fn toggle_mark(&mut self) {
         let row = self.list.table.selected_row().zip(self.shown.as_ref());
-        let keys: Vec<String> =
-            row.map(|(row, model)| model.alerts(row).iter().map(|a| rows::key_of(a)).collect()).unwrap_or_default();
+        let keys: Vec<String> = row
+            .map(|(row, model)| model.alerts(row).iter().map(|a| rows::key_of(a)).collect())
+            .unwrap_or_default();
         let all = keys.iter().all(|key| self.list.table.marked().contains(key));
         keys.iter().for_each(|key| self.list.table.set_mark(key, !all));
         self.mark_heads();

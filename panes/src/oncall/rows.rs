@@ -28,6 +28,17 @@ impl Kind {
     pub(super) const ALL: [Self; 5] =
         [Self::Schedules, Self::Escalations, Self::Silences, Self::Notifications, Self::Figures];
 
+    /// As it is remembered.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Schedules => "schedules",
+            Self::Escalations => "escalations",
+            Self::Silences => "silences",
+            Self::Notifications => "notifications",
+            Self::Figures => "figures",
+        }
+    }
+
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Schedules => "on call",

@@ -49,6 +49,14 @@ impl Oncall {
     }
 
     pub(super) fn draw(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {
+        let hits = self.draw_list(cx, buffer, area);
+        if let Some(asking) = &self.asking {
+            asking.form.draw(cx.look, buffer, self.layout(cx, area).whole);
+        }
+        hits
+    }
+
+    fn draw_list(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {
         let mut layout = self.layout(cx, area);
         standing::draw(cx, buffer, layout.trouble);
         rule::rule(cx.look, buffer, layout.title, &self.title(cx), &self.counts(cx));

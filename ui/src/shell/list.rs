@@ -106,8 +106,7 @@ impl<W: World> Shell<W> {
             entry.also = run.id();
             entries.push(entry);
         }
-        let global =
-            commands::GLOBAL.iter().filter(|c| c.id != "shell.palette" && self.command_offered(c));
+        let global = commands::GLOBAL.iter().filter(|c| c.id != "shell.palette" && self.command_offered(c));
         entries.extend(global.map(|c| self.command_entry("console", c, Run::Command(c.id))));
         for subject in self.world.subjects().into_iter().take(SUBJECTS) {
             let kind = subject.kind.as_str();

@@ -226,6 +226,7 @@ impl Pane<Fake> for Roller {
     }
     fn update(&mut self, event: Event<'_, Fake>, _: &Context<'_, Fake>) -> Vec<Effect<Fake>> {
         match event {
+            Event::Command("roller.look") => vec![Effect::Command("roller.revert")],
             Event::Command(id) => vec![Effect::Toast(Severity::Info, format!("{id} was told"))],
             _ => Vec::new(),
         }
@@ -243,7 +244,7 @@ impl Pane<Fake> for Roller {
 
 #[test]
 fn a_command_is_as_dangerous_and_as_offered_as_the_action_it_leads_to() {
-    for read_only in [false, true] {
+    for (read_only, key) in [(false, 'R'), (false, 'x'), (true, 'R'), (true, 'x')] {
         let mut world = Fake::default();
         world.status.read_only = read_only;
         let options = Options { now: NOW, ..Options::default() };
@@ -256,9 +257,11 @@ fn a_command_is_as_dangerous_and_as_offered_as_the_action_it_leads_to() {
         let hints = screen(&mut shell).pop().unwrap_or_default();
         assert_eq!(hints.contains("R! revert"), !read_only, "{hints}");
         assert!(hints.contains("x look"), "{hints}");
-        drop(shell.handle(Input::Key(Key::char('R'))));
+        // By its key, and by another command's way.
+        drop(shell.handle(Input::Key(Key::char(key))));
         let told = shell.toasts().next().map(|toast| toast.text.clone()).unwrap_or_default();
-        let wanted = if read_only { "read-only: revert is not offered here" } else { "roller.revert was told" };
+        let wanted =
+            if read_only { "read-only: revert is not offered here" } else { "roller.revert was told" };
         assert_eq!(told, wanted);
         drop(shell.handle(Input::Key(Key::char('?'))));
         let help = screen(&mut shell).join("\n");

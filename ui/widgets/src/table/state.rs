@@ -102,6 +102,12 @@ impl TableState {
         self.offset = self.offset.min(self.len().saturating_sub(1));
     }
 
+    /// Whether the operator ever chose a row; else the one that came first is selected.
+    #[must_use]
+    pub const fn touched(&self) -> bool {
+        self.touched
+    }
+
     /// How many rows pass the filter.
     #[must_use]
     pub fn len(&self) -> usize {
