@@ -34,6 +34,15 @@ const MOST: usize = 200;
 struct List {
     listing: Listing,
     shown: Option<Arc<View>>,
+    /// The service in scope that it is arranged for, and which things of the view touch it.
+    service: Option<String>,
+    places: Option<Arc<[usize]>>,
+}
+
+impl List {
+    fn show(&mut self, rows: ViewRows, service: Option<String>) {
+        (self.shown, self.places, self.service) = (Some(rows.view), rows.places, service);
+    }
 }
 
 /// The pane.
@@ -42,7 +51,7 @@ pub struct Oncall {
     kind: Kind,
     lists: [List; 5],
     /// What is being arranged in the background.
-    arranging: Option<(Kind, Arc<View>)>,
+    arranging: Option<(ViewRows, Option<String>)>,
     /// How far the selected one, shown in full, is scrolled; none while the list is shown.
     open: Option<usize>,
     /// What a deep link asked for before it was there.
@@ -61,7 +70,12 @@ impl Oncall {
     /// The pane as it starts.
     #[must_use]
     pub fn new() -> Self {
-        let list = |kind: Kind| List { listing: Listing::new(kind.columns(), None), shown: None };
+        let list = |kind: Kind| List {
+            listing: Listing::new(kind.columns(), None),
+            shown: None,
+            service: None,
+            places: None,
+        };
         Self {
             kind: Kind::default(),
             lists: Kind::ALL.map(list),
@@ -82,36 +96,45 @@ impl Oncall {
 
     /// The rows of the list in front, as it is arranged.
     fn rows(&self, cx: &Context<'_, World>) -> ViewRows {
-        let view = self.list().shown.clone().unwrap_or_default();
-        ViewRows::new(self.kind, view, cx)
+        let list = self.list();
+        ViewRows::new(self.kind, list.shown.clone().unwrap_or_default(), list.places.clone(), cx)
     }
 
     /// Takes up the newest version; the same one is not looked at twice.
     fn refresh(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         let view = Arc::clone(&cx.world.alerting);
-        if self.arranging.is_some() || self.list().shown.as_ref().is_some_and(|s| s.version == view.version) {
+        let same = self.list().service == cx.scope.service;
+        let current = same && self.list().shown.as_ref().is_some_and(|s| s.version == view.version);
+        if self.arranging.is_some() || current {
             self.find();
             return Vec::new();
         }
-        let rows = ViewRows::new(self.kind, view, cx);
+        let places = rows::places(self.kind, &view, cx.scope.service.as_deref());
+        let rows = ViewRows::new(self.kind, view, places, cx);
         self.listing().refresh(&rows);
-        self.arrange(rows)
+        self.arrange(rows, cx.scope.service.clone())
     }
 
     /// Lets the rows be arranged in the background when they are many; shows them when they are not.
-    fn arrange(&mut self, rows: ViewRows) -> Vec<Effect<World>> {
+    fn arrange(&mut self, rows: ViewRows, service: Option<String>) -> Vec<Effect<World>> {
         match self.listing().wanted() {
             Some(spec) => {
-                self.arranging = Some((rows.kind, Arc::clone(&rows.view)));
+                self.arranging = Some((rows.clone(), service));
                 let query = Query::Arrange(Arrange { rows: Arc::new(rows), spec });
                 vec![Effect::Query { slot: "arrange", query }]
             }
             None => {
-                self.lists[rows.kind as usize].shown = Some(rows.view);
+                self.lists[rows.kind as usize].show(rows, service);
                 self.find();
                 Vec::new()
             }
         }
+    }
+
+    /// The same for rows that are shown already, in another order or through another filter.
+    fn arrange_again(&mut self, rows: ViewRows) -> Vec<Effect<World>> {
+        let service = self.list().service.clone();
+        self.arrange(rows, service)
     }
 
     /// Selects what a deep link asked for, as soon as it is there.
@@ -146,7 +169,9 @@ impl Oncall {
     }
 
     fn selected(&self) -> Option<usize> {
-        self.list().listing.table.selected_row()
+        let list = self.list();
+        let row = list.listing.table.selected_row()?;
+        list.places.as_ref().map_or(Some(row), |places| places.get(row).copied())
     }
 
     /// The alerts of the selected escalation.
@@ -245,7 +270,7 @@ impl Oncall {
             Did::Back => vec![Effect::Back],
             Did::Copy(text) => vec![Effect::Copy(text)],
             Did::Open => self.enter(),
-            Did::Nothing | Did::Changed => self.arrange(rows),
+            Did::Nothing | Did::Changed => self.arrange_again(rows),
         }
     }
 }
@@ -280,12 +305,12 @@ impl Pane<World> for Oncall {
             Event::Key(key) => {
                 let rows = self.rows(cx);
                 self.listing().key(key, &rows);
-                self.arrange(rows)
+                self.arrange_again(rows)
             }
             Event::Paste(text) => {
                 let rows = self.rows(cx);
                 self.listing().paste(text, &rows);
-                self.arrange(rows)
+                self.arrange_again(rows)
             }
             Event::Hit { click, at, .. } if self.open.is_none() && self.asking.is_none() => {
                 let (rows, area) = (self.rows(cx), self.layout(cx, cx.area).list);
@@ -294,14 +319,13 @@ impl Pane<World> for Oncall {
             }
             Event::Hit { .. } => Vec::new(),
             Event::Answer { answer, .. } => {
-                let Some((kind, view)) = self.arranging.take() else { return Vec::new() };
-                let rows = ViewRows::new(kind, view, cx);
-                let list = &mut self.lists[kind as usize];
+                let Some((rows, service)) = self.arranging.take() else { return Vec::new() };
+                let list = &mut self.lists[rows.kind as usize];
                 if let Ok(Answer::Arrange(arrangement)) = answer
                     && arrangement.spec == list.listing.table.spec()
                 {
                     list.listing.table.adopt(arrangement, &rows);
-                    list.shown = Some(rows.view);
+                    list.show(rows, service);
                 }
                 self.refresh(cx)
             }

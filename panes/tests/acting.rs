@@ -454,3 +454,37 @@ fn on_call_comes_back_to_its_list() {
     assert!(stage.screen().contains("─ silences and maintenance ─"), "{}", stage.screen());
     assert_eq!(stage.pane.remember(), Some(remembered));
 }
+
+#[test]
+fn on_call_obeys_the_service_in_scope() {
+    let mut engine = engine(three());
+    for (matchers, seconds) in
+        [("service=\"orders\"", -20), ("service=\"ledger\"", -19), ("alertname=\"X\"", -18)]
+    {
+        let matchers = quarterdeck_alertmanager::Matchers::parse(matchers).expect("lawful");
+        let silence =
+            quarterdeck_alerting::desk::new_silence(matchers, at(seconds), at(600), "ops-1", "known");
+        let draft = quarterdeck_alerting::request::draft(silence);
+        engine.set_silence(draft, at(seconds), &mut Effects::default()).expect("lawful");
+    }
+    let mut stage = Stage::new(Oncall::new(), desk(&mut engine), (110, 30));
+    stage.scope.service = Some("ledger".to_owned());
+    stage.event(Event::Scope);
+    stage.keys("v");
+    assert!(stage.screen().contains("Nothing here touches ledger."), "{}", stage.screen());
+    assert!(stage.keys("a").iter().all(|effect| matches!(effect, Effect::Toast(..))));
+    stage.keys("v");
+    let screen = stage.screen();
+    assert!(screen.contains("ledger") && screen.contains("alertname"), "{screen}");
+    assert!(!screen.contains("{service=\"orders\"}"), "{screen}");
+    // What is selected is what is shown, not what stands at its place in the whole list.
+    stage.keys("end");
+    let selected = stage.selection().expect("a silence");
+    let of_ledger =
+        stage.world.alerting.alerts.silences.iter().find(|s| s.matchers.to_string().contains("ledger"));
+    assert_eq!(Some(selected), of_ledger.map(|s| format!("silence:{}", s.id)));
+    stage.scope.service = Some("orders".to_owned());
+    stage.event(Event::Scope);
+    stage.keys("V");
+    assert_eq!(dispatched(&stage.keys("a")).len(), 2);
+}

@@ -113,13 +113,13 @@ impl Alerts {
             let why = able.why.unwrap_or_else(|| "nothing is selected".to_owned());
             return vec![Effect::Toast(Severity::Info, why)];
         }
-        self.dispatch_on(able, action, args)
+        self.dispatch_on(&able, action, args)
     }
 
     /// One invocation for each of these alerts; those beyond the most stay marked.
     fn dispatch_on(
         &mut self,
-        able: Able,
+        able: &Able,
         action: &'static str,
         args: &BTreeMap<String, String>,
     ) -> Vec<Effect<World>> {
@@ -227,7 +227,7 @@ impl Alerts {
             let first = able.now.first().map(|alert| subject(alert));
             effects.push(Effect::Dispatch { action: action.to_owned(), subject: first, args: args.clone() });
         } else {
-            effects.extend(self.dispatch_on(able, action, args));
+            effects.extend(self.dispatch_on(&able, action, args));
         }
         effects
     }
@@ -249,7 +249,7 @@ impl Alerts {
                 args: BTreeMap::new(),
             }];
         }
-        self.dispatch_on(Able { now, later, why: None }, actions::EXPORT, &BTreeMap::new())
+        self.dispatch_on(&Able { now, later, why: None }, actions::EXPORT, &BTreeMap::new())
     }
 
     /// Copies where the runbook is.

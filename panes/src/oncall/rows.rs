@@ -80,17 +80,53 @@ pub(super) struct ViewRows {
     pub(super) look: Look,
     /// Only for the figures: there they are the rows.
     pub(super) rules: Arc<[Rule]>,
+    /// Which things of the list are its rows, where only those of a service are.
+    pub(super) places: Option<Arc<[usize]>>,
+}
+
+/// Which things of a list touch a service; none where the list is not about services.
+pub(super) fn places(kind: Kind, view: &View, service: Option<&str>) -> Option<Arc<[usize]>> {
+    let service = service?;
+    let of = |len: usize, wanted: &dyn Fn(usize) -> bool| Some((0..len).filter(|at| wanted(*at)).collect());
+    match kind {
+        Kind::Escalations => of(escalations::len(view), &|at| {
+            escalations::escalation(view, at).is_some_and(|e| e.service.as_deref() == Some(service))
+        }),
+        Kind::Silences => {
+            let silences = &view.alerts.silences;
+            of(silences.len(), &|at| silences::touches(&silences[at], service))
+        }
+        Kind::Notifications => of(view.alerts.log.len(), &|at| {
+            let sent = notifications::record(view, at).into_iter().flat_map(|record| record.alerts.iter());
+            let mut alerts = sent.filter_map(|sent| view.alerts.alert(sent.alert));
+            alerts.any(|alert| alert.service.as_deref() == Some(service))
+        }),
+        Kind::Schedules | Kind::Figures => None,
+    }
 }
 
 impl ViewRows {
-    pub(super) fn new(kind: Kind, view: Arc<View>, cx: &Context<'_, World>) -> Self {
+    pub(super) fn new(
+        kind: Kind,
+        view: Arc<View>,
+        places: Option<Arc<[usize]>>,
+        cx: &Context<'_, World>,
+    ) -> Self {
         let rules = if kind == Kind::Figures { figures::rules(&view) } else { Arc::default() };
-        Self { kind, view, now: cx.world.now, look: cx.look.clone(), rules }
+        Self { kind, view, now: cx.world.now, look: cx.look.clone(), rules, places }
+    }
+
+    /// The place of a row in the view's list.
+    fn at(&self, row: usize) -> usize {
+        self.places.as_ref().map_or(row, |places| places.get(row).copied().unwrap_or(usize::MAX))
     }
 }
 
 impl Rows for ViewRows {
     fn len(&self) -> usize {
+        if let Some(places) = &self.places {
+            return places.len();
+        }
         match self.kind {
             Kind::Schedules => self.view.oncall.schedules.len(),
             Kind::Escalations => escalations::len(&self.view),
@@ -101,6 +137,7 @@ impl Rows for ViewRows {
     }
 
     fn key(&self, row: usize) -> Cow<'_, str> {
+        let row = self.at(row);
         match self.kind {
             Kind::Schedules => (&*self.view.oncall.schedules[row].name).into(),
             Kind::Escalations => escalations::key(&self.view, row).into(),
@@ -113,6 +150,7 @@ impl Rows for ViewRows {
     }
 
     fn text(&self, row: usize, column: usize) -> Cow<'_, str> {
+        let row = self.at(row);
         match self.kind {
             Kind::Schedules => schedules::text(self, row, column),
             Kind::Escalations => escalations::text(self, row, column),
@@ -123,6 +161,7 @@ impl Rows for ViewRows {
     }
 
     fn order(&self, row: usize, column: usize) -> Order<'_> {
+        let row = self.at(row);
         match self.kind {
             Kind::Schedules => schedules::order(self, row, column),
             Kind::Escalations => escalations::order(self, row, column),
@@ -133,6 +172,7 @@ impl Rows for ViewRows {
     }
 
     fn draw(&self, row: usize, column: usize, cell: &mut CellPainter<'_>) {
+        let row = self.at(row);
         match self.kind {
             Kind::Schedules => schedules::draw(self, row, column, cell),
             Kind::Escalations => escalations::draw(self, row, column, cell),

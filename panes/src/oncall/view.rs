@@ -169,6 +169,12 @@ impl Oncall {
     }
 
     fn draw_empty(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
+        let in_scope = self.list().service.as_ref().filter(|_| self.list().places.is_some());
+        if let Some(service) = in_scope.filter(|_| cx.scope.moment == Moment::Live) {
+            let what = format!("Nothing here touches {service}.");
+            Empty { what: &what, next: "", key: "" }.draw(cx.look, buffer, area);
+            return;
+        }
         let (what, next, key) = match self.kind {
             Kind::Schedules => (
                 "No schedule is configured: nobody is on call.",
