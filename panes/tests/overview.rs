@@ -161,7 +161,9 @@ fn with_rules(mut world: World, alerts: Vec<Arc<AlertView>>) -> World {
 
 #[test]
 fn a_flood_of_rule_alerts_costs_no_frame() {
-    let firing = (0..30_000).map(|n| ruled(&format!("Down{n}"), "orders", RuleState::Firing, -n));
+    // In no order, as rules have them.
+    let firing =
+        (0..30_000).map(|n| ruled(&format!("Down{n}"), "orders", RuleState::Firing, -(n * 7919 % 30_000)));
     let pending =
         [ruled("SlowA", "risk", RuleState::Pending, -20), ruled("SlowB", "risk", RuleState::Pending, -10)];
     let mut stage =
