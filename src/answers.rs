@@ -135,7 +135,7 @@ impl Sources {
             }
         };
         let filter = Filter {
-            kinds: filter.kind.into_iter().collect(),
+            kinds: filter.kinds,
             service: filter.service,
             subject: filter.subject,
             text: filter.text.unwrap_or_default(),

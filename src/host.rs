@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use quarterdeck_journal::timeline::Filter;
 use quarterdeck_kernel::action::Done;
 use quarterdeck_kernel::{Clock, Invocation, Severity, SystemClock, Timestamp};
 use quarterdeck_panes::World;
@@ -14,6 +15,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::answers::Sources;
 use crate::worlds;
+
+/// Entries of the timeline that a past moment is shown with; the pane fetches older ones by itself.
+const TIMELINE: usize = 1000;
 
 /// What a screen's effects are run on; there is none until the engines have started.
 #[derive(Clone)]
@@ -48,8 +52,17 @@ impl Backstage {
                 Err(error) => tracing::warn!(%error, "alerts of a past moment"),
             }
         }
+        let filter = Filter { to: Some(at.plus_millis(1)), ..Filter::default() };
+        let stored = match self.sources.timeline.page(&filter, None, TIMELINE).await {
+            Ok(page) => Some(page.entries),
+            // What is at hand is shown all the same.
+            Err(error) => {
+                tracing::warn!(%error, "the timeline of a past moment");
+                None
+            }
+        };
         let work = tokio::task::spawn_blocking(move || {
-            Arc::new(worlds::rewound(&world, services.at(at), &forgotten, at))
+            Arc::new(worlds::rewound(&world, services.at(at), &forgotten, stored, at))
         });
         match work.await {
             Ok(world) => Some(world),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use quarterdeck_alerting::View;
-use quarterdeck_alerting::model::{Alert, AlertState};
+use quarterdeck_alerting::model::{Ack, Alert, AlertState, Cause, OperatorState};
 use quarterdeck_journal::Recent;
 use quarterdeck_kernel::{Clock, Entry, Health, Phase, Timestamp};
 use quarterdeck_panes::World;
@@ -202,16 +202,15 @@ fn headline(
 }
 
 /// A world as it was at a moment: what has a history is of then, the rest stays as it is. `forgotten` are alerts of then
-/// that alerting itself no longer knows.
+/// that alerting itself no longer knows; `stored` is the timeline up to then, newest first, where the store could tell it.
 pub fn rewound(
     world: &World,
     services: quarterdeck_services::Snapshot,
     forgotten: &[Arc<Alert>],
+    stored: Option<Vec<Entry>>,
     at: Timestamp,
 ) -> World {
-    let then = &world.timeline;
-    let entries: Vec<Arc<Entry>> = then.entries.iter().filter(|e| e.at <= at).cloned().collect();
-    let timeline = Timeline { entries: entries.into(), running: 0, ..Timeline::clone(then) };
+    let timeline = timeline_at(&world.timeline, stored, at);
     let alerting = Arc::new(alerting_at(&world.alerting, forgotten, at));
     World {
         alarms: Arc::new(Alarms::new(&alerting)),
@@ -226,6 +225,41 @@ pub fn rewound(
     }
 }
 
+/// The timeline as it stood at a moment: what is stored reaches further back than what is at hand.
+fn timeline_at(now: &Timeline, stored: Option<Vec<Entry>>, at: Timestamp) -> Timeline {
+    let mut entries: Vec<Arc<Entry>> = match stored {
+        Some(stored) => stored.into_iter().map(Arc::new).collect(),
+        None => now.entries.iter().filter(|e| e.at <= at).cloned().collect(),
+    };
+    let there: HashSet<_> = entries.iter().map(|e| e.id.clone()).collect();
+    let answered: HashSet<_> = entries.iter().filter_map(|e| e.outcome_of.clone()).collect();
+    entries.retain(|e| !answered.contains(&e.id));
+    for entry in &mut entries {
+        // What undid it later had not undone it then.
+        if entry.undone_by.as_ref().is_some_and(|by| !there.contains(by)) {
+            Arc::make_mut(entry).undone_by = None;
+        }
+    }
+    Timeline { entries: entries.into(), running: 0, ..now.clone() }
+}
+
+/// Who had acknowledged an alert by the history that is left of it.
+fn acknowledged(alert: &Alert) -> Option<Arc<OperatorState>> {
+    let taken = alert.history.iter().rev().find(|t| t.cause == Cause::Acknowledged)?;
+    // The same acknowledgement may be in force still: then all is known of it.
+    if alert.ack().is_some_and(|ack| ack.at == taken.at) {
+        return alert.operator.clone();
+    }
+    let detail = taken.detail.as_deref();
+    let ack = Ack {
+        by: detail.map(|d| Arc::clone(&d.by)).unwrap_or_default(),
+        at: taken.at,
+        note: detail.map(|d| Arc::clone(&d.note)).unwrap_or_default(),
+        until: None,
+    };
+    Some(Arc::new(OperatorState { ack: Some(ack), ..OperatorState::default() }))
+}
+
 /// Alerts as they stood at a moment, as far as their histories reach, and what had been sent by then. Escalations have no
 /// history: none is told rather than today's.
 fn alerting_at(view: &View, forgotten: &[Arc<Alert>], at: Timestamp) -> View {
@@ -234,9 +268,7 @@ fn alerting_at(view: &View, forgotten: &[Arc<Alert>], at: Timestamp) -> View {
         alert.history.retain(|t| t.at <= at);
         alert.since = alert.history.last().map_or(alert.starts_at, |t| t.at);
         alert.state = state;
-        if state != AlertState::Acknowledged {
-            alert.operator = None;
-        }
+        alert.operator = if state == AlertState::Acknowledged { acknowledged(&alert) } else { None };
         Arc::new(alert)
     };
     // One that fired again since then is known again, and forgotten with its earlier firing.
@@ -324,5 +356,50 @@ mod tests {
         let later = alerting_at(&view, &[], at(70));
         assert_eq!(later.alerts.alerts.iter().next().unwrap().state, AlertState::Acknowledged);
         assert_eq!(Alarms::new(&later).firing(Severity::Critical), 0);
+
+        // Taken back and taken by somebody else since: then it was the first who had it.
+        engine.unacknowledge(&[print], &"ops-1".into(), &"".into(), at(80), &mut effects).unwrap();
+        engine.acknowledge(&[print], &"ops-2".into(), &"".into(), None, at(85), &mut effects).unwrap();
+        let view = View { version: 4, at: at(90), alerts: engine.snapshot(at(90)), ..View::default() };
+        let by = |seconds: i64| {
+            let then = alerting_at(&view, &[], at(seconds));
+            then.alerts.alerts.iter().next().and_then(|alert| alert.ack().map(|ack| ack.by.to_string()))
+        };
+        assert_eq!(by(70).as_deref(), Some("ops-1"));
+        assert_eq!(by(82), None);
+        assert_eq!(by(88).as_deref(), Some("ops-2"));
+    }
+
+    #[test]
+    fn the_timeline_of_then_is_what_the_store_tells() {
+        let entry = |seq: u64, seconds: i64| Entry {
+            id: quarterdeck_kernel::EntryId { writer: "deck".to_owned(), seq },
+            at: at(seconds),
+            kind: quarterdeck_kernel::ChangeKind::Operation,
+            phase: Phase::Done,
+            severity: Severity::Info,
+            subject: None,
+            service: None,
+            actor: quarterdeck_kernel::Actor::default(),
+            summary: String::new(),
+            reason: None,
+            invocation: None,
+            outcome_of: None,
+            undo: None,
+            undone_by: None,
+        };
+        // At hand is only what came later.
+        let now = Timeline { entries: Arc::from([Arc::new(entry(9, 500))]), total: 9, ..Timeline::default() };
+        let undone = |by: u64| {
+            let id = quarterdeck_kernel::EntryId { writer: "deck".to_owned(), seq: by };
+            Entry { undone_by: Some(id), ..entry(1, 10) }
+        };
+        let seqs = |timeline: &Timeline| timeline.entries.iter().map(|e| e.id.seq).collect::<Vec<_>>();
+        let then = timeline_at(&now, Some(vec![entry(2, 20), undone(9)]), at(100));
+        assert_eq!(seqs(&then), [2, 1]);
+        assert_eq!(then.entries[1].undone_by, None, "it was undone later");
+        let then = timeline_at(&now, Some(vec![entry(2, 20), undone(2)]), at(100));
+        assert!(then.entries[1].undone_by.is_some(), "it was undone by then");
+        assert!(seqs(&timeline_at(&now, None, at(100))).is_empty(), "without the store what is at hand");
     }
 }

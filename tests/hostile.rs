@@ -96,11 +96,13 @@ fn hostile_targets_are_told_and_harm_nobody() {
         (
             "half",
             listen(|mut stream| {
+                // What was asked is read, so that the end is an end and not a reset.
+                drop(stream.read(&mut [0; 4096]));
                 drop(stream.write_all(
                     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nmetric 1\n",
                 ));
             }),
-            "",
+            "body",
         ),
     ];
     let odd = [

@@ -30,7 +30,11 @@ pub struct Alarms {
     /// Firing ones first, worst and newest first; behind them the acknowledged ones.
     foremost: Vec<Arc<Alert>>,
     escalations: HashMap<Fingerprint, Arc<EscalationView>>,
+    /// The worst of what fires, taken or not, by service.
+    services: HashMap<Arc<str>, Severity>,
     heard: Arc<[Alarm]>,
+    /// How far back [`Alarms::heard`] reaches, where it does not hold all.
+    reach: Option<Timestamp>,
 }
 
 impl Alarms {
@@ -40,6 +44,14 @@ impl Alarms {
         let mut alarms = Self::default();
         let mut heard = Newest::new(HEARD);
         for alert in &view.alerts.alerts {
+            let fires = matches!(alert.state, AlertState::Firing | AlertState::Acknowledged);
+            if let Some(service) = alert.service.as_ref().filter(|_| fires) {
+                let worst = match alarms.services.get_mut(service) {
+                    Some(worst) => worst,
+                    None => alarms.services.entry(Arc::clone(service)).or_insert(alert.severity),
+                };
+                *worst = alert.severity.max(*worst);
+            }
             match alert.state {
                 AlertState::Firing => {
                     alarms.firing[alert.severity as usize] += 1;
@@ -52,8 +64,11 @@ impl Alarms {
                 AlertState::Resolved => {}
             }
         }
-        alarms.heard = heard.into_sorted().iter().map(|alert| alarm(alert)).collect();
-        alarms.foremost = foremost(view, |_| true);
+        let cut = heard.cut();
+        let newest = heard.into_sorted();
+        alarms.reach = newest.last().filter(|_| cut).map(|oldest| oldest.since);
+        alarms.heard = newest.into_iter().map(|alert| alarm(alert)).collect();
+        alarms.foremost = foremost(view, |_| true).into_iter().cloned().collect();
         alarms.escalations = escalations(view);
         alarms
     }
@@ -68,6 +83,12 @@ impl Alarms {
     #[must_use]
     pub fn count(&self) -> usize {
         self.firing.iter().sum::<usize>() + self.acknowledged
+    }
+
+    /// Whether an alert of a service fires, taken or not, that is at least so bad: it tells of the service's trouble.
+    #[must_use]
+    pub fn tells_of(&self, service: &str, severity: Severity) -> bool {
+        self.services.get(service).is_some_and(|worst| *worst >= severity)
     }
 
     /// How many are hidden by silences or by other alerts.
@@ -99,6 +120,13 @@ impl Alarms {
     pub const fn heard(&self) -> &Arc<[Alarm]> {
         &self.heard
     }
+
+    /// How far back the critical ones that are told one by one reach, where they are too many: of those that began then or
+    /// earlier some are left out.
+    #[must_use]
+    pub const fn reach(&self) -> Option<Timestamp> {
+        self.reach
+    }
 }
 
 /// What is heard of an alert. A firing is told from an earlier one of the same alert by when it began.
@@ -114,8 +142,8 @@ fn alarm(alert: &Alert) -> Alarm {
     }
 }
 
-/// The foremost of the alerts that are wanted.
-pub(crate) fn foremost(view: &View, wanted: impl Fn(&Alert) -> bool) -> Vec<Arc<Alert>> {
+/// The foremost of the alerts that are wanted: looks at each once and sorts no more than it keeps.
+pub(crate) fn foremost(view: &View, wanted: impl Fn(&Alert) -> bool) -> Vec<&Arc<Alert>> {
     let mut kept = Newest::new(FOREMOST);
     for alert in &view.alerts.alerts {
         if matches!(alert.state, AlertState::Firing | AlertState::Acknowledged) && wanted(alert) {
@@ -145,53 +173,61 @@ pub(crate) fn escalations(view: &View) -> HashMap<Fingerprint, Arc<EscalationVie
 }
 
 /// The greatest so many of things that come in any order.
-struct Newest<K: Ord> {
+pub(crate) struct Newest<'a, K: Ord, T> {
     most: usize,
-    kept: BinaryHeap<Reverse<Keyed<K>>>,
+    kept: BinaryHeap<Reverse<Keyed<'a, K, T>>>,
+    /// Whether one had to go.
+    cut: bool,
 }
 
 /// A thing in the order of its key.
-struct Keyed<K: Ord>(K, Arc<Alert>);
+struct Keyed<'a, K: Ord, T>(K, &'a T);
 
-impl<K: Ord> PartialEq for Keyed<K> {
+impl<K: Ord, T> PartialEq for Keyed<'_, K, T> {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0
     }
 }
 
-impl<K: Ord> Eq for Keyed<K> {}
+impl<K: Ord, T> Eq for Keyed<'_, K, T> {}
 
-impl<K: Ord> PartialOrd for Keyed<K> {
+impl<K: Ord, T> PartialOrd for Keyed<'_, K, T> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<K: Ord> Ord for Keyed<K> {
+impl<K: Ord, T> Ord for Keyed<'_, K, T> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.0.cmp(&other.0)
     }
 }
 
-impl<K: Ord> Newest<K> {
-    fn new(most: usize) -> Self {
-        Self { most, kept: BinaryHeap::new() }
+impl<'a, K: Ord, T> Newest<'a, K, T> {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, kept: BinaryHeap::new(), cut: false }
     }
 
-    fn push(&mut self, key: K, alert: &Arc<Alert>) {
+    pub(crate) fn push(&mut self, key: K, thing: &'a T) {
         let full = self.kept.len() >= self.most;
+        self.cut |= full;
         if full && self.kept.peek().is_some_and(|Reverse(least)| least.0 >= key) {
             return;
         }
         if full {
             self.kept.pop();
         }
-        self.kept.push(Reverse(Keyed(key, Arc::clone(alert))));
+        self.kept.push(Reverse(Keyed(key, thing)));
+    }
+
+    /// Whether there were more.
+    const fn cut(&self) -> bool {
+        self.cut
     }
 
     /// Greatest first.
-    fn into_sorted(self) -> Vec<Arc<Alert>> {
-        self.kept.into_sorted_vec().into_iter().map(|Reverse(Keyed(_, alert))| alert).collect()
+    pub(crate) fn into_sorted(self) -> Vec<&'a T> {
+        self.kept.into_sorted_vec().into_iter().map(|Reverse(Keyed(_, thing))| thing).collect()
     }
 }
 

@@ -8,6 +8,7 @@ mod detail;
 mod explain;
 mod filter;
 mod filtering;
+mod marks;
 mod model;
 mod rows;
 mod silence;
@@ -18,7 +19,8 @@ use std::sync::Arc;
 
 use quarterdeck_alerting::actions;
 use quarterdeck_alerting::model::Alert;
-use quarterdeck_kernel::{Subject, SubjectKind};
+use quarterdeck_alertmanager::Fingerprint;
+use quarterdeck_kernel::{Moment, Subject, SubjectKind};
 use quarterdeck_ui::listing::Listing;
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
 use ratatui::buffer::Buffer;
@@ -28,7 +30,7 @@ use self::changed::Changed;
 use self::chart::Charting;
 use self::explain::Explaining;
 use self::filtering::Filtering;
-use self::model::{Choice, Model};
+use self::model::{Choice, Model, Row};
 use self::rows::{AlertRows, COLUMNS};
 use crate::World;
 use crate::alert_words as words;
@@ -53,11 +55,13 @@ impl Purpose {
     }
 }
 
-/// A form that is open.
+/// A form that is open, and what it was opened for: whatever the list shows by the time it is filled in, that is what is
+/// acted on.
 #[derive(Debug)]
 struct Asking {
     purpose: Purpose,
     form: Form,
+    alerts: Vec<Fingerprint>,
 }
 
 /// An alert that is open, and how far its detail is scrolled.
@@ -104,6 +108,11 @@ impl Default for Alerts {
     }
 }
 
+/// The alert of a key, whether or not the list shows it.
+fn alert_of(cx: &Context<'_, World>, key: &str) -> Option<Arc<Alert>> {
+    cx.world.alerting.alerts.alert(key.parse().ok()?).cloned()
+}
+
 impl Alerts {
     /// Whether there is something resolved to show, or to hide again.
     fn has_resolved(&self, cx: &Context<'_, World>) -> bool {
@@ -132,23 +141,24 @@ impl Alerts {
         AlertRows { model: self.shown.clone().unwrap_or_default(), now: cx.world.now }
     }
 
-    fn rows_of(&self, model: &Arc<Model>) -> AlertRows {
-        AlertRows { model: Arc::clone(model), now: quarterdeck_kernel::Timestamp::default() }
-    }
-
     /// Takes up the alerts of the newest version; the same version is not looked at twice.
     fn refresh(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        let mut effects = Vec::new();
+        // In the past an alert may not have been there yet: its mark stays.
+        if self.choice.version != cx.world.alerting.version && cx.scope.moment == Moment::Live {
+            effects.extend(self.drop_gone(cx));
+        }
         self.choice.version = cx.world.alerting.version;
         self.choice.service.clone_from(&cx.scope.service);
         let current = self.shown.as_ref().is_some_and(|model| model.choice == self.choice);
         if current || self.arranging.is_some() {
             self.find();
-            return Vec::new();
+            return effects;
         }
         let model = Arc::new(Model::new(cx.world, self.choice.clone()));
         let rows = AlertRows { model: Arc::clone(&model), now: cx.world.now };
         self.list.refresh(&rows);
-        let effects = self.arrange(rows);
+        effects.extend(self.arrange(rows));
         if self.arranging.is_none() {
             self.show(model);
         }
@@ -164,6 +174,7 @@ impl Alerts {
 
     fn show(&mut self, model: Arc<Model>) {
         self.shown = Some(model);
+        self.mark_heads();
         self.find();
     }
 
@@ -176,18 +187,10 @@ impl Alerts {
         }
     }
 
-    /// The alert of a key among those shown.
-    fn alert_of(&self, key: &str) -> Option<Arc<Alert>> {
-        let model = self.shown.as_ref()?;
-        let print = key.parse().ok()?;
-        let mut all = (0..model.rows.len()).flat_map(|row| model.alerts(row));
-        all.find(|alert| alert.fingerprint == print).cloned()
-    }
-
     /// The alert that is looked at: the open one, else the selected one or the worst of its group.
-    fn current(&self) -> Option<Arc<Alert>> {
+    fn current(&self, cx: &Context<'_, World>) -> Option<Arc<Alert>> {
         if let Some(open) = &self.open {
-            return self.alert_of(&open.key);
+            return alert_of(cx, &open.key);
         }
         let row = self.list.table.selected_row()?;
         self.shown.as_ref()?.alert(row).cloned()
@@ -197,7 +200,14 @@ impl Alerts {
 impl Alerts {
     fn take(&mut self, event: Event<'_, World>, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         match event {
-            Event::Shown | Event::World | Event::Scope => self.refresh(cx),
+            Event::Shown | Event::World | Event::Scope => {
+                if let Some(changed) = &mut self.changed {
+                    changed.follow(cx.world);
+                }
+                self.refresh(cx)
+            }
+            // What is no alert is not shown here.
+            Event::Open(subject) if actions::alert_of(subject).is_none() => Vec::new(),
             Event::Open(subject) => {
                 self.choice.filter = Arc::default();
                 (self.changed, self.asking, self.filtering) = (None, None, None);
@@ -210,11 +220,17 @@ impl Alerts {
                 self.open = Some(Opened::new(subject.id.clone()));
                 self.refresh(cx)
             }
+            Event::Return(subject) => {
+                if let Some(print) = actions::alert_of(subject) {
+                    self.come_back(print, cx);
+                }
+                Vec::new()
+            }
             Event::Command(command) => self.command(command.rsplit('.').next().unwrap_or_default(), cx),
             Event::Key(key) => self.typed(key, cx),
             Event::Paste(text) => self.pasted(text, cx),
             Event::Hit { click, at, .. } => {
-                if self.open.is_some() || self.changed.is_some() {
+                if self.open.is_some() || self.changed.is_some() || self.asking.is_some() {
                     return Vec::new();
                 }
                 let (rows, area) = (self.rows(cx), self.layout(cx, cx.area).list);
@@ -222,9 +238,15 @@ impl Alerts {
                 self.done(did, rows, cx)
             }
             Event::Answer { slot: chart::SLOT, answer } => {
-                let alert = self.current();
+                let alert = self.current(cx);
                 if let Some(charting) = &mut self.charting {
                     charting.answered(alert.as_deref(), answer);
+                }
+                Vec::new()
+            }
+            Event::Answer { slot: changed::SLOT, answer } => {
+                if let Some(changed) = &mut self.changed {
+                    changed.answered(cx.world, answer);
                 }
                 Vec::new()
             }
@@ -249,9 +271,28 @@ impl Alerts {
         }
     }
 
+    /// Selects the alert that was selected when the operator left, or its closed group; what is not in the list any more, or
+    /// not in what it is filtered to, leaves it as it is.
+    fn come_back(&mut self, print: Fingerprint, cx: &Context<'_, World>) {
+        (self.open, self.changed, self.wanted) = (None, None, None);
+        let rows = self.rows(cx);
+        if self.list.table.reselect(&print.to_string(), &rows) {
+            return;
+        }
+        let in_group = rows.model.rows.iter().find_map(|row| match row {
+            Row::Group(head) if head.alerts.iter().any(|alert| alert.fingerprint == print) => {
+                Some(rows::head_key(head))
+            }
+            _ => None,
+        });
+        if let Some(key) = in_group {
+            self.list.table.reselect(&key, &rows);
+        }
+    }
+
     /// Asks for what is shown of the alert that is looked at, as far as it is not asked yet.
     fn keep_up(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        let Some(alert) = self.current() else {
+        let Some(alert) = self.current(cx) else {
             self.charting = None;
             return Vec::new();
         };
@@ -282,21 +323,25 @@ impl Pane<World> for Alerts {
         self.draw(cx, buffer, area)
     }
 
-    fn selection(&self, _: &Context<'_, World>) -> Option<Subject> {
+    fn selection(&self, cx: &Context<'_, World>) -> Option<Subject> {
         if let Some(changed) = &self.changed {
             return changed.subject();
         }
-        self.current().map(|alert| Subject::new(SubjectKind::Alert, rows::key_of(&alert)))
+        self.current(cx).map(|alert| Subject::new(SubjectKind::Alert, rows::key_of(&alert)))
     }
 
     fn hints(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
         if self.typing() {
             return Vec::new();
         }
-        if self.changed.is_some() {
-            return vec!["alerts.open", "alerts.revert", "shell.undo", "alerts.back"];
+        if let Some(changed) = &self.changed {
+            return match changed.subject() {
+                None => vec!["alerts.back"],
+                Some(_) if changed.fixed(cx.world).is_some() => vec!["alerts.open", "alerts.back"],
+                Some(_) => vec!["alerts.open", "alerts.revert", "alerts.back"],
+            };
         }
-        let Some(alert) = self.current() else {
+        let Some(alert) = self.current(cx) else {
             return if self.has_resolved(cx) { vec!["alerts.resolved"] } else { Vec::new() };
         };
         let mut hints = vec![if self.open.is_some() { "alerts.back" } else { "alerts.open" }];
@@ -316,7 +361,7 @@ impl Pane<World> for Alerts {
             (actions::RESOLVE, "alerts.close"),
         ] {
             // What no policy escalates cannot be escalated: asking each alert of a large group would cost a frame.
-            let pointless = action == actions::ESCALATE && !self.escalates();
+            let pointless = action == actions::ESCALATE && !self.escalates(cx);
             if !pointless && self.can(cx, action) {
                 hints.push(command);
             }

@@ -67,6 +67,11 @@ impl Form {
         self
     }
 
+    /// What it is for.
+    pub(crate) fn title(&self) -> &str {
+        &self.title
+    }
+
     /// What stands in a line.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.fields.iter().find(|f| f.name == name).map_or("", |f| f.prompt.text())

@@ -26,12 +26,14 @@ const SPEC: PaneSpec = PaneSpec {
             title: "show series",
             description: "Show the series of the selected metric or label in the metrics explorer.",
             keys: &["enter"],
+            action: None,
         },
         CommandSpec {
             id: "self.by",
             title: "by metric, label, pair",
             description: "Count series by metric, distinct values by label, or series by label and value.",
             keys: &["v"],
+            action: None,
         }
     ),
     actions: &[("console.reload", "R"), ("console.log-level", "e")],

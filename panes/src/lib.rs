@@ -10,6 +10,7 @@ pub mod charted;
 mod delivery;
 mod dialogs;
 mod form;
+mod hides;
 pub mod itself;
 mod ladder;
 mod lines;

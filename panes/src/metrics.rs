@@ -192,6 +192,8 @@ impl Pane<World> for Metrics {
                 self.done = None;
                 self.keep_up(cx)
             }
+            // The queries are as they were left.
+            Event::Return(_) => Vec::new(),
             Event::Command(command) => self.command(command, cx),
             Event::Key(key) => self.type_key(key, cx),
             Event::Paste(text) => {

@@ -8,7 +8,8 @@ mod table;
 
 use std::sync::Arc;
 
-use quarterdeck_kernel::{Severity, Subject};
+use quarterdeck_alerting::model::Alert;
+use quarterdeck_kernel::{Severity, Subject, SubjectKind};
 use quarterdeck_services::ServiceView;
 use quarterdeck_ui::listing::{Did, Listing};
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
@@ -33,18 +34,21 @@ const SPEC: PaneSpec = PaneSpec {
             title: "open",
             description: "Open the service.",
             keys: &["enter"],
+            action: None,
         },
         CommandSpec {
             id: "overview.changed",
             title: "what changed",
-            description: "Show the timeline of the service, to see what changed before its trouble.",
+            description: "Tell what changed before the alert that leads, or show the timeline of the service chosen.",
             keys: &["w"],
+            action: None,
         },
         CommandSpec {
             id: "overview.runbook",
             title: "copy runbook",
             description: "Copy the address of the service's runbook.",
             keys: &["b"],
+            action: None,
         }
     ),
     actions: &[(quarterdeck_services::actions::LIMIT, "L")],
@@ -87,6 +91,16 @@ impl Overview {
         }
     }
 
+    /// The alert that leads the screen, where the operator has not chosen another service to ask about.
+    fn asks_headline<'a>(&self, rows: &ServiceRows<'_>, cx: &Context<'a, World>) -> Option<&'a Arc<Alert>> {
+        let world: &'a World = cx.world;
+        let own = |alert: &&Arc<Alert>| {
+            let service = self.selected(rows).map(|service| &*service.name);
+            !self.list.table.touched() || service.is_none() || service == alert.service.as_deref()
+        };
+        world.leading_alert().filter(own)
+    }
+
     fn selected<'a>(&self, rows: &ServiceRows<'a>) -> Option<&'a Arc<ServiceView>> {
         self.list.table.selected_row().and_then(|row| rows.services.get(row).copied())
     }
@@ -100,14 +114,31 @@ impl Pane<World> for Overview {
     fn update(&mut self, event: Event<'_, World>, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         self.fit(cx.area.width);
         let rows = ServiceRows::new(cx, self.set);
-        let area = Layout::new(cx).services;
+        // New worlds come many times a second, and need no place on the screen.
+        let area = match event {
+            Event::World
+            | Event::Shown
+            | Event::Scope
+            | Event::Open(_)
+            | Event::Return(_)
+            | Event::Answer { .. } => Rect::ZERO,
+            _ => Layout::new(cx, firing::count(cx)).services,
+        };
         let did = match event {
-            Event::Open(subject) => {
+            Event::Open(subject) | Event::Return(subject) => {
                 self.list.refresh(&rows);
                 self.list.table.select(&subject.id);
                 Did::Changed
             }
             Event::Command("overview.open") => Did::Open,
+            Event::Command("overview.changed") if self.asks_headline(&rows, cx).is_some() => {
+                let alert = self.asks_headline(&rows, cx);
+                let alert = alert.map(|a| Subject::new(SubjectKind::Alert, a.fingerprint.to_string()));
+                return alert
+                    .into_iter()
+                    .flat_map(|alert| [Effect::Go(alert), Effect::Command("alerts.changed")])
+                    .collect();
+            }
             Event::Command("overview.changed") => {
                 let Some(service) = self.selected(&rows) else { return Vec::new() };
                 return vec![Effect::Open { pane: "timeline", subject: service.subject() }];
@@ -131,7 +162,8 @@ impl Pane<World> for Overview {
     }
 
     fn view(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {
-        let layout = Layout::new(&Context { area, ..*cx });
+        let wrong = firing::count(cx);
+        let layout = Layout::new(&Context { area, ..*cx }, wrong);
         let rows = ServiceRows::new(cx, self.set);
         let services = &cx.world.services;
         let summary = match (&cx.scope.service, services.dropped_services) {
@@ -151,7 +183,7 @@ impl Pane<World> for Overview {
         } else {
             self.list.draw(cx.look, buffer, layout.services, &rows);
         }
-        firing::draw(cx, buffer, layout.firing);
+        firing::draw(cx, buffer, layout.firing, wrong);
         if let Some(service) = self.selected(&rows).or(rows.services.first().copied()) {
             draw_charts(cx, buffer, &layout.charts, service);
         }

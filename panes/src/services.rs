@@ -196,6 +196,15 @@ impl Pane<World> for Services {
                 self.open_subject(subject, cx.world);
                 Vec::new()
             }
+            // Back in the list a service is selected; where one is open it is the one that is shown.
+            Event::Return(subject) if self.open.is_none() => {
+                self.list.table.reselect(&subject.id, &ServiceRows::new(cx));
+                Vec::new()
+            }
+            Event::Return(subject) => {
+                self.open_subject(subject, cx.world);
+                Vec::new()
+            }
             Event::Command(command) => self.command(command.rsplit('.').next().unwrap_or_default(), cx),
             Event::Key(key) => {
                 match &self.open {

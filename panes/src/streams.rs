@@ -33,24 +33,28 @@ const SPEC: PaneSpec = PaneSpec {
             title: "into the rows",
             description: "Go from the feeds into the selected feed's rows, with the message in full; Esc comes back.",
             keys: &["enter"],
+            action: None,
         },
         CommandSpec {
             id: "streams.follow",
             title: "follow",
             description: "Keep the newest row selected, or let the selection stay on its row.",
             keys: &["f"],
+            action: None,
         },
         CommandSpec {
             id: "streams.metrics",
             title: "metrics",
             description: "Show the series that are made from the feed in the metrics explorer.",
             keys: &["m"],
+            action: None,
         },
         CommandSpec {
             id: "streams.message",
             title: "copy message",
             description: "Copy the selected message as it was received.",
             keys: &["M"],
+            action: None,
         }
     ),
     actions: &[(RECONNECT, "t"), (PAUSE, "z"), (RESUME, "Z")],
@@ -294,6 +298,10 @@ impl Pane<World> for Streams {
                 self.feeds.table.set_filter("");
                 self.focus_on(Focus::Feeds);
                 self.wanted = Some(subject.id.clone());
+                self.refresh(cx)
+            }
+            Event::Return(subject) => {
+                self.feeds.table.reselect(&subject.id, &FeedRows::new(&cx.world.streams, cx.world.now));
                 self.refresh(cx)
             }
             Event::Command(command) => self.command(command.rsplit('.').next().unwrap_or_default(), cx),

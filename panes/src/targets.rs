@@ -28,6 +28,7 @@ const SPEC: PaneSpec = PaneSpec {
             title: "metrics",
             description: "Show the target's series in the metrics explorer.",
             keys: &["enter"],
+            action: None,
         }
     ),
     actions: &[(quarterdeck_scrape::RETRY, "t")],
@@ -94,6 +95,10 @@ impl Pane<World> for Targets {
                 self.list.table.set_filter("");
                 self.wanted = Some(subject.to_string());
                 self.refresh(cx.world, cx.scope.service.as_deref());
+                Did::Changed
+            }
+            Event::Return(subject) => {
+                self.list.table.reselect(&subject.to_string(), &rows);
                 Did::Changed
             }
             Event::Command("targets.open") => Did::Open,

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use quarterdeck_kernel::{ChangeKind, Entry, Health, Invocation, Phase, Subject, SubjectKind, Timestamp};
+use quarterdeck_kernel::{
+    ChangeKind, Entry, Health, Invocation, Moment, Phase, Subject, SubjectKind, Timestamp,
+};
 use quarterdeck_services::ServiceView;
 use quarterdeck_ui::listing::{Did, Listing};
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
@@ -28,18 +30,21 @@ const SPEC: PaneSpec = PaneSpec {
             title: "go to it",
             description: "Go to what the entry is about.",
             keys: &["enter"],
+            action: None,
         },
         CommandSpec {
             id: "timeline.older",
             title: "older",
             description: "Fetch older entries than are shown.",
             keys: &["o"],
+            action: None,
         },
         CommandSpec {
             id: "timeline.cursor",
             title: "time cursor here",
             description: "Set the time cursor of all charts to when the entry happened.",
             keys: &["x"],
+            action: None,
         }
     ),
     actions: &[("timeline.note", "n")],
@@ -148,7 +153,11 @@ impl Timeline {
         }
         self.asking = true;
         let before = oldest.map(|e| e.id.clone());
-        let filter = TimelineFilter { service: cx.scope.service.clone(), ..TimelineFilter::default() };
+        let to = match cx.scope.moment {
+            Moment::At(at) => Some(at),
+            Moment::Live => None,
+        };
+        let filter = TimelineFilter { service: cx.scope.service.clone(), to, ..TimelineFilter::default() };
         vec![Effect::Query { slot: "older", query: Query::Timeline { filter, before, limit: PAGE } }]
     }
 
@@ -193,6 +202,10 @@ impl Pane<World> for Timeline {
                 self.older.clear();
                 self.more = true;
                 self.refresh(cx);
+                // An answer that is still to come is about what was looked at before.
+                if std::mem::take(&mut self.asking) {
+                    return vec![Effect::Cancel("older")];
+                }
                 Did::Changed
             }
             Event::Open(subject) => {
@@ -203,6 +216,11 @@ impl Pane<World> for Timeline {
                     self.refresh(cx);
                 }
                 return if self.wanted.is_some() { self.ask_older(cx) } else { Vec::new() };
+            }
+            Event::Return(subject) => {
+                let rows = EntryRows::new(cx, &self.older, self.about.as_ref());
+                self.list.table.reselect(&subject.id, &rows);
+                Did::Changed
             }
             Event::Command("timeline.open") => Did::Open,
             Event::Command("timeline.older") => return self.ask_older(cx),

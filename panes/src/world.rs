@@ -270,8 +270,8 @@ pub enum Names {
 /// Which entries of the timeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TimelineFilter {
-    /// Only of this kind.
-    pub kind: Option<ChangeKind>,
+    /// Only of these kinds; all if there is none.
+    pub kinds: Vec<ChangeKind>,
     /// Only those that touch this service.
     pub service: Option<String>,
     /// Only those about this subject.
@@ -406,6 +406,7 @@ impl quarterdeck_ui::pane::World for World {
             operator: console.operator.clone(),
             firing: self.firing(),
             alarms: self.heard(),
+            alarms_reach: self.alarms.reach(),
             running: match self.timeline.running {
                 0 => None,
                 1 => Some("1 change".to_owned()),
@@ -506,10 +507,13 @@ impl World {
     }
 
     /// Alerts by their severity, from every source, that nobody has taken and nothing hides; and services that break a limit by
-    /// how bad that is.
+    /// how bad that is, unless an alert tells of it: that is one trouble.
     fn firing(&self) -> std::collections::BTreeMap<Severity, usize> {
         let mut counts = std::collections::BTreeMap::new();
-        for severity in self.services.services.iter().filter_map(|s| s.severity()) {
+        let untold = self.services.services.iter().filter_map(|service| {
+            service.severity().filter(|severity| !self.alarms.tells_of(&service.name, *severity))
+        });
+        for severity in untold {
             *counts.entry(severity).or_insert(0) += 1;
         }
         for severity in [Severity::Info, Severity::Warning, Severity::Critical] {
@@ -537,11 +541,16 @@ impl World {
         if down.peek().is_none() { Arc::clone(alerts) } else { alerts.iter().cloned().chain(down).collect() }
     }
 
+    /// The alert that leads, where one is worse than the worst service.
+    pub(crate) fn leading_alert(&self) -> Option<&Arc<quarterdeck_alerting::model::Alert>> {
+        let worst = self.alarms.worst().filter(|alert| alert.severity > Severity::Info);
+        worst.filter(|alert| self.headline.as_ref().is_none_or(|told| alert.severity > told.severity))
+    }
+
     /// The worst service leads; an alert does where it is worse than that.
     fn headline(&self) -> Option<Headline> {
-        let worst = self.alarms.worst().filter(|alert| alert.severity > Severity::Info);
         let service = self.headline.as_ref();
-        if let Some(alert) = worst.filter(|a| service.is_none_or(|told| a.severity > told.severity)) {
+        if let Some(alert) = self.leading_alert() {
             return Some(Headline {
                 severity: alert.severity,
                 text: alarms::sentence(&self.alarms, alert, self.now),

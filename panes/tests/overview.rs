@@ -5,9 +5,12 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quarterdeck_kernel::Health;
+use quarterdeck_kernel::{Health, Labels};
 use quarterdeck_panes::World;
 use quarterdeck_panes::overview::Overview;
+use quarterdeck_rules::model::{
+    AlertState as RuleState, AlertView, AlertingView, GroupView, RuleHealth, RuleView,
+};
 use quarterdeck_services::{Breach, Limited, Resource, ServiceView, Signal, Signals, Snapshot};
 use support::{NOW, Stage, at, service, world};
 
@@ -108,4 +111,76 @@ fn since_when_is_told_to_the_second_while_it_matters() {
 #[test]
 fn nothing_is_drawn_outside_at_any_size() {
     Stage::new(Overview::new(), platform(), (120, 36)).draws_everywhere();
+}
+
+/// An alert of a rule.
+fn ruled(name: &str, service: &str, state: RuleState, since: i64) -> Arc<AlertView> {
+    Arc::new(AlertView {
+        labels: Labels::from_pairs([("alertname", name), ("service", service), ("severity", "warning")]),
+        annotations: Arc::default(),
+        state,
+        active_at: at(since),
+        fired_at: None,
+        keep_firing_since: None,
+        value: 1.0,
+    })
+}
+
+fn with_rules(mut world: World, alerts: Vec<Arc<AlertView>>) -> World {
+    let rule = RuleView {
+        name: "rule".into(),
+        query: "up == 0".into(),
+        labels: Arc::default(),
+        health: RuleHealth::Ok,
+        last_error: None,
+        last_evaluation: Some(NOW),
+        duration: Duration::ZERO,
+        line: 1,
+        alerting: Some(AlertingView {
+            hold: Duration::ZERO,
+            keep_firing: Duration::ZERO,
+            annotations: Arc::default(),
+            alerts: alerts.into(),
+        }),
+    };
+    let group = GroupView {
+        name: "group".into(),
+        file: "rules.yml".into(),
+        interval: Duration::from_secs(15),
+        limit: 0,
+        last_evaluation: Some(NOW),
+        duration: Duration::ZERO,
+        missed: 0,
+        rules: Arc::from([Arc::new(rule)]),
+    };
+    let groups = vec![Arc::new(group)];
+    world.rules = Arc::new(quarterdeck_rules::Snapshot { groups: groups.into(), ..Default::default() });
+    Arc::make_mut(&mut world.alerting).version = 1;
+    world
+}
+
+#[test]
+fn a_flood_of_rule_alerts_costs_no_frame() {
+    // In no order, as rules have them.
+    let firing =
+        (0..30_000).map(|n| ruled(&format!("Down{n}"), "orders", RuleState::Firing, -(n * 7919 % 30_000)));
+    let pending =
+        [ruled("SlowA", "risk", RuleState::Pending, -20), ruled("SlowB", "risk", RuleState::Pending, -10)];
+    let mut stage =
+        Stage::new(Overview::new(), with_rules(platform(), firing.chain(pending).collect()), (120, 36));
+    let began = std::time::Instant::now();
+    for _ in 0..20 {
+        stage.draw();
+    }
+    // Sorting all of them takes more than that for one frame in a debug build.
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    for scope in [None, Some("risk".to_owned())] {
+        stage.scope.service = scope;
+        let screen = stage.screen();
+        let row = |what: &str| screen.lines().position(|l| l.contains(what));
+        assert!(row("pending, SlowB") < row("pending, SlowA") && row("SlowB").is_some(), "{screen}");
+        assert!(!screen.contains("Down1"), "what fires is told by alerting:\n{screen}");
+    }
+    stage.scope.service = Some("ledger".to_owned());
+    assert!(!stage.screen().contains("Slow"), "{}", stage.screen());
 }

@@ -4,10 +4,12 @@ mod support;
 
 use std::sync::Arc;
 
-use quarterdeck_kernel::{Actor, ChangeKind, Entry, EntryId, Health, Invocation, Phase, Severity, Subject};
+use quarterdeck_kernel::{
+    Actor, ChangeKind, Entry, EntryId, Health, Invocation, Moment, Phase, Severity, Subject,
+};
 use quarterdeck_panes::overview::Overview;
 use quarterdeck_panes::timeline::Timeline;
-use quarterdeck_panes::world::{Timeline as Entries, World};
+use quarterdeck_panes::world::{Query, Timeline as Entries, World};
 use quarterdeck_services::{ServiceView, Snapshot as Services};
 use quarterdeck_ui::{Effect, Event, World as _};
 use support::{Stage, at, empty_world, service};
@@ -142,4 +144,27 @@ fn undo_is_refused_with_what_stands_in_the_way_and_headed_by_what_it_undoes() {
     let undo = Invocation::new("timeline.undo", Actor::default()).on(subject(6));
     let title = world.title(&undo);
     assert_eq!(title.as_deref(), Some("Undo: orders: p99 latency limit is now 60ms (was 50ms)"));
+}
+
+#[test]
+fn older_entries_of_a_rewound_screen_are_of_then() {
+    let mut stage = Stage::new(Timeline::new(), empty_world(), (100, 24));
+    stage.scope.moment = Moment::At(at(-600));
+    stage.event(Event::Scope);
+    let effects = stage.keys("o");
+    let [Effect::Query { query: Query::Timeline { filter, before: None, .. }, .. }] = effects.as_slice()
+    else {
+        panic!("nothing is asked")
+    };
+    assert_eq!(filter.to, Some(at(-600)));
+    // Live again: what was asked of then is given up, and can be asked anew.
+    stage.scope.moment = Moment::Live;
+    stage.event(Event::Scope);
+    assert!(stage.effects.iter().any(|e| matches!(e, Effect::Cancel("older"))));
+    stage.effects.clear();
+    let effects = stage.keys("o");
+    let [Effect::Query { query: Query::Timeline { filter, .. }, .. }] = effects.as_slice() else {
+        panic!("nothing is asked")
+    };
+    assert_eq!(filter.to, None);
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use quarterdeck_alerting::model::{Alert, AttemptRecord, Cause, Outcome};
 use quarterdeck_alertmanager::Fingerprint;
+use quarterdeck_journal::Timeline;
 use quarterdeck_journal::timeline::Filter;
-use quarterdeck_kernel::{Entry, Labels, Timestamp};
+use quarterdeck_kernel::{ChangeKind, Entry, Labels, Timestamp};
 use quarterdeck_oncall::EscalationView;
 use quarterdeck_oncall::escalation::Outcome as PageOutcome;
 use quarterdeck_panes::World;
@@ -24,7 +25,7 @@ use super::report::{
 const ALERTS: usize = 50;
 /// Notifications told one by one.
 const NOTIFICATIONS: usize = 200;
-/// Entries of the timeline told.
+/// Entries of the timeline told: of changes, and of what alerts did.
 const ENTRIES: usize = 300;
 /// Charts drawn.
 const CHARTS: usize = 4;
@@ -76,9 +77,17 @@ pub(super) async fn gather(desk: &Desk, print: Fingerprint) -> Result<Incident, 
     let ended = facts.iter().map(|a| a.resolved.as_ref().map(|e| e.at)).collect::<Option<Vec<_>>>();
     let ended = ended.and_then(|all| all.into_iter().max());
     let until = ended.map_or(now, |end| (end + AFTER).min(now));
-    let (timeline, more_timeline) = entries(desk, began - BEFORE, until).await?;
-    let (from, to) = changed::window(changed::began(&world, &alert));
-    let (before, _) = entries(desk, from, to).await?;
+    // A storm of alerts must not push out what changed: each is fetched by itself.
+    let (stored, around) = (&desk.sources.timeline, (began - BEFORE, until));
+    let (mut timeline, more_changes) = entries(stored, changed::kinds().collect(), around, ENTRIES).await?;
+    let others = ChangeKind::ALL.into_iter().filter(|kind| changed::kinds().all(|k| k != *kind)).collect();
+    let (of_alerts, more_others) = entries(stored, others, around, ENTRIES).await?;
+    timeline.extend(of_alerts);
+    timeline.sort_by(|a, b| (a.at, &a.id.writer, a.id.seq).cmp(&(b.at, &b.id.writer, b.id.seq)));
+    let more_timeline = more_changes || more_others;
+    let window = changed::window(changed::began(&world, &alert));
+    let (before, changes_left_out) =
+        entries(stored, changed::kinds().collect(), window, changed::ENTRIES).await?;
     let (suspects, considered) = changed::rank(&world, &alert, &before);
     let skipped = records.len().saturating_sub(NOTIFICATIONS);
     let mut incident = Incident {
@@ -103,6 +112,7 @@ pub(super) async fn gather(desk: &Desk, print: Fingerprint) -> Result<Incident, 
             })
             .collect(),
         considered,
+        changes_left_out,
         timeline,
         more_timeline,
         alerts: facts,
@@ -116,10 +126,15 @@ pub(super) async fn gather(desk: &Desk, print: Fingerprint) -> Result<Incident, 
     Ok(incident)
 }
 
-/// Entries of the timeline within a time, oldest first, and whether there are more.
-async fn entries(desk: &Desk, from: Timestamp, to: Timestamp) -> Result<(Vec<Entry>, bool), String> {
-    let filter = Filter { from: Some(from), to: Some(to.plus_millis(1)), ..Filter::default() };
-    let page = desk.sources.timeline.page(&filter, None, ENTRIES).await.map_err(|e| e.to_string())?;
+/// The newest so many entries of the timeline of these kinds within a time, oldest first, and whether there are more.
+async fn entries(
+    timeline: &Timeline,
+    kinds: Vec<ChangeKind>,
+    (from, to): (Timestamp, Timestamp),
+    most: usize,
+) -> Result<(Vec<Entry>, bool), String> {
+    let filter = Filter { kinds, from: Some(from), to: Some(to.plus_millis(1)), ..Filter::default() };
+    let page = timeline.page(&filter, None, most).await.map_err(|e| e.to_string())?;
     let answered: BTreeSet<_> = page.entries.iter().filter_map(|e| e.outcome_of.clone()).collect();
     let mut entries: Vec<Entry> = page.entries.into_iter().filter(|e| !answered.contains(&e.id)).collect();
     entries.reverse();
@@ -348,4 +363,38 @@ fn picture(
         marks: marks.to_vec(),
     };
     crate::plot::draw(&plot)
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_journal::testing::{START, Scratch};
+    use quarterdeck_journal::timeline::NewEntry;
+    use quarterdeck_kernel::Actor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_storm_of_alerts_hides_no_change() {
+        let scratch = Scratch::sqlite();
+        let timeline = scratch.timeline(&[]).await;
+        let append = |kind: ChangeKind, seconds: i64| {
+            let mut entry = NewEntry::new(kind, Actor::default(), format!("{} {seconds}", kind.as_str()));
+            entry.at = Some(START.plus_millis(seconds * 1000));
+            timeline.append(entry)
+        };
+        append(ChangeKind::Deployment, 1).await.expect("it is written");
+        for second in 2..23 {
+            append(ChangeKind::Alert, second).await.expect("it is written");
+        }
+        let window = (START, START.plus_millis(60_000));
+        let (all, more) = entries(&timeline, Vec::new(), window, 20).await.expect("they are read");
+        assert!(
+            more && all.iter().all(|e| e.kind == ChangeKind::Alert),
+            "of all kinds only the storm is seen"
+        );
+        let (changes, more) =
+            entries(&timeline, changed::kinds().collect(), window, 20).await.expect("they are read");
+        let told: Vec<&str> = changes.iter().map(|e| e.summary.as_str()).collect();
+        assert!(!more && told == ["deployment 1"], "{told:?}");
+    }
 }

@@ -40,6 +40,7 @@ pub(super) fn text(incident: &Incident) -> String {
             "entry": entry(&suspect.entry),
         })).collect::<Vec<_>>(),
         "changesWeighed": incident.considered,
+        "olderChangesLeftOut": incident.changes_left_out,
         "timeline": incident.timeline.iter().map(entry).collect::<Vec<_>>(),
         "timelineHasMore": incident.more_timeline,
         "charts": incident.charts.iter().map(chart).collect::<Vec<_>>(),

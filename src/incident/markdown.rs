@@ -141,7 +141,8 @@ fn changed(out: &mut String, incident: &Incident) -> std::fmt::Result {
             plain(&suspect.why)
         )?;
     }
-    writeln!(out, "\n{} changes were weighed.\n", incident.considered)
+    let older = if incident.changes_left_out { " Older ones were left out." } else { "" };
+    writeln!(out, "\n{} changes were weighed.{older}\n", incident.considered)
 }
 
 fn paged(out: &mut String, incident: &Incident) -> std::fmt::Result {

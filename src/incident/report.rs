@@ -36,6 +36,8 @@ pub(super) struct Incident {
     pub suspects: Vec<SuspectFacts>,
     /// Entries that were weighed for that.
     pub considered: usize,
+    /// Whether there were more, older ones, that were not.
+    pub changes_left_out: bool,
     /// Entries of the timeline around it, oldest first.
     pub timeline: Vec<Entry>,
     /// Whether there are more of them.

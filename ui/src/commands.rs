@@ -3,7 +3,7 @@
 use crate::pane::CommandSpec;
 
 const fn spec(id: &'static str, title: &'static str, description: &'static str) -> CommandSpec {
-    CommandSpec { id, title, description, keys: &[] }
+    CommandSpec { id, title, description, keys: &[], action: None }
 }
 
 /// Commands that work everywhere; their default keys are in `default-keymap.toml`.
@@ -25,7 +25,8 @@ pub const GLOBAL: &[CommandSpec] = &[
         "shell.undo",
         "undo",
         "Undo the selected timeline entry, or else your newest change that can be undone.",
-    ),
+    )
+    .leading_to("timeline.undo"),
     spec("shell.next", "next pane", "Go to the pane at the right in the tab line."),
     spec("shell.previous", "previous pane", "Go to the pane at the left in the tab line."),
     spec("shell.pin", "pin", "Give this pane a digit in the tab line, or take its digit away."),

@@ -18,7 +18,7 @@ macro_rules! list_commands {
     ($pane:literal $(, $more:expr)* $(,)?) => {{
         use $crate::pane::CommandSpec;
         const fn spec(id: &'static str, title: &'static str, description: &'static str, keys: &'static [&'static str]) -> CommandSpec {
-            CommandSpec { id, title, description, keys }
+            CommandSpec { id, title, description, keys, action: None }
         }
         const LIST: &[CommandSpec] = &[
             $($more,)*
@@ -113,7 +113,7 @@ impl Listing {
             Event::Key(key) => self.key(*key, rows),
             Event::Paste(text) => self.paste(text, rows),
             Event::Shown | Event::World | Event::Scope => self.refresh(rows),
-            Event::Open(_) | Event::Answer { .. } => return Did::Nothing,
+            Event::Open(_) | Event::Return(_) | Event::Answer { .. } => return Did::Nothing,
         }
         Did::Changed
     }

@@ -77,6 +77,9 @@ pub struct Status {
     pub firing: BTreeMap<Severity, usize>,
     /// What is critical and untaken now, newest first: each is heard once, when it begins.
     pub alarms: Arc<[Alarm]>,
+    /// Where alerts among the alarms are too many to be told one by one: of those that began then or earlier some are
+    /// left out, and one that comes into the list later is no news.
+    pub alarms_reach: Option<Timestamp>,
     /// Running changes in words: `1 rollout`.
     pub running: Option<String>,
     /// When the newest data arrived.
@@ -165,6 +168,17 @@ pub struct CommandSpec {
     pub description: &'static str,
     /// Default keys, in the notation of keymaps (`enter`, `ctrl-p`, `g t`); empty for none.
     pub keys: &'static [&'static str],
+    /// The action that it leads to, if it is the way to one: how dangerous it is, and whether it is offered at all
+    /// (read-only takes away what is not safe), is that action's. Whether it makes sense on what is selected is the pane's.
+    pub action: Option<&'static str>,
+}
+
+impl CommandSpec {
+    /// The same, as the way to an action.
+    #[must_use]
+    pub const fn leading_to(self, action: &'static str) -> Self {
+        Self { action: Some(action), ..self }
+    }
 }
 
 /// What a pane is, as data.
@@ -209,6 +223,9 @@ pub enum Event<'a, W: World> {
     },
     /// Go to this subject.
     Open(&'a Subject),
+    /// The operator has come back to where this was selected: it is selected again if it is shown. Nothing is opened for it,
+    /// and filter, order and whatever else was chosen stay as they are.
+    Return(&'a Subject),
     /// An answer to the newest query of a slot. Late answers of older queries never arrive.
     Answer {
         /// The slot asked for.
@@ -269,6 +286,8 @@ pub enum Effect<W: World> {
     },
     /// Show a pane.
     Show(&'static str),
+    /// Give the pane at the front a command, as its key does: behind [`Effect::Go`], what to do with what is shown there.
+    Command(&'static str),
     /// Leave the pane for where the operator came from. In answer to a key it does what Esc does everywhere: first a
     /// query under way is given up, then a rewound view goes live, then the place before comes back.
     Back,

@@ -190,12 +190,17 @@ impl AlertView {
 }
 
 impl Snapshot {
-    /// Every alert that is pending or firing: firing first, then by severity, then the one that began last.
+    /// Every alert that is pending or firing, in the order of the rules.
+    pub fn active(&self) -> impl Iterator<Item = &Arc<AlertView>> {
+        let rules = self.groups.iter().flat_map(|group| group.rules.iter());
+        rules.filter_map(|rule| rule.alerting.as_ref()).flat_map(|a| a.alerts.iter())
+    }
+
+    /// Every alert that is pending or firing: firing first, then by severity, then the one that began last. Sorts all of
+    /// them: what is drawn anew many times a second takes those that it shows from [`Snapshot::active`].
     #[must_use]
     pub fn alerts(&self) -> Vec<&Arc<AlertView>> {
-        let rules = self.groups.iter().flat_map(|group| group.rules.iter());
-        let mut all: Vec<&Arc<AlertView>> =
-            rules.filter_map(|rule| rule.alerting.as_ref()).flat_map(|a| a.alerts.iter()).collect();
+        let mut all: Vec<&Arc<AlertView>> = self.active().collect();
         all.sort_by(|a, b| {
             let key = |alert: &AlertView| (alert.state, alert.severity(), alert.active_at);
             key(b).cmp(&key(a)).then_with(|| a.labels.cmp(&b.labels))

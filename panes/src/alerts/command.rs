@@ -8,15 +8,14 @@ use quarterdeck_kernel::Severity;
 use quarterdeck_ui::listing::Did;
 use quarterdeck_ui::{Context, Effect, Key};
 
-use super::changed::Changed;
+use super::changed::{self, Changed};
 use super::explain::Explaining;
 use super::filter::Filter;
 use super::filtering::{Filtering, Typed};
 use super::model::Row;
 use super::rows::{self, AlertRows};
-use super::{Alerts, Opened, Purpose, silence};
-use crate::World;
-use crate::form;
+use super::{Alerts, Opened, Purpose};
+use crate::{World, form, hides};
 
 /// Filters that are kept, to be had again.
 const HISTORY: usize = 50;
@@ -30,19 +29,25 @@ impl Alerts {
                 "up" => changed.step(-1),
                 "page-down" | "last" => changed.step(isize::MAX),
                 "page-up" | "first" => changed.step(isize::MIN),
-                "back" | "changed" => self.changed = None,
+                "back" | "changed" => {
+                    self.changed = None;
+                    return Some(vec![Effect::Cancel(changed::SLOT)]);
+                }
                 "open" => return Some(changed.subject().map(Effect::Go).into_iter().collect()),
                 "revert" => {
+                    if let Some(why) = changed.fixed(cx.world) {
+                        let told = format!("cannot be reverted: {why}");
+                        return Some(vec![Effect::Toast(Severity::Info, told)]);
+                    }
                     let undo = |subject| Effect::Dispatch {
-                        action: "timeline.undo".to_owned(),
+                        action: changed::UNDO.to_owned(),
                         subject: Some(subject),
                         args: BTreeMap::new(),
                     };
                     return Some(changed.subject().map(undo).into_iter().collect());
                 }
-                // Whatever else is pressed is meant for what is in front.
-                "filter" | "sort" | "columns" | "mark" | "group" | "resolved" => {}
-                _ => return None,
+                // Whatever else is pressed is meant for what is in front: nothing is done behind its back.
+                _ => {}
             }
             return Some(Vec::new());
         }
@@ -89,7 +94,7 @@ impl Alerts {
         match verb {
             "open" => self.enter(cx),
             "explain" => {
-                if let Some(alert) = self.current() {
+                if let Some(alert) = self.current(cx) {
                     let explain = Some(Explaining::new(alert.fingerprint));
                     self.open = Some(Opened { key: rows::key_of(&alert), from: 0, explain, at_once: true });
                 }
@@ -103,28 +108,28 @@ impl Alerts {
             "mute" => self.ask(cx, Purpose::Silence),
             "give" => self.ask(cx, Purpose::Assign),
             "runbook" => self.runbook(cx),
-            "export" => self.export(),
+            "export" => self.export(cx),
             "changed" => {
-                self.changed = self.current().map(|alert| Changed::new(cx.world, &alert));
-                Vec::new()
+                self.changed = self.current(cx).map(|alert| Changed::new(cx.world, alert));
+                self.changed.iter().map(Changed::question).collect()
             }
             "revert" => {
                 vec![Effect::Toast(Severity::Info, "press w first: it shows what can be reverted".to_owned())]
             }
             "mark" => {
                 let (rows, area) = (self.rows(cx), self.layout(cx, cx.area).list);
-                self.list.table.toggle_mark();
+                self.toggle_mark();
                 self.list.command("down", area, &rows);
                 Vec::new()
             }
             "unmark" => {
-                self.list.table.clear_marks();
+                self.unmark();
                 Vec::new()
             }
             "group" => {
                 // The worst of a group is selected when it goes; a group is found by the eye.
                 if self.choice.grouped {
-                    self.wanted = self.current().map(|alert| rows::key_of(&alert));
+                    self.wanted = self.current(cx).map(|alert| rows::key_of(&alert));
                 }
                 self.choice.grouped = !self.choice.grouped;
                 self.refresh(cx)
@@ -167,8 +172,8 @@ impl Alerts {
 
     pub(super) fn done(&mut self, did: Did, rows: AlertRows, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         match did {
-            Did::Back if !self.list.table.marked().is_empty() => {
-                self.list.table.clear_marks();
+            Did::Back if self.marks() > 0 => {
+                self.unmark();
                 Vec::new()
             }
             Did::Back => vec![Effect::Back],
@@ -240,7 +245,7 @@ impl Alerts {
         match typed {
             form::Typed::Goes => {
                 if asking.purpose == Purpose::Silence {
-                    asking.form.told = silence::preview(cx.world, asking.form.text("matchers"));
+                    asking.form.told = hides::preview(cx.world, asking.form.text("matchers"));
                 }
                 Vec::new()
             }
@@ -248,11 +253,10 @@ impl Alerts {
                 self.asking = None;
                 Vec::new()
             }
-            form::Typed::Done(args) => {
-                let purpose = asking.purpose;
-                self.asking = None;
-                self.answered(cx, purpose, &args)
-            }
+            form::Typed::Done(args) => match self.asking.take() {
+                Some(asking) => self.answered(cx, asking, &args),
+                None => Vec::new(),
+            },
         }
     }
 }

@@ -145,17 +145,30 @@ fn operator(word: &str) -> (&str, &str) {
 
 /// A value with its quotes taken off.
 pub(super) fn unquoted(value: &str) -> Cow<'_, str> {
-    let Some(inner) = value.strip_prefix('"') else { return Cow::Borrowed(value) };
+    unquote(value).0
+}
+
+/// A value with its quotes taken off, and how many bytes stand behind the closing one. Within quotes `\"` is a quote and
+/// `\\` a backslash; any other backslash stays, so that a regular expression reads as it is.
+fn unquote(value: &str) -> (Cow<'_, str>, usize) {
+    let Some(inner) = value.strip_prefix('"') else { return (Cow::Borrowed(value), 0) };
     let mut out = String::with_capacity(inner.len());
     let mut chars = inner.chars();
     while let Some(c) = chars.next() {
         match c {
-            '"' => break,
-            '\\' => out.extend(chars.next()),
+            '"' => return (Cow::Owned(out), chars.as_str().len()),
+            '\\' => {
+                let rest = chars.as_str();
+                if rest.starts_with(['"', '\\']) {
+                    out.extend(chars.next());
+                } else {
+                    out.push(c);
+                }
+            }
             c => out.push(c),
         }
     }
-    Cow::Owned(out)
+    (Cow::Owned(out), 0)
 }
 
 /// A value as it is written in a filter.
@@ -268,6 +281,14 @@ fn term(text: &str, part: &Part<'_>) -> Result<Term, Mistake> {
     if part.open {
         return wrong(part.value.clone(), "a closing \" is missing".to_owned());
     }
+    let value_text = text.get(part.value.clone()).unwrap_or_default();
+    let quoted = if part.op.is_empty() { part.name.trim_start_matches('!') } else { value_text };
+    let (_, behind) = unquote(quoted);
+    if behind > 0 {
+        let at = part.at.end - behind..part.at.end;
+        let rest = text.get(at.clone()).unwrap_or_default();
+        return wrong(at, format!("a space is missing before {rest}, or a \\ before the \" in front of it"));
+    }
     if part.op.is_empty() {
         let (word, wanted) = match part.name.strip_prefix('!') {
             Some(rest) => (rest, false),
@@ -283,7 +304,7 @@ fn term(text: &str, part: &Part<'_>) -> Result<Term, Mistake> {
         return wrong(part.at.start..part.at.start + 1, format!("write {name}!=… or {name}!~… instead"));
     }
     let value_at = part.value.clone();
-    let value = unquoted(text.get(value_at.clone()).unwrap_or_default());
+    let value = unquoted(value_text);
     if part.name == "age" {
         let older = match part.op {
             ">" => true,
@@ -396,6 +417,10 @@ mod tests {
             ("age<5m", false),
             ("path=\"/a b\"", true),
             ("path=/a", false),
+            ("path=~\"/a\\s\\w\"", true),
+            ("path=~\"/a\\\\s\\\\w\"", true),
+            ("path=~\"/a\\d.*\"", false),
+            ("alertname=~\"Order\\w+\"", true),
             ("absent=", true),
             ("absent!=x", true),
             ("absent=x", false),
@@ -417,6 +442,8 @@ mod tests {
             ("severity>3", 8..9, "=, !=, =~ or !~"),
             ("x=\"open", 2..7, "closing"),
             ("!service=orders", 0..1, "service!="),
+            ("service=\"orders\"x state=firing", 16..17, "a space is missing before x"),
+            ("\"p99\"ms", 5..7, "a space is missing before ms"),
         ] {
             let mistake = Filter::parse(text).expect_err(text);
             assert_eq!(mistake.at, at, "{text}: {mistake:?}");
@@ -455,7 +482,7 @@ mod tests {
 
     #[test]
     fn values_are_quoted_so_that_they_are_read_back() {
-        for value in ["orders", "a b", "a,b", "", "q\"\\uote", "ü"] {
+        for value in ["orders", "a b", "a,b", "", "q\"\\uote", "ü", "\\d \\\\ \\\"", "\\"] {
             assert_eq!(unquoted(&quoted(value)), value);
         }
     }

@@ -35,9 +35,17 @@ pub(super) fn key_of(alert: &Alert) -> String {
 }
 
 /// The key of a group's row.
-fn head_key(head: &Head) -> String {
-    format!("group:{}", head.identity)
+pub(super) fn head_key(head: &Head) -> String {
+    format!("{HEAD}{}", head.identity)
 }
+
+/// Whether a key is that of a group's row.
+pub(super) fn is_head(key: &str) -> bool {
+    key.starts_with(HEAD)
+}
+
+/// What keys of groups begin with: no fingerprint does.
+const HEAD: &str = "group:";
 
 impl AlertRows {
     fn alert(&self, row: usize) -> &Alert {
@@ -163,9 +171,4 @@ fn name_role(alert: &Alert) -> Role {
         (AlertState::Acknowledged, _) => Role::Text,
         _ => Role::Muted,
     }
-}
-
-/// The key of a row.
-pub(super) fn row_key(rows: &AlertRows, row: usize) -> Cow<'_, str> {
-    rows.key(row)
 }

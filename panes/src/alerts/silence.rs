@@ -1,18 +1,13 @@
-//! A silence for chosen alerts: which matchers, and what they would hide.
+//! A silence for chosen alerts: which matchers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use quarterdeck_alerting::model::Alert;
 use quarterdeck_alertmanager::{MatchOp, Matcher, Matchers};
-use quarterdeck_widgets::Role;
-
-use crate::World;
 
 /// Values of a label that are listed at most; a label with more is left out.
 const VALUES: usize = 20;
-/// Names that are told of what would be hidden.
-const NAMES: usize = 6;
 
 /// Matchers for all of these alerts: what they have in common, and what each of them has of the rest.
 pub(super) fn propose(alerts: &[Arc<Alert>]) -> String {
@@ -46,28 +41,4 @@ fn literal(text: &str) -> String {
         pattern.push(c);
     }
     pattern
-}
-
-/// What matchers would hide, or what is wrong with them.
-pub(super) fn preview(world: &World, text: &str) -> Vec<(String, Role)> {
-    let matchers = match Matchers::parse(text) {
-        Ok(matchers) if matchers.is_empty() => {
-            return vec![("say which alerts: alertname=\"HighLatency\"".to_owned(), Role::Warning)];
-        }
-        Ok(matchers) => matchers,
-        Err(error) => return vec![(error.to_string(), Role::Critical)],
-    };
-    let alerts = world.alerting.alerts.alerts.iter().filter(|alert| alert.state.is_open());
-    let hidden: Vec<&Arc<Alert>> = alerts.filter(|alert| matchers.matches(&alert.labels)).collect();
-    let mut names: Vec<&str> = Vec::new();
-    for alert in &hidden {
-        if names.len() < NAMES && !names.contains(&alert.name()) {
-            names.push(alert.name());
-        }
-    }
-    match hidden.len() {
-        0 => vec![("hides nothing that is open now".to_owned(), Role::Warning)],
-        1 => vec![(format!("hides 1 open alert: {}", names.join(", ")), Role::Info)],
-        n => vec![(format!("hides {n} open alerts: {}", names.join(", ")), Role::Info)],
-    }
 }

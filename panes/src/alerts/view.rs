@@ -1,6 +1,7 @@
 //! Draws the pane.
 
 use quarterdeck_alerting::model::{Alert, AlertState};
+use quarterdeck_kernel::Moment;
 use quarterdeck_ui::{Context, Hit};
 use quarterdeck_widgets::{Glyph, Role, empty::Empty, rule, text};
 use ratatui::buffer::Buffer;
@@ -79,7 +80,7 @@ impl Alerts {
         if let Some(x) = layout.divider {
             rule::join(cx.look, buffer, x, layout.title.y + 1, layout.list.bottom());
         }
-        let Some(alert) = self.current().filter(|_| layout.detail.height > 1) else { return };
+        let Some(alert) = self.current(cx).filter(|_| layout.detail.height > 1) else { return };
         let (place, mut area) = side_chart(layout, self.drawable(&alert));
         if let Some(charting) = self.charting.as_ref().filter(|_| place.height > 0) {
             charting.draw(cx, buffer, place);
@@ -164,7 +165,7 @@ impl Alerts {
     }
 
     fn summary(&self, model: &Model) -> String {
-        let marked = self.list.table.marked().len();
+        let marked = self.marks();
         let mut parts: Vec<String> = AlertState::ALL
             .into_iter()
             .zip(model.states)
@@ -182,7 +183,7 @@ impl Alerts {
 
     /// How far an open alert can be scrolled.
     pub(super) fn open_scroll(&self, cx: &Context<'_, World>) -> usize {
-        let (Some(alert), Some(model), Some(open)) = (self.current(), &self.shown, &self.open) else {
+        let (Some(alert), Some(model), Some(open)) = (self.current(cx), &self.shown, &self.open) else {
             return 0;
         };
         let whole = self.layout(cx, cx.area).whole;
@@ -223,7 +224,7 @@ impl Alerts {
         if area.height == 0 {
             return;
         }
-        let (Some(alert), Some(model), Some(open)) = (self.current(), &self.shown, &self.open) else {
+        let (Some(alert), Some(model), Some(open)) = (self.current(cx), &self.shown, &self.open) else {
             let what = "This alert is no longer known.";
             Empty { what, next: "to go back to the list", key: "Esc" }.draw(cx.look, buffer, area);
             return;
@@ -231,6 +232,10 @@ impl Alerts {
         let look = cx.look;
         let paging = words::paging(model.escalation(&alert), &alert, cx.world.now, true);
         let title = match open.explain {
+            // The engine explains what holds now, whatever the screen shows.
+            Some(_) if cx.scope.moment != Moment::Live => {
+                format!("{} · why told, or not · as of now, not of then", alert.name())
+            }
             Some(_) => format!("{} · why told, or not", alert.name()),
             None => alert.name().to_owned(),
         };

@@ -10,7 +10,7 @@ const fn command(
     description: &'static str,
     keys: &'static [&'static str],
 ) -> CommandSpec {
-    CommandSpec { id, title, description, keys }
+    CommandSpec { id, title, description, keys, action: None }
 }
 
 pub(super) const SPEC: PaneSpec = PaneSpec {

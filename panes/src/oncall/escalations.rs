@@ -47,6 +47,13 @@ pub(super) fn alerts(view: &View, escalation: &EscalationView) -> Vec<Subject> {
     prints.map(|print| Subject::new(SubjectKind::Alert, print.to_string())).collect()
 }
 
+/// The key of the foremost escalation that is about an alert.
+pub(super) fn about(view: &View, alert: &Subject) -> Option<String> {
+    (0..len(view))
+        .find(|row| escalation(view, *row).is_some_and(|e| alerts(view, e).contains(alert)))
+        .map(|row| key(view, row))
+}
+
 pub(super) fn text(rows: &ViewRows, row: usize, column: usize) -> Cow<'_, str> {
     let Some(found) = escalation(&rows.view, row) else { return "".into() };
     match COLUMNS[column].id {

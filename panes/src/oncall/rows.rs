@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use quarterdeck_alerting::View;
-use quarterdeck_kernel::Timestamp;
+use quarterdeck_kernel::{Subject, SubjectKind, Timestamp};
 use quarterdeck_ui::Context;
 use quarterdeck_widgets::Look;
 use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
@@ -28,6 +28,17 @@ impl Kind {
     pub(super) const ALL: [Self; 5] =
         [Self::Schedules, Self::Escalations, Self::Silences, Self::Notifications, Self::Figures];
 
+    /// As it is remembered.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Schedules => "schedules",
+            Self::Escalations => "escalations",
+            Self::Silences => "silences",
+            Self::Notifications => "notifications",
+            Self::Figures => "figures",
+        }
+    }
+
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Schedules => "on call",
@@ -35,6 +46,17 @@ impl Kind {
             Self::Silences => "silences and maintenance",
             Self::Notifications => "notifications",
             Self::Figures => "figures",
+        }
+    }
+
+    /// The list that a thing is in.
+    pub(super) const fn of(subject: &Subject) -> Option<Self> {
+        match subject.kind {
+            SubjectKind::Silence => Some(Self::Silences),
+            SubjectKind::Notification => Some(Self::Notifications),
+            SubjectKind::Schedule => Some(Self::Schedules),
+            SubjectKind::Alert => Some(Self::Escalations),
+            _ => None,
         }
     }
 
@@ -58,17 +80,53 @@ pub(super) struct ViewRows {
     pub(super) look: Look,
     /// Only for the figures: there they are the rows.
     pub(super) rules: Arc<[Rule]>,
+    /// Which things of the list are its rows, where only those of a service are.
+    pub(super) places: Option<Arc<[usize]>>,
+}
+
+/// Which things of a list touch a service; none where the list is not about services.
+pub(super) fn places(kind: Kind, view: &View, service: Option<&str>) -> Option<Arc<[usize]>> {
+    let service = service?;
+    let of = |len: usize, wanted: &dyn Fn(usize) -> bool| Some((0..len).filter(|at| wanted(*at)).collect());
+    match kind {
+        Kind::Escalations => of(escalations::len(view), &|at| {
+            escalations::escalation(view, at).is_some_and(|e| e.service.as_deref() == Some(service))
+        }),
+        Kind::Silences => {
+            let silences = &view.alerts.silences;
+            of(silences.len(), &|at| silences::touches(&silences[at], service))
+        }
+        Kind::Notifications => of(view.alerts.log.len(), &|at| {
+            let sent = notifications::record(view, at).into_iter().flat_map(|record| record.alerts.iter());
+            let mut alerts = sent.filter_map(|sent| view.alerts.alert(sent.alert));
+            alerts.any(|alert| alert.service.as_deref() == Some(service))
+        }),
+        Kind::Schedules | Kind::Figures => None,
+    }
 }
 
 impl ViewRows {
-    pub(super) fn new(kind: Kind, view: Arc<View>, cx: &Context<'_, World>) -> Self {
+    pub(super) fn new(
+        kind: Kind,
+        view: Arc<View>,
+        places: Option<Arc<[usize]>>,
+        cx: &Context<'_, World>,
+    ) -> Self {
         let rules = if kind == Kind::Figures { figures::rules(&view) } else { Arc::default() };
-        Self { kind, view, now: cx.world.now, look: cx.look.clone(), rules }
+        Self { kind, view, now: cx.world.now, look: cx.look.clone(), rules, places }
+    }
+
+    /// The place of a row in the view's list.
+    fn at(&self, row: usize) -> usize {
+        self.places.as_ref().map_or(row, |places| places.get(row).copied().unwrap_or(usize::MAX))
     }
 }
 
 impl Rows for ViewRows {
     fn len(&self) -> usize {
+        if let Some(places) = &self.places {
+            return places.len();
+        }
         match self.kind {
             Kind::Schedules => self.view.oncall.schedules.len(),
             Kind::Escalations => escalations::len(&self.view),
@@ -79,6 +137,7 @@ impl Rows for ViewRows {
     }
 
     fn key(&self, row: usize) -> Cow<'_, str> {
+        let row = self.at(row);
         match self.kind {
             Kind::Schedules => (&*self.view.oncall.schedules[row].name).into(),
             Kind::Escalations => escalations::key(&self.view, row).into(),
@@ -91,6 +150,7 @@ impl Rows for ViewRows {
     }
 
     fn text(&self, row: usize, column: usize) -> Cow<'_, str> {
+        let row = self.at(row);
         match self.kind {
             Kind::Schedules => schedules::text(self, row, column),
             Kind::Escalations => escalations::text(self, row, column),
@@ -101,6 +161,7 @@ impl Rows for ViewRows {
     }
 
     fn order(&self, row: usize, column: usize) -> Order<'_> {
+        let row = self.at(row);
         match self.kind {
             Kind::Schedules => schedules::order(self, row, column),
             Kind::Escalations => escalations::order(self, row, column),
@@ -111,6 +172,7 @@ impl Rows for ViewRows {
     }
 
     fn draw(&self, row: usize, column: usize, cell: &mut CellPainter<'_>) {
+        let row = self.at(row);
         match self.kind {
             Kind::Schedules => schedules::draw(self, row, column, cell),
             Kind::Escalations => escalations::draw(self, row, column, cell),

@@ -24,6 +24,16 @@ pub(super) const COLUMNS: [Column; 6] = [
 /// Names of hidden alerts that are listed at most.
 const NAMES: usize = 30;
 
+/// Whether a silence can hide alerts of a service.
+pub(super) fn touches(silence: &Silence, service: &str) -> bool {
+    let maintained = match &silence.kind {
+        SilenceKind::Maintenance(services) => services.iter().any(|name| **name == *service),
+        _ => true,
+    };
+    // One that says nothing of services hides alerts of any.
+    maintained && silence.matchers.iter().filter(|m| m.name == "service").all(|m| m.matches_value(service))
+}
+
 fn what(silence: &Silence) -> String {
     match &silence.kind {
         SilenceKind::Maintenance(services) if silence.matchers.is_empty() => services.join(", "),

@@ -1,6 +1,6 @@
 //! Draws the pane.
 
-use quarterdeck_kernel::Subject;
+use quarterdeck_kernel::{Moment, Subject};
 use quarterdeck_ui::{Context, Hit};
 use quarterdeck_widgets::table::Rows;
 use quarterdeck_widgets::{Glyph, Role, empty::Empty, rule, text};
@@ -49,9 +49,17 @@ impl Oncall {
     }
 
     pub(super) fn draw(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {
+        let hits = self.draw_list(cx, buffer, area);
+        if let Some(asking) = &self.asking {
+            asking.form.draw(cx.look, buffer, self.layout(cx, area).whole);
+        }
+        hits
+    }
+
+    fn draw_list(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {
         let mut layout = self.layout(cx, area);
         standing::draw(cx, buffer, layout.trouble);
-        rule::rule(cx.look, buffer, layout.title, self.kind.title(), &self.counts(cx));
+        rule::rule(cx.look, buffer, layout.title, &self.title(cx), &self.counts(cx));
         if let Some(from) = self.open {
             let body = Rect {
                 y: (layout.whole.y + 1).min(layout.whole.bottom()),
@@ -83,6 +91,17 @@ impl Oncall {
             lines::draw(cx, buffer, detail, &self.told(cx, detail.width).lines, 0);
         }
         vec![Hit { area: layout.list, target: "table".to_owned() }]
+    }
+
+    /// What is shown, and of when: only what was sent has a history.
+    fn title(&self, cx: &Context<'_, World>) -> String {
+        let title = self.kind.title();
+        match (cx.scope.moment, self.kind) {
+            (Moment::Live, _) | (Moment::At(_), Kind::Notifications | Kind::Escalations) => title.to_owned(),
+            (Moment::At(_), Kind::Schedules | Kind::Silences | Kind::Figures) => {
+                format!("{title} · as of now, not of then")
+            }
+        }
     }
 
     fn selection_name(&self, cx: &Context<'_, World>) -> String {
@@ -150,12 +169,21 @@ impl Oncall {
     }
 
     fn draw_empty(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
+        let in_scope = self.list().service.as_ref().filter(|_| self.list().places.is_some());
+        if let Some(service) = in_scope.filter(|_| cx.scope.moment == Moment::Live) {
+            let what = format!("Nothing here touches {service}.");
+            Empty { what: &what, next: "", key: "" }.draw(cx.look, buffer, area);
+            return;
+        }
         let (what, next, key) = match self.kind {
             Kind::Schedules => (
                 "No schedule is configured: nobody is on call.",
                 "Add [oncall.persons], [oncall.schedules] and [oncall.policies] to quarterdeck.toml.",
                 "",
             ),
+            Kind::Escalations if cx.scope.moment != Moment::Live => {
+                ("Escalations have no history: what was escalated then is not known.", "", "")
+            }
             Kind::Escalations => (
                 "Nothing is escalated.",
                 "An alert escalates when a route of [[oncall.routes]] gives it a policy.",

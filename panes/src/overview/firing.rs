@@ -1,5 +1,6 @@
 //! What is wrong: alerts and broken limits.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use quarterdeck_alerting::model::{Alert, AlertState};
@@ -13,15 +14,40 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::World;
+use crate::alarms::{self, Newest};
 use crate::alert_words as words;
 
-/// Every broken limit, worst first.
-fn breaches<'a>(cx: &Context<'a, World>) -> Vec<(&'a ServiceView, &'a Breach)> {
-    let in_scope = |s: &&Arc<ServiceView>| cx.scope.service.as_ref().is_none_or(|wanted| **wanted == *s.name);
-    let services = cx.world.services.services.iter().filter(in_scope);
-    let mut all: Vec<_> = services.flat_map(|s| s.breaches.iter().map(move |b| (&**s, b))).collect();
-    all.sort_by_key(|(_, b)| (std::cmp::Reverse(b.health), b.since));
-    all
+/// Whether something of a service is to be shown.
+fn in_scope(cx: &Context<'_, World>, service: Option<&str>) -> bool {
+    cx.scope.service.as_deref().is_none_or(|wanted| service == Some(wanted))
+}
+
+/// Every broken limit, in the order of the services.
+fn breaches<'a>(cx: &Context<'a, World>) -> impl Iterator<Item = (&'a ServiceView, &'a Breach)> {
+    let services = cx.world.services.services.iter().filter(|s| in_scope(cx, Some(&s.name)));
+    services.flat_map(|s| s.breaches.iter().map(move |b| (&**s, b)))
+}
+
+/// Whether somebody could take an alert: it fires, and nothing hides it.
+fn fires(cx: &Context<'_, World>, alert: &Alert) -> bool {
+    matches!(alert.state, AlertState::Firing | AlertState::Acknowledged)
+        && in_scope(cx, alert.service.as_deref())
+}
+
+/// Alerts of rules that alerting has not been told of: those that are pending; before it has told anything, all there are.
+fn of_rules<'a>(cx: &Context<'a, World>) -> impl Iterator<Item = &'a Arc<AlertView>> {
+    let unheard = cx.world.alerting.version == 0;
+    let wanted = move |alert: &&Arc<AlertView>| unheard || alert.state == RuleState::Pending;
+    cx.world.rules.active().filter(wanted).filter(|alert| in_scope(cx, alert.service()))
+}
+
+/// How much is wrong: lays nothing out and sorts nothing.
+pub(super) fn count(cx: &Context<'_, World>) -> usize {
+    let alerts = match cx.scope.service {
+        None => cx.world.alarms.count(),
+        Some(_) => cx.world.alerting.alerts.alerts.iter().filter(|alert| fires(cx, alert)).count(),
+    };
+    alerts + of_rules(cx).count() + breaches(cx).count()
 }
 
 /// A line of what is wrong.
@@ -52,57 +78,27 @@ impl Who<'_> {
     }
 }
 
-/// Everything that is wrong, foremost first.
-pub(super) struct AllWrong<'a> {
-    lines: Vec<Wrong<'a>>,
-    /// How many there are, those without a line included.
-    count: usize,
-}
-
-impl AllWrong<'_> {
-    pub(super) const fn count(&self) -> usize {
-        self.count
-    }
-}
-
-/// Alerts of every source that fire, those that somebody has taken, pending ones of rules, broken limits; each worst first.
-pub(super) fn wrong<'a>(cx: &Context<'a, World>) -> AllWrong<'a> {
+/// Everything that is wrong, foremost first: alerts of every source that fire, those that somebody has taken, pending ones of
+/// rules, broken limits; each worst first, as many of each as could have a line.
+fn wrong<'a>(cx: &Context<'a, World>) -> Vec<Wrong<'a>> {
     let world: &'a World = cx.world;
-    let scope = cx.scope.service.as_deref();
-    let in_scope = |service: Option<&str>| scope.is_none_or(|wanted| service == Some(wanted));
-    let mut all = AllWrong { lines: Vec::new(), count: 0 };
-    match scope {
-        None => {
-            let alarms = &world.alarms;
-            all.lines.extend(alarms.foremost().iter().map(|alert| alert_line(world, alert)));
-            all.count = alarms.count();
-        }
+    let mut lines: Vec<Wrong<'a>> = match cx.scope.service {
+        None => world.alarms.foremost().iter().map(|alert| alert_line(world, alert)).collect(),
         // Among the foremost of all there may be none of this service.
         Some(_) => {
-            let of_service = |alert: &&'a Arc<Alert>| {
-                matches!(alert.state, AlertState::Firing | AlertState::Acknowledged)
-                    && in_scope(alert.service.as_deref())
-            };
-            let mut found: Vec<&'a Arc<Alert>> =
-                world.alerting.alerts.alerts.iter().filter(of_service).collect();
-            all.count = found.len();
-            found.sort_by_key(|a| {
-                (a.state, std::cmp::Reverse(a.severity), std::cmp::Reverse(a.starts_at), a.fingerprint)
-            });
-            all.lines.extend(found.into_iter().take(LINES).map(|alert| alert_line(world, alert)));
+            let of_service = alarms::foremost(&world.alerting, |alert| fires(cx, alert));
+            of_service.into_iter().map(|alert| alert_line(world, alert)).collect()
         }
-    }
-    // Before alerting has told anything, what rules say is all there is to go by.
-    let unheard = world.alerting.version == 0;
-    let of_rules = |alert: &&'a Arc<AlertView>| {
-        (unheard || alert.state == RuleState::Pending) && in_scope(alert.service())
     };
-    let rules = world.rules.alerts().into_iter().filter(of_rules).map(rule_line);
-    let rest: Vec<Wrong<'a>> =
-        rules.chain(breaches(cx).into_iter().map(|(service, breach)| breach_line(service, breach))).collect();
-    all.count += rest.len();
-    all.lines.extend(rest);
-    all
+    let mut rules = Newest::new(LINES);
+    for alert in of_rules(cx) {
+        rules.push((alert.state, alert.severity(), alert.active_at, Reverse(&alert.labels)), alert);
+    }
+    lines.extend(rules.into_sorted().into_iter().map(rule_line));
+    let mut limits: Vec<_> = breaches(cx).collect();
+    limits.sort_by_key(|(_, breach)| (Reverse(breach.health), breach.since));
+    lines.extend(limits.into_iter().take(LINES).map(|(service, breach)| breach_line(service, breach)));
+    lines
 }
 
 /// Columns for who has an alert, or who is paged next, at most.
@@ -111,7 +107,7 @@ const WHO: usize = 24;
 const LEAST_WHO: usize = 12;
 /// Columns for since when.
 const AGE: usize = 8;
-/// Alerts of a service that have a line at most.
+/// Things of one kind that have a line at most.
 const LINES: usize = 64;
 
 fn alert_line<'a>(world: &'a World, alert: &'a Alert) -> Wrong<'a> {
@@ -164,12 +160,13 @@ fn breach_line<'a>(service: &'a ServiceView, breach: &Breach) -> Wrong<'a> {
     }
 }
 
-pub(super) fn draw(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
+/// Draws what is wrong; `count` is how much that is.
+pub(super) fn draw(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, count: usize) {
     if area.height == 0 {
         return;
     }
     let (look, now) = (cx.look, cx.world.now);
-    let AllWrong { lines: all, count } = wrong(cx);
+    let all = wrong(cx);
     let shown = all.len().min(usize::from(area.height - 1));
     let more = count.saturating_sub(shown);
     let right = if more > 0 { format!("{more} more") } else { String::new() };

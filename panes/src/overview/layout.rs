@@ -4,7 +4,6 @@ use quarterdeck_ui::Context;
 use quarterdeck_widgets::rule;
 use ratatui::layout::Rect;
 
-use super::firing::wrong;
 use super::platform;
 use crate::World;
 
@@ -42,11 +41,12 @@ fn split(area: Rect, height: u16) -> (Rect, Rect) {
 impl Layout {
     /// Services get the rows that they need. What is left goes to what is wrong and to the timeline; where that is more than
     /// they need, to charts of the selected service and to the platform underneath.
-    pub(super) fn new(cx: &Context<'_, World>) -> Self {
+    /// `wrong` is how much is wrong.
+    pub(super) fn new(cx: &Context<'_, World>, wrong: usize) -> Self {
         let area = cx.area;
         let body = area.height.saturating_sub(1);
         let wanted = u16::try_from(cx.world.services.services.len()).unwrap_or(u16::MAX).saturating_add(1);
-        let count = u16::try_from(wrong(cx).count().max(1)).unwrap_or(u16::MAX);
+        let count = u16::try_from(wrong.max(1)).unwrap_or(u16::MAX);
         let below_least = if area.width >= WIDE { 7 } else { count.min(4) + 1 + 4 };
         let height = wanted.max(5).min(body.saturating_sub(below_least)).max(body.min(5));
         let services = Rect { y: area.y + 1.min(area.height), height: height.min(body), ..area };

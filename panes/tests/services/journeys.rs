@@ -19,6 +19,7 @@ fn told(effects: &[Effect<World>]) -> String {
         Effect::Go(subject) => format!("go {subject}"),
         Effect::Open { pane, subject } => format!("open {subject} in {pane}"),
         Effect::Show(pane) => format!("show {pane}"),
+        Effect::Command(id) => format!("command {id}"),
         Effect::Back => "back".to_owned(),
         Effect::Scope(scope) => format!("{scope:?}"),
         Effect::Copy(text) => format!("copy {text}"),

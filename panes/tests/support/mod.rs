@@ -3,6 +3,8 @@
 //! Shared by the tests of several panes; each uses a part of it.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub(crate) mod alerts;
+
 use std::sync::Arc;
 use std::time::Duration;
 

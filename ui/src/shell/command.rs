@@ -11,7 +11,7 @@ use crate::host::HostEffect;
 use crate::keymap::Run;
 use crate::layers::picker::Purpose;
 use crate::layers::{Button, Layer, Leave};
-use crate::pane::{Effect, Event, Scope, World};
+use crate::pane::{CommandSpec, Effect, Event, Scope, World};
 
 /// How many choices the palette offers first because they were made before.
 const RECENT: usize = 12;
@@ -32,6 +32,9 @@ impl<W: World> Shell<W> {
     }
 
     fn command(&mut self, id: &'static str) {
+        if self.command_spec(id).is_some_and(|command| self.refuses(command)) {
+            return;
+        }
         match id {
             "shell.palette" => self.pick(Purpose::Palette),
             "shell.help" => self.pick(Purpose::Help),
@@ -108,6 +111,16 @@ impl<W: World> Shell<W> {
             // Whatever the shell does not know belongs to the pane: keymaps let nothing else through.
             pane => self.deliver(self.front, Event::Command(pane)),
         }
+    }
+
+    /// Refuses a command whose action is not offered, and says so: a form that is filled in only to be refused helps
+    /// nobody.
+    pub(super) fn refuses(&mut self, command: &CommandSpec) -> bool {
+        let refused = !self.command_offered(command);
+        if refused {
+            self.tell(Severity::Info, &format!("read-only: {} is not offered here", command.title));
+        }
+        refused
     }
 
     pub(super) fn selected(&self) -> Option<Subject> {

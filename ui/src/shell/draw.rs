@@ -105,11 +105,16 @@ impl<W: World> Shell<W> {
     /// The live key of what helps, with its title.
     fn help_of(&self, id: &str) -> Option<(String, String)> {
         let binding = self.keymap.binding_of(&self.contexts(), id)?;
-        let mut danger = "";
-        if let Run::Action(id) = &binding.run {
-            let spec = self.action(id).filter(|spec| self.offered(spec))?;
-            danger = if spec.danger > Danger::Safe { "!" } else { "" };
-        }
+        let leads_to = match &binding.run {
+            Run::Action(id) => Some(self.action(id)?),
+            Run::Command(id) => self.command_spec(id).and_then(|command| self.action_of(command)),
+            Run::Go(_) | Run::Pinned(_) => None,
+        };
+        let danger = match leads_to {
+            Some(spec) if !self.offered(spec) => return None,
+            Some(spec) if spec.danger > Danger::Safe => "!",
+            _ => "",
+        };
         Some((format!("{}{danger}", label_chord(&binding.chord)), binding.title.to_lowercase()))
     }
 
@@ -173,10 +178,9 @@ impl<W: World> Shell<W> {
         let commands = self.with_pane(self.front, |pane, cx| pane.hints(cx));
         let mut list: Vec<Hint> = Vec::new();
         let command = |id: &str| {
-            let own = spec.commands.iter().find(|c| c.id == id);
-            // A pane's command of an action's name is a way to that action.
-            let dangerous = self.action(id).is_some_and(|action| action.danger > Danger::Safe);
-            own.or_else(|| crate::commands::find(id)).and_then(|c| hint(id, c.title, dangerous, false))
+            let command = self.command_spec(id).filter(|c| self.command_offered(c))?;
+            let dangerous = self.action_of(command).is_some_and(|action| action.danger > Danger::Safe);
+            hint(id, command.title, dangerous, false)
         };
         // The first thing that Enter does, then what can be done about it, then the rest.
         list.extend(commands.first().and_then(|id| command(id)));
@@ -213,7 +217,8 @@ impl<W: World> Shell<W> {
         let Lookup::Begins(bindings) = self.keymap.lookup(&self.contexts(), &self.pending) else { return };
         let offered = |run: &Run| match run {
             Run::Action(id) => self.action(id).is_some_and(|spec| self.offered(spec)),
-            Run::Command(_) | Run::Go(_) | Run::Pinned(_) => true,
+            Run::Command(id) => self.command_spec(id).is_none_or(|command| self.command_offered(command)),
+            Run::Go(_) | Run::Pinned(_) => true,
         };
         let next: Vec<(String, String)> = bindings
             .into_iter()

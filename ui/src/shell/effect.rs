@@ -63,6 +63,15 @@ impl<W: World> Shell<W> {
                 Some(other) => return self.move_to(other, true),
                 None => self.tell(Severity::Warning, &format!("there is no pane {id:?}")),
             },
+            Effect::Command(id) => {
+                let front = self.front;
+                let command = self.stations[front].spec.commands.iter().find(|command| command.id == id);
+                if command.is_none_or(|command| self.refuses(command)) {
+                    return Vec::new();
+                }
+                let effects = self.update(front, Event::Command(id));
+                return effects.into_iter().map(|effect| (front, effect)).collect();
+            }
             Effect::Back if self.asked => return self.back(),
             Effect::Back => return self.move_back(),
             Effect::Scope(scope) => return self.look_at(scope),

@@ -21,6 +21,8 @@ pub(super) struct Heard {
     /// When this screen began: what is older was there before it, and is no news.
     began: Timestamp,
     known: HashSet<String>,
+    /// Alerts that began then or earlier have been there among too many to be told one by one.
+    floor: Option<Timestamp>,
     rung: Option<Timestamp>,
     /// What the last alarm of each service was about, and when that began.
     of_service: HashMap<String, (Option<SubjectKind>, Timestamp)>,
@@ -28,21 +30,24 @@ pub(super) struct Heard {
 
 impl Heard {
     pub(super) fn new(began: Timestamp) -> Self {
-        Self { began, known: HashSet::new(), rung: None, of_service: HashMap::new() }
+        Self { began, known: HashSet::new(), floor: None, rung: None, of_service: HashMap::new() }
     }
 
-    /// Those of the alarms that have not been heard.
-    fn fresh<'a>(&mut self, alarms: &'a [Alarm]) -> Vec<&'a Alarm> {
+    /// Those of the alarms that have not been heard. `reach` is where the list of alerts was cut off, if it was.
+    fn fresh<'a>(&mut self, alarms: &'a [Alarm], reach: Option<Timestamp>) -> Vec<&'a Alarm> {
         let mut fresh = Vec::new();
         for alarm in alarms {
             if self.known.contains(&alarm.id) {
                 continue;
             }
             self.known.insert(alarm.id.clone());
-            if alarm.since >= self.began {
+            let own = alarm.subject.as_ref().is_some_and(|subject| subject.kind == SubjectKind::Alert);
+            let was_there = own && self.floor.is_some_and(|floor| alarm.since <= floor);
+            if alarm.since >= self.began && !was_there {
                 fresh.push(alarm);
             }
         }
+        self.floor = self.floor.max(reach);
         if self.known.len() > alarms.len() + REMEMBERED {
             let lasting: HashSet<&str> = alarms.iter().map(|a| a.id.as_str()).collect();
             self.known.retain(|id| lasting.contains(id.as_str()));
@@ -79,7 +84,7 @@ impl<W: World> Shell<W> {
     /// Rings for what has begun, and says what it is; many at once in one sentence.
     pub(super) fn hear(&mut self) {
         let alarms = std::sync::Arc::clone(&self.status.alarms);
-        let fresh = self.heard.fresh(&alarms);
+        let fresh = self.heard.fresh(&alarms, self.status.alarms_reach);
         let text = match fresh.as_slice() {
             [] => return,
             [one] => one.text.clone(),

@@ -74,7 +74,7 @@ impl<W: World> Shell<W> {
         entry.detail = command.description.to_owned();
         entry.keys = self.keys_of(command.id);
         entry.also = command.id.to_owned();
-        entry.danger = self.action(command.id).map_or(entry.danger, |action| action.danger);
+        entry.danger = self.action_of(command).map_or(entry.danger, |action| action.danger);
         entry
     }
 
@@ -96,7 +96,7 @@ impl<W: World> Shell<W> {
         let offered = self.world.actions().iter().filter(|spec| self.offered(spec));
         entries.extend(offered.map(|spec| self.action_entry("actions", spec, BTreeMap::new())));
         let front = self.front();
-        let own = front.commands.iter();
+        let own = front.commands.iter().filter(|c| self.command_offered(c));
         entries.extend(own.map(|c| self.command_entry(front.title, c, Run::Command(c.id))));
         for spec in self.specs() {
             let run = Run::Go(spec.id);
@@ -106,7 +106,7 @@ impl<W: World> Shell<W> {
             entry.also = run.id();
             entries.push(entry);
         }
-        let global = commands::GLOBAL.iter().filter(|c| c.id != "shell.palette");
+        let global = commands::GLOBAL.iter().filter(|c| c.id != "shell.palette" && self.command_offered(c));
         entries.extend(global.map(|c| self.command_entry("console", c, Run::Command(c.id))));
         for subject in self.world.subjects().into_iter().take(SUBJECTS) {
             let kind = subject.kind.as_str();
@@ -171,8 +171,8 @@ impl<W: World> Shell<W> {
                 self.action_entry(group, spec, binding.args.clone())
             }
             Run::Command(id) => {
-                let own = self.front().commands.iter().find(|c| c.id == *id);
-                self.command_entry(group, own.or_else(|| commands::find(id))?, binding.run.clone())
+                let command = self.command_spec(id).filter(|c| self.command_offered(c))?;
+                self.command_entry(group, command, binding.run.clone())
             }
             Run::Go(id) => {
                 let spec = self.stations.iter().find(|s| s.spec.id == *id)?.spec;

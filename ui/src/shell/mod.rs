@@ -34,7 +34,7 @@ use crate::host::{HostEffect, Input};
 use crate::keymap::{Keymap, Vocabulary};
 use crate::keys::Key;
 use crate::layers::Layer;
-use crate::pane::{Context, Hit, Pane, PaneSpec, Scope, Status, World};
+use crate::pane::{CommandSpec, Context, Hit, Pane, PaneSpec, Scope, Status, World};
 
 /// How long a begun chord waits before its continuations are shown, in milliseconds.
 pub(crate) const PENDING_DELAY: i64 = 400;
@@ -322,6 +322,22 @@ impl<W: World> Shell<W> {
     /// Whether an action is offered at all: read-only takes away what is not safe.
     pub(crate) fn offered(&self, spec: &ActionSpec) -> bool {
         spec.danger == Danger::Safe || !self.read_only()
+    }
+
+    /// The action that a command is the way to: the one it names, or the one of its own name.
+    pub(crate) fn action_of(&self, command: &CommandSpec) -> Option<&ActionSpec> {
+        self.action(command.action.unwrap_or(command.id))
+    }
+
+    /// Whether a command is offered at all: as the action that it leads to.
+    pub(crate) fn command_offered(&self, command: &CommandSpec) -> bool {
+        self.action_of(command).is_none_or(|action| self.offered(action))
+    }
+
+    /// A command of the pane at the front or of the shell.
+    pub(crate) fn command_spec(&self, id: &str) -> Option<&'static CommandSpec> {
+        let own = self.front().commands.iter().find(|c| c.id == id);
+        own.or_else(|| crate::commands::find(id))
     }
 
     /// A new invocation by this operator.

@@ -59,13 +59,13 @@ impl<W: World> Shell<W> {
         let mut effects = self.move_to(place.pane, false);
         let now = self.with_pane(place.pane, |pane, cx| pane.selection(cx));
         if let Some(subject) = place.subject.filter(|s| now.as_ref() != Some(s)) {
-            let opened = self.reopen(place.pane, &subject);
-            effects.extend(opened.into_iter().map(|effect| (place.pane, effect)));
+            let found = self.reselect(place.pane, &subject);
+            effects.extend(found.into_iter().map(|effect| (place.pane, effect)));
         }
         effects
     }
 
-    fn reopen(&mut self, index: usize, subject: &Subject) -> Vec<Effect<W>> {
+    fn reselect(&mut self, index: usize, subject: &Subject) -> Vec<Effect<W>> {
         let world = super::seen(&self.world, self.frozen.as_ref(), self.rewound.as_ref(), &self.scope);
         let station = &mut self.stations[index];
         let cx = crate::pane::Context {
@@ -74,7 +74,7 @@ impl<W: World> Shell<W> {
             look: &self.look,
             area: station.area,
         };
-        station.pane.update(Event::Open(subject), &cx)
+        station.pane.update(Event::Return(subject), &cx)
     }
 
     /// Shows a pane by its id.

@@ -1,9 +1,15 @@
 //! From a key to a dispatched action.
 
-use quarterdeck_kernel::Subject;
-use quarterdeck_ui::HostEffect;
+use std::sync::Arc;
 
-use crate::support::{Desk, Fake};
+use quarterdeck_kernel::{Severity, Subject};
+use quarterdeck_ui::{
+    CommandSpec, Context, Effect, Event, Hit, HostEffect, Input, Key, Options, Pane, PaneSpec, Shell,
+};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::support::{Desk, Fake, NOW, rows};
 
 #[test]
 fn safe_actions_go_at_once_on_the_selection() {
@@ -190,4 +196,75 @@ fn a_confirmation_that_tells_what_will_happen_does_not_repeat_the_arguments() {
     let screen = desk.press("R").screen();
     assert!(screen.contains("41 of 412 requests per second go back to v1"), "{screen}");
     assert!(!screen.contains(" = "), "{screen}");
+}
+
+/// A pane whose own command, by another name, rolls back.
+struct Roller;
+
+static ROLLER: PaneSpec = PaneSpec {
+    id: "roller",
+    title: "Roller",
+    description: "Rolls back.",
+    go: 'r',
+    commands: &[
+        CommandSpec {
+            id: "roller.revert",
+            title: "revert",
+            description: "Asks for more, then rolls back.",
+            keys: &["R"],
+            action: None,
+        }
+        .leading_to("deploy.rollback"),
+        CommandSpec { id: "roller.look", title: "look", description: "Looks.", keys: &["x"], action: None },
+    ],
+    actions: &[],
+};
+
+impl Pane<Fake> for Roller {
+    fn spec(&self) -> &'static PaneSpec {
+        &ROLLER
+    }
+    fn update(&mut self, event: Event<'_, Fake>, _: &Context<'_, Fake>) -> Vec<Effect<Fake>> {
+        match event {
+            Event::Command("roller.look") => vec![Effect::Command("roller.revert")],
+            Event::Command(id) => vec![Effect::Toast(Severity::Info, format!("{id} was told"))],
+            _ => Vec::new(),
+        }
+    }
+    fn view(&self, _: &Context<'_, Fake>, _: &mut Buffer, _: Rect) -> Vec<Hit> {
+        Vec::new()
+    }
+    fn selection(&self, _: &Context<'_, Fake>) -> Option<Subject> {
+        None
+    }
+    fn hints(&self, _: &Context<'_, Fake>) -> Vec<&'static str> {
+        vec!["roller.look", "roller.revert"]
+    }
+}
+
+#[test]
+fn a_command_is_as_dangerous_and_as_offered_as_the_action_it_leads_to() {
+    for (read_only, key) in [(false, 'R'), (false, 'x'), (true, 'R'), (true, 'x')] {
+        let mut world = Fake::default();
+        world.status.read_only = read_only;
+        let options = Options { now: NOW, ..Options::default() };
+        let mut shell = Shell::new(Arc::new(world), vec![Box::new(Roller)], options).expect("lawful");
+        let screen = |shell: &mut Shell<Fake>| {
+            let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 40));
+            shell.draw(&mut buffer);
+            rows(&buffer)
+        };
+        let hints = screen(&mut shell).pop().unwrap_or_default();
+        assert_eq!(hints.contains("R! revert"), !read_only, "{hints}");
+        assert!(hints.contains("x look"), "{hints}");
+        // By its key, and by another command's way.
+        drop(shell.handle(Input::Key(Key::char(key))));
+        let told = shell.toasts().next().map(|toast| toast.text.clone()).unwrap_or_default();
+        let wanted =
+            if read_only { "read-only: revert is not offered here" } else { "roller.revert was told" };
+        assert_eq!(told, wanted);
+        drop(shell.handle(Input::Key(Key::char('?'))));
+        let help = screen(&mut shell).join("\n");
+        assert_eq!(help.contains("Asks for more"), !read_only, "{help}");
+    }
 }

@@ -172,6 +172,49 @@ fn a_service_that_is_down_and_its_alert_ring_once() {
 }
 
 #[test]
+fn what_comes_into_a_cut_off_list_later_does_not_ring() {
+    let mut desk = Desk::new(Fake::default());
+    let rung = |desk: &mut Desk| {
+        let effects = std::mem::take(&mut desk.effects);
+        effects.iter().any(|e| matches!(e, HostEffect::Bell))
+    };
+    let alert = |name: &str, seconds: i64| Alarm {
+        id: name.to_owned(),
+        since: NOW.plus_millis(seconds * 1000),
+        text: format!("{name} is bad"),
+        subject: Some(Subject::new(SubjectKind::Alert, name)),
+        service: None,
+    };
+    // Three fire, two are told of.
+    desk.wait(5_000).change(|w| {
+        w.status.alarms = Arc::from([alert("three", 3), alert("two", 2)]);
+        w.status.alarms_reach = Some(NOW.plus_millis(2_000));
+    });
+    assert!(rung(&mut desk));
+    // The newest ends: the oldest comes into the list.
+    desk.wait(5_000).change(|w| {
+        w.status.alarms = Arc::from([alert("two", 2), alert("one", 1)]);
+        w.status.alarms_reach = None;
+    });
+    assert!(!rung(&mut desk), "it was there all the time");
+    desk.wait(5_000).change(|w| w.status.alarms = Arc::from([alert("four", 14), alert("one", 1)]));
+    assert!(rung(&mut desk), "what begins is news");
+}
+
+#[test]
+fn back_selects_and_opens_nothing() {
+    let mut desk = Desk::new(Fake::default());
+    // Away from risk, and there the selection moves on.
+    desk.press("down enter");
+    assert!(desk.screen().contains("─ log ─"));
+    desk.shell.open(&Subject::service("broker"));
+    assert!(desk.screen().contains("─ services ─"));
+    desk.press("esc esc");
+    let screen = desk.screen();
+    assert!(screen.contains("back at risk") && screen.contains("▌  risk"), "{screen}");
+}
+
+#[test]
 fn late_answers_are_dropped_and_esc_gives_up() {
     let mut desk = Desk::new(Fake::default());
     let asked = |desk: &mut Desk| {

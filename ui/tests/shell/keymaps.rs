@@ -115,7 +115,7 @@ fn a_pane_s_key_hides_the_global_one() {
         title: "P",
         description: "",
         go: 'p',
-        commands: &[CommandSpec { id: "p.r", title: "retry", description: "", keys: &["r"] }],
+        commands: &[CommandSpec { id: "p.r", title: "retry", description: "", keys: &["r"], action: None }],
         actions: &[],
     };
     let keymap = Keymap::defaults(&Vocabulary { panes: &[&PANE], actions: &[] }).expect("it is in order");
@@ -136,7 +136,7 @@ fn specs_that_clash_are_told() {
         PaneSpec { id, title: id, description: "", go, commands, actions: &[] }
     }
     const fn command(id: &'static str, keys: &'static [&'static str]) -> CommandSpec {
-        CommandSpec { id, title: id, description: "", keys }
+        CommandSpec { id, title: id, description: "", keys, action: None }
     }
     static A: PaneSpec = pane("a", 'x', &[command("a.one", &["o", "enter"]), command("a.two", &["o"])]);
     static B: PaneSpec = pane("b", 'x', &[command("b.go", &["g"]), command("b.bad", &["entr"])]);

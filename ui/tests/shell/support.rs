@@ -175,7 +175,7 @@ pub(crate) struct Services {
 }
 
 const fn command(id: &'static str, title: &'static str, keys: &'static [&'static str]) -> CommandSpec {
-    CommandSpec { id, title, description: "A command of a test pane.", keys }
+    CommandSpec { id, title, description: "A command of a test pane.", keys, action: None }
 }
 
 static SERVICES: PaneSpec = PaneSpec {
@@ -225,6 +225,10 @@ impl Pane<Fake> for Services {
             Event::Paste(pasted) => self.filter = Some(pasted.to_owned()),
             Event::Open(subject) => {
                 self.selected = cx.world.services.iter().position(|s| *s == subject.id).unwrap_or(0);
+            }
+            Event::Return(subject) => {
+                self.selected = cx.world.services.iter().position(|s| *s == subject.id).unwrap_or(0);
+                self.answer = format!("back at {}", subject.id);
             }
             Event::Hit { target, .. } => self.selected = target.parse().unwrap_or(0),
             Event::Answer { answer, .. } => self.answer = answer.unwrap_or_else(|why| why),
@@ -309,6 +313,7 @@ impl Pane<Fake> for Log {
             Event::World => "world",
             Event::Scope => "scope",
             Event::Open(_) => "open",
+            Event::Return(_) => "return",
             _ => "other",
         });
         Vec::new()

@@ -1,7 +1,7 @@
 //! The engine's published state: immutable, shared with the engine page by page.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, OnceLock};
 
 use quarterdeck_alertmanager::Fingerprint;
 use quarterdeck_kernel::{Timestamp, snapshot};
@@ -19,17 +19,20 @@ pub(crate) type Page<T> = Arc<[Option<Arc<T>>; PAGE]>;
 pub struct Pages<T> {
     pub(crate) pages: Arc<Vec<Page<T>>>,
     pub(crate) len: usize,
+    /// In which slot the alert of a fingerprint is: made by the first who asks, so that publishing costs nothing. The
+    /// engine's own pages never have one.
+    index: OnceLock<Arc<HashMap<Fingerprint, u32>>>,
 }
 
 impl<T> Clone for Pages<T> {
     fn clone(&self) -> Self {
-        Self { pages: Arc::clone(&self.pages), len: self.len }
+        Self { pages: Arc::clone(&self.pages), len: self.len, index: self.index.clone() }
     }
 }
 
 impl<T> Default for Pages<T> {
     fn default() -> Self {
-        Self { pages: Arc::default(), len: 0 }
+        Self { pages: Arc::default(), len: 0, index: OnceLock::new() }
     }
 }
 
@@ -68,7 +71,21 @@ impl<T> FromIterator<Arc<T>> for Pages<T> {
             len += page.iter().flatten().count();
             pages.push(page);
         }
-        Self { pages: Arc::new(pages), len }
+        Self { pages: Arc::new(pages), len, index: OnceLock::new() }
+    }
+}
+
+impl Pages<Alert> {
+    /// The alert with a fingerprint.
+    fn find(&self, fingerprint: Fingerprint) -> Option<&Arc<Alert>> {
+        let index = self.index.get_or_init(|| {
+            let mut index = HashMap::with_capacity(self.len);
+            let pages = self.pages.iter().flat_map(|page| page.iter());
+            let slots = pages.zip(0_u32..).filter_map(|(alert, slot)| Some((alert.as_ref()?, slot)));
+            index.extend(slots.map(|(alert, slot)| (alert.fingerprint, slot)));
+            Arc::new(index)
+        });
+        self.get(*index.get(&fingerprint)?)
     }
 }
 
@@ -137,10 +154,10 @@ impl snapshot::Snapshot for Snapshot {
 }
 
 impl Snapshot {
-    /// The alert with a fingerprint. Looks at all of them: for a person's question, not for a loop.
+    /// The alert with a fingerprint. The first question of a version looks at all of them, the others do not.
     #[must_use]
     pub fn alert(&self, fingerprint: Fingerprint) -> Option<&Arc<Alert>> {
-        self.alerts.iter().find(|alert| alert.fingerprint == fingerprint)
+        self.alerts.find(fingerprint)
     }
 
     /// The groups that hold an alert.

@@ -37,7 +37,7 @@ pub struct TableState {
     pub(super) offset: usize,
     sort: Option<Sort>,
     filter: String,
-    /// Whether a row was ever chosen.
+    /// Whether the operator ever chose a row.
     touched: bool,
     marked: BTreeSet<String>,
     pub(super) arrangement: Arrangement,
@@ -74,18 +74,23 @@ impl TableState {
         None
     }
 
-    /// Takes up an arrangement of these rows. The selection stays on its row; if that is gone, the row that stands
-    /// where it stood is selected.
+    /// Takes up an arrangement of these rows. The selection stays on its row, whether the operator chose it or it came
+    /// first when there was nothing else: a key acts on what was seen, not on what has come up meanwhile. If its row is
+    /// gone, the row that stands where it stood is selected.
     pub fn adopt(&mut self, arrangement: Arrangement, rows: &(impl Rows + ?Sized)) {
         let screen = self.place.saturating_sub(self.offset);
+        // Who sorts or filters before ever choosing a row wants to see what comes first then.
+        let top = !self.touched && self.arrangement.spec != arrangement.spec;
         self.arrangement = arrangement;
         if let Some(key) = &self.selected {
             self.arrangement.locate(key, rows);
         }
         let found = self.selected.as_deref().and_then(|key| self.arrangement.place(key));
         match found {
-            // As long as nobody has chosen a row, what comes first is what there is to see.
-            _ if !self.touched => self.place_at(0, rows),
+            _ if top => {
+                self.place_at(0, rows);
+                self.offset = 0;
+            }
             Some(place) => {
                 self.place = place;
                 // The selected row stays where it is on the screen and the others move around it; but at the top the
@@ -95,6 +100,12 @@ impl TableState {
             None => self.place_at(self.place, rows),
         }
         self.offset = self.offset.min(self.len().saturating_sub(1));
+    }
+
+    /// Whether the operator ever chose a row; else the one that came first is selected.
+    #[must_use]
+    pub const fn touched(&self) -> bool {
+        self.touched
     }
 
     /// How many rows pass the filter.
@@ -150,6 +161,18 @@ impl TableState {
             return true;
         }
         false
+    }
+
+    /// Selects the row of a key if it is shown; else the selection stays where it is.
+    pub fn reselect(&mut self, key: &str, rows: &(impl Rows + ?Sized)) -> bool {
+        self.arrangement.locate(key, rows);
+        let shown = self.arrangement.place(key).is_some();
+        if shown {
+            self.select(key);
+        } else if let Some(before) = &self.selected {
+            self.arrangement.locate(before, rows);
+        }
+        shown
     }
 
     /// Selects the row at a place, the last one if there are fewer.
@@ -282,6 +305,15 @@ impl TableState {
             && !self.marked.remove(&key)
         {
             self.marked.insert(key);
+        }
+    }
+
+    /// Marks or unmarks a row by its key, whether or not it is shown.
+    pub fn set_mark(&mut self, key: &str, marked: bool) {
+        if !marked {
+            self.marked.remove(key);
+        } else if !self.marked.contains(key) {
+            self.marked.insert(key.to_owned());
         }
     }
 
