@@ -22,6 +22,7 @@ pub(crate) fn title(world: &World, invocation: &Invocation) -> Option<String> {
                 Some(kind) => format!("Set the {}", limit_of(kind, &service.name, transaction(invocation))),
             })
         }
+        action if action.starts_with("gateway.") => crate::gateway::dialog::title(invocation),
         action if action.starts_with("alerts.") => {
             let print = quarterdeck_alerting::actions::alert_of(invocation.subject.as_ref()?)?;
             let spec = world.actions.specs().iter().find(|spec| spec.id == action)?;
@@ -33,6 +34,9 @@ pub(crate) fn title(world: &World, invocation: &Invocation) -> Option<String> {
 
 /// See [`quarterdeck_ui::World::situation`].
 pub(crate) fn situation(world: &World, invocation: &Invocation, argument: &str) -> Option<String> {
+    if invocation.action == quarterdeck_gateway::actions::SPLIT {
+        return crate::gateway::dialog::situation(world, invocation);
+    }
     if invocation.action != LIMIT || argument != "value" {
         return None;
     }

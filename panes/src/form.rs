@@ -1,5 +1,6 @@
 //! A few lines to fill in, with what follows from them below: floats over its pane.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use quarterdeck_ui::Key;
@@ -13,7 +14,7 @@ use ratatui::style::Modifier;
 #[derive(Clone, Debug)]
 struct Field {
     /// The argument's name.
-    name: &'static str,
+    name: Cow<'static, str>,
     prompt: Prompt,
     /// What it could be.
     choices: Vec<String>,
@@ -46,10 +47,10 @@ impl Form {
     }
 
     /// With one more line: the argument, what stands in it at first, what is shown while it is empty.
-    pub(crate) fn field(mut self, name: &'static str, text: &str, invitation: &str) -> Self {
+    pub(crate) fn field(mut self, name: impl Into<Cow<'static, str>>, text: &str, invitation: &str) -> Self {
         let mut prompt = Prompt::new("", invitation);
         prompt.set_text(text);
-        self.fields.push(Field { name, prompt, choices: Vec::new() });
+        self.fields.push(Field { name: name.into(), prompt, choices: Vec::new() });
         self
     }
 
@@ -106,7 +107,7 @@ impl Form {
 
     fn values(&self) -> BTreeMap<String, String> {
         let filled = self.fields.iter().filter(|f| !f.prompt.text().trim().is_empty());
-        filled.map(|f| (f.name.to_owned(), f.prompt.text().trim().to_owned())).collect()
+        filled.map(|f| (f.name.clone().into_owned(), f.prompt.text().trim().to_owned())).collect()
     }
 
     /// What the line that is typed in could become.
@@ -137,12 +138,12 @@ impl Form {
         let float = popup::centred(area, area.width.saturating_sub(4).min(110), height);
         let hints = "Enter go on · Tab next line · Esc nothing is done";
         let inside = popup::float(look, buffer, float, &self.title, hints);
-        let widest = self.fields.iter().map(|f| text::width(f.name)).max().unwrap_or(0) as u16;
+        let widest = self.fields.iter().map(|f| text::width(&f.name)).max().unwrap_or(0) as u16;
         let room = inside.width.saturating_sub(widest + 4);
         for ((place, field), y) in self.fields.iter().enumerate().zip(inside.y..inside.bottom()) {
             let focused = place == self.focus;
             let role = if focused { Role::Accent } else { Role::Muted };
-            text::put(buffer, inside.x + 1, y, widest, field.name, look.style(role));
+            text::put(buffer, inside.x + 1, y, widest, &field.name, look.style(role));
             let line = Rect { x: inside.x + widest + 3, y, width: room, height: 1 }.intersection(inside);
             if focused {
                 let cursor = field.prompt.draw(look, buffer, line);

@@ -10,6 +10,7 @@ pub mod charted;
 mod delivery;
 mod dialogs;
 mod form;
+pub mod gateway;
 mod hides;
 pub mod itself;
 mod ladder;
@@ -33,9 +34,9 @@ pub mod world;
 use quarterdeck_ui::Pane;
 pub use world::World;
 
-/// Ids of every pane, in the order of the tab line.
-pub const PANES: [&str; 9] =
-    ["overview", "services", "alerts", "oncall", "metrics", "streams", "targets", "timeline", "self"];
+/// Ids of every pane, in the order of the tab line. The first nine have the digits; the rest stand behind them.
+pub const PANES: [&str; 10] =
+    ["overview", "services", "alerts", "oncall", "metrics", "streams", "targets", "timeline", "self", "gateway"];
 
 /// Every pane, in the order of the tab line.
 #[must_use]
@@ -50,5 +51,6 @@ pub fn all() -> Vec<Box<dyn Pane<World>>> {
         Box::new(targets::Targets::new()),
         Box::new(timeline::Timeline::new()),
         Box::new(itself::Itself::new()),
+        Box::new(gateway::Gateway::new()),
     ]
 }

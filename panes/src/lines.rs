@@ -1,7 +1,7 @@
 //! Text in pieces of several roles, section by section: the details of a thing.
 
 use quarterdeck_ui::Context;
-use quarterdeck_widgets::{Look, Role, rule, text};
+use quarterdeck_widgets::{Glyph, Look, Role, rule, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -17,6 +17,8 @@ pub(crate) enum Line {
     Section(String, String),
     /// Text.
     Text(Pieces),
+    /// A sign in its role, and text behind it.
+    Signed(Glyph, Role, Pieces),
 }
 
 /// Details under way.
@@ -43,6 +45,18 @@ impl Details {
 
     pub(crate) fn pieces<const N: usize>(&mut self, pieces: [(&str, Role); N]) {
         self.lines.push(Line::Text(pieces.map(|(text, role)| (text.to_owned(), role)).to_vec()));
+    }
+
+    /// Begins a line with a sign; [`Details::more`] goes on with it.
+    pub(crate) fn glyph(&mut self, glyph: Glyph, role: Role) {
+        self.lines.push(Line::Signed(glyph, role, Vec::new()));
+    }
+
+    /// Goes on with the line that a sign began.
+    pub(crate) fn more<const N: usize>(&mut self, pieces: [(&str, Role); N]) {
+        if let Some(Line::Signed(_, _, line)) = self.lines.last_mut() {
+            line.extend(pieces.map(|(text, role)| (text.to_owned(), role)));
+        }
     }
 
     /// Text over as many lines as it needs, at most `most`.
@@ -77,6 +91,12 @@ fn draw_line(look: &Look, buffer: &mut Buffer, area: Rect, line: &Line) {
         Line::Text(pieces) => {
             let spans: Vec<_> =
                 pieces.iter().map(|(piece, role)| (piece.as_str(), look.style(*role))).collect();
+            text::put_spans(buffer, area.x + 1.min(area.width), area.y, area.width.saturating_sub(2), &spans);
+        }
+        Line::Signed(glyph, role, pieces) => {
+            let sign = [(look.glyph(*glyph), look.style(*role)), (" ", look.style(Role::Text))];
+            let text = pieces.iter().map(|(piece, role)| (piece.as_str(), look.style(*role)));
+            let spans: Vec<_> = sign.into_iter().chain(text).collect();
             text::put_spans(buffer, area.x + 1.min(area.width), area.y, area.width.saturating_sub(2), &spans);
         }
     }

@@ -44,6 +44,8 @@ pub struct World {
     pub rules: Arc<quarterdeck_rules::Snapshot>,
     /// Alerts, silences, notifications, on-call.
     pub alerting: Arc<quarterdeck_alerting::View>,
+    /// The traffic gateway.
+    pub gateway: Arc<quarterdeck_gateway::Snapshot>,
     /// What of these alerts fires.
     pub alarms: Arc<Alarms>,
     /// What happened.
@@ -446,7 +448,7 @@ impl quarterdeck_ui::pane::World for World {
     }
 
     fn preview(&self, invocation: &Invocation) -> Vec<String> {
-        self.actions.preview(invocation)
+        crate::gateway::dialog::preview(self, invocation).unwrap_or_else(|| self.actions.preview(invocation))
     }
 
     fn title(&self, invocation: &Invocation) -> Option<String> {
@@ -465,7 +467,8 @@ impl quarterdeck_ui::pane::World for World {
         let services = self.services.services.iter().map(|s| s.subject());
         let streams = self.streams.feeds.iter().map(|f| f.subject());
         let targets = self.targets.targets.iter().map(|t| t.subject());
-        services.chain(streams).chain(targets).collect()
+        let routes = self.gateway.routes.iter().map(|r| r.subject());
+        services.chain(streams).chain(targets).chain(routes).collect()
     }
 
     fn home_of(&self, subject: &Subject) -> &'static str {
@@ -479,9 +482,8 @@ impl quarterdeck_ui::pane::World for World {
             SubjectKind::Pane => crate::PANES.into_iter().find(|id| *id == subject.id).unwrap_or("overview"),
             SubjectKind::Alert => "alerts",
             SubjectKind::Silence | SubjectKind::Notification | SubjectKind::Schedule => "oncall",
-            SubjectKind::Deployment | SubjectKind::Flag | SubjectKind::Route | SubjectKind::Experiment => {
-                "overview"
-            }
+            SubjectKind::Route => "gateway",
+            SubjectKind::Deployment | SubjectKind::Flag | SubjectKind::Experiment => "overview",
         }
     }
 

@@ -221,6 +221,7 @@ pub(crate) fn world(services: Snapshot) -> World {
         targets: Arc::default(),
         rules: Arc::default(),
         alerting: Arc::default(),
+        gateway: Arc::default(),
         alarms: Arc::default(),
         streams: Arc::default(),
         services: Arc::new(services),

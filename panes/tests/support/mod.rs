@@ -57,6 +57,7 @@ pub(crate) fn empty_world() -> World {
         targets: Arc::default(),
         rules: Arc::default(),
         alerting: Arc::default(),
+        gateway: Arc::default(),
         alarms: Arc::default(),
         streams: Arc::default(),
         services: Arc::default(),

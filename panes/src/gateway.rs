@@ -1,0 +1,409 @@
+//! The gateway: routes and how they are split, upstreams and their circuit breakers, limits, versions, cache, requests.
+
+mod act;
+mod asking;
+mod breaker;
+mod cache;
+pub(crate) mod dialog;
+mod limits;
+mod requests;
+mod routes;
+mod rows;
+mod spec;
+mod traffic;
+mod upstreams;
+mod versions;
+mod view;
+
+use std::sync::Arc;
+
+use quarterdeck_gateway::actions::{BREAKER, LIMIT, PURGE, SPLIT, WARM};
+use quarterdeck_kernel::Subject;
+use quarterdeck_ui::listing::{Did, Listing};
+use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use self::asking::Asking;
+use self::rows::{Kind, Model, ViewRows};
+use crate::World;
+use crate::form::Typed;
+use crate::world::{Answer, Arrange, Query};
+
+/// One of the lists, and what it is arranged for.
+#[derive(Debug)]
+struct List {
+    listing: Listing,
+    shown: Option<Arc<Model>>,
+}
+
+/// The pane.
+#[derive(Debug)]
+pub struct Gateway {
+    kind: Kind,
+    lists: [List; 6],
+    /// What is being arranged in the background.
+    arranging: Option<ViewRows>,
+    /// How far the selected one, shown in full, is scrolled; none while the list is shown.
+    open: Option<usize>,
+    /// What a deep link asked for before it was there.
+    wanted: Option<Subject>,
+    /// The form that is open.
+    asking: Option<Asking>,
+    /// The newest request stays selected.
+    follow: bool,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Gateway {
+    /// The pane as it starts.
+    #[must_use]
+    pub fn new() -> Self {
+        let list = |kind: Kind| List { listing: Listing::new(kind.columns(), None), shown: None };
+        Self {
+            kind: Kind::default(),
+            lists: Kind::ALL.map(list),
+            arranging: None,
+            open: None,
+            wanted: None,
+            asking: None,
+            follow: true,
+        }
+    }
+
+    fn list(&self) -> &List {
+        &self.lists[self.kind as usize]
+    }
+
+    fn listing(&mut self) -> &mut Listing {
+        &mut self.lists[self.kind as usize].listing
+    }
+
+    fn model(&self) -> Option<&Model> {
+        self.list().shown.as_deref()
+    }
+
+    fn selected(&self) -> Option<usize> {
+        self.list().listing.table.selected_row()
+    }
+
+    /// The rows of the list in front, as it is arranged.
+    fn rows(&self, cx: &Context<'_, World>) -> ViewRows {
+        let shown = self.list().shown.clone();
+        let model = shown.unwrap_or_else(|| Arc::new(Model::new(self.kind, &Arc::default(), None)));
+        ViewRows::new(model, cx)
+    }
+
+    /// Takes up the newest snapshot; the same one is not looked at twice.
+    fn refresh(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        let (snapshot, service) = (&cx.world.gateway, cx.scope.service.as_deref());
+        let current = self.list().shown.as_ref().is_some_and(|model| {
+            Arc::ptr_eq(&model.snapshot, snapshot) && model.service.as_deref() == service
+        });
+        if self.arranging.is_some() || current {
+            self.find();
+            return Vec::new();
+        }
+        let rows = ViewRows::new(Arc::new(Model::new(self.kind, snapshot, service)), cx);
+        self.listing().refresh(&rows);
+        self.arrange(rows)
+    }
+
+    /// Lets the rows be arranged in the background when they are many; shows them when they are not.
+    fn arrange(&mut self, rows: ViewRows) -> Vec<Effect<World>> {
+        match self.listing().wanted() {
+            Some(spec) => {
+                self.arranging = Some(rows.clone());
+                let query = Query::Arrange(Arrange { rows: Arc::new(rows), spec });
+                vec![Effect::Query { slot: "arrange", query }]
+            }
+            None => {
+                self.show(rows);
+                Vec::new()
+            }
+        }
+    }
+
+    fn show(&mut self, rows: ViewRows) {
+        let kind = rows.model.kind;
+        let table = &mut self.lists[kind as usize].listing.table;
+        if kind == Kind::Requests && self.follow && self.open.is_none() && table.sort().is_none() {
+            table.first(&rows);
+        }
+        self.lists[kind as usize].shown = Some(rows.model);
+        self.find();
+    }
+
+    /// Selects what a deep link asked for, as soon as it is there.
+    fn find(&mut self) {
+        let Some(wanted) = self.wanted.take() else { return };
+        let key = self.model().and_then(|model| model.key_of(&wanted));
+        if !key.is_some_and(|key| self.listing().table.select(&key)) {
+            self.wanted = Some(wanted);
+        }
+    }
+
+    fn turn_to(&mut self, kind: Kind, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        (self.kind, self.open, self.arranging) = (kind, None, None);
+        let mut effects = vec![Effect::Cancel("arrange")];
+        effects.extend(self.refresh(cx));
+        effects
+    }
+
+    /// Selects what was selected when the operator left, if it is in the list that is shown.
+    fn come_back(&mut self, subject: &Subject, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        let rows = self.rows(cx);
+        if let Some(key) = rows.model.key_of(subject) {
+            self.listing().table.reselect(&key, &rows);
+        }
+        Vec::new()
+    }
+
+    fn command(&mut self, verb: &str, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        let place = self.kind as usize;
+        let lists = Kind::ALL.len();
+        match verb {
+            "view" => return self.turn_to(Kind::ALL[(place + 1) % lists], cx),
+            "previous" => return self.turn_to(Kind::ALL[(place + lists - 1) % lists], cx),
+            "weights" => return self.ask_split(cx),
+            "revert" => return self.revert(),
+            "break" => return self.force("open"),
+            "mend" => return self.force("closed"),
+            "auto" => return self.force("auto"),
+            "grant" => return self.ask_limit(cx),
+            "cut" => return self.cut(),
+            "tier" => return self.as_tier(),
+            "drop" => return self.ask_purge(cx),
+            "fetch" => return self.ask_warm(cx),
+            "changed" => return self.changed(),
+            "inspect" => return self.inspect(cx),
+            "series" => return self.series(),
+            "open" if self.open.is_none() => {
+                self.open = self.selected().map(|_| 0);
+                return Vec::new();
+            }
+            _ => {}
+        }
+        if let Some(from) = &mut self.open {
+            let page = usize::from(cx.area.height.saturating_sub(2)).max(1);
+            match verb {
+                "down" => *from += 1,
+                "up" => *from = from.saturating_sub(1),
+                "page-down" => *from += page,
+                "page-up" => *from = from.saturating_sub(page),
+                "first" => *from = 0,
+                "last" => *from = usize::MAX / 2,
+                "back" | "open" => self.open = None,
+                _ => {}
+            }
+            self.settle(cx);
+            return Vec::new();
+        }
+        // Who moves the selection wants to keep what it is on.
+        match verb {
+            "first" => self.follow = true,
+            "down" | "up" | "page-down" | "page-up" | "last" => self.follow = false,
+            _ => {}
+        }
+        let (rows, area) = (self.rows(cx), self.layout(cx.area).list);
+        let did = self.listing().command(verb, area, &rows);
+        self.done(did, rows)
+    }
+
+    /// Keeps the scroll within what there is.
+    fn settle(&mut self, cx: &Context<'_, World>) {
+        let lines = self.told(cx, cx.area.width).lines.len();
+        let most = lines.saturating_sub(usize::from(cx.area.height.saturating_sub(1)));
+        self.open = self.open.map(|from| from.min(most));
+    }
+
+    fn done(&mut self, did: Did, rows: ViewRows) -> Vec<Effect<World>> {
+        match did {
+            Did::Back => vec![Effect::Back],
+            Did::Copy(text) => vec![Effect::Copy(text)],
+            Did::Open => {
+                self.open = self.selected().map(|_| 0);
+                Vec::new()
+            }
+            Did::Nothing | Did::Changed => self.arrange(rows),
+        }
+    }
+
+    /// The ways to actions that make sense on what is selected.
+    fn acts(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
+        let mut hints = Vec::new();
+        let service = self.service();
+        if let Some(service) = service.as_ref().filter(|_| matches!(self.kind, Kind::Routes | Kind::Upstreams)) {
+            let can = self.can(cx, SPLIT, Some(&service.subject()));
+            if can && service.versions.len() > 1 {
+                hints.push("gateway.weights");
+            }
+            if can && service.split_set {
+                hints.push("gateway.revert");
+            }
+        }
+        if let Some((service, version)) = self.version()
+            && let Some(breaker) = &version.breaker
+            && self.can(cx, BREAKER, Some(&service.subject()))
+        {
+            hints.extend(["gateway.break", "gateway.mend"]);
+            if breaker.view.forced {
+                hints.push("gateway.auto");
+            }
+        }
+        if self.kind == Kind::Limits && self.can(cx, LIMIT, None) {
+            hints.push("gateway.grant");
+            if let Some(consumer) = self.consumer() {
+                if consumer.grant != Some(0) {
+                    hints.push("gateway.cut");
+                }
+                if consumer.grant.is_some() {
+                    hints.push("gateway.tier");
+                }
+            }
+        }
+        if self.kind == Kind::Cache {
+            if self.can(cx, PURGE, None) {
+                hints.push("gateway.drop");
+            }
+            let route = self.route();
+            if route.is_some_and(|route| self.can(cx, WARM, Some(&route.subject()))) {
+                hints.push("gateway.fetch");
+            }
+        }
+        if service.is_some() {
+            hints.push("gateway.changed");
+        }
+        hints
+    }
+}
+
+impl Pane<World> for Gateway {
+    fn spec(&self) -> &'static PaneSpec {
+        &spec::SPEC
+    }
+
+    fn update(&mut self, event: Event<'_, World>, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+        match event {
+            Event::Shown | Event::World | Event::Scope => {
+                let effects = self.refresh(cx);
+                self.retell(cx);
+                effects
+            }
+            Event::Open(subject) => {
+                let kind = Kind::of(subject).unwrap_or(self.kind);
+                self.lists[kind as usize].listing.table.set_filter("");
+                self.lists[kind as usize].shown = None;
+                (self.wanted, self.asking) = (Some(subject.clone()), None);
+                self.turn_to(kind, cx)
+            }
+            Event::Return(subject) => self.come_back(subject, cx),
+            Event::Command(command) => self.command(command.rsplit('.').next().unwrap_or_default(), cx),
+            Event::Key(key) if self.asking.is_some() => {
+                let typed = self.asking.as_mut().map(|asking| asking.form.key(key));
+                typed.map(|typed| self.filled(typed, cx)).unwrap_or_default()
+            }
+            Event::Paste(text) if self.asking.is_some() => {
+                if let Some(asking) = &mut self.asking {
+                    asking.form.paste(text);
+                }
+                self.filled(Typed::Goes, cx)
+            }
+            Event::Key(key) => {
+                let rows = self.rows(cx);
+                self.listing().key(key, &rows);
+                self.arrange(rows)
+            }
+            Event::Paste(text) => {
+                let rows = self.rows(cx);
+                self.listing().paste(text, &rows);
+                self.arrange(rows)
+            }
+            Event::Hit { click, at, .. } if self.open.is_none() && self.asking.is_none() => {
+                self.follow = false;
+                let (rows, area) = (self.rows(cx), self.layout(cx.area).list);
+                let did = self.listing().click(click, at, area, &rows);
+                self.done(did, rows)
+            }
+            Event::Hit { .. } => Vec::new(),
+            Event::Answer { answer, .. } => {
+                let Some(rows) = self.arranging.take() else { return Vec::new() };
+                let table = &mut self.lists[rows.model.kind as usize].listing.table;
+                if let Ok(Answer::Arrange(arrangement)) = answer
+                    && arrangement.spec == table.spec()
+                {
+                    table.adopt(arrangement, &rows);
+                    self.show(rows);
+                }
+                self.refresh(cx)
+            }
+        }
+    }
+
+    fn view(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {
+        self.draw(cx, buffer, area)
+    }
+
+    fn selection(&self, _: &Context<'_, World>) -> Option<Subject> {
+        match self.kind {
+            Kind::Upstreams => self.service().map(|service| service.subject()),
+            _ => self.route().map(|route| route.subject()),
+        }
+    }
+
+    fn hints(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
+        if self.typing() || view::is_absent(&cx.world.gateway) {
+            return Vec::new();
+        }
+        let mut hints = Vec::new();
+        match self.open {
+            Some(_) => hints.push("gateway.back"),
+            None if self.selected().is_some() => hints.push("gateway.open"),
+            None => {}
+        }
+        hints.extend(self.acts(cx));
+        hints.push("gateway.view");
+        if self.open.is_some() {
+            return hints;
+        }
+        if self.selected().is_some() {
+            if self.kind != Kind::Requests {
+                hints.push("gateway.inspect");
+            }
+            hints.extend(["gateway.filter", "gateway.sort", "gateway.series"]);
+        } else if !self.list().listing.table.filter().is_empty() {
+            hints.extend(["gateway.back", "gateway.filter"]);
+        }
+        hints
+    }
+
+    fn typing(&self) -> bool {
+        self.asking.is_some() || self.list().listing.typing()
+    }
+
+    fn remember(&self) -> Option<String> {
+        let table = |kind: &Kind| {
+            let told = self.lists[*kind as usize].listing.table.remember();
+            told.split_whitespace().map(|part| format!("{}.{part} ", kind.title())).collect::<String>()
+        };
+        let tables: String = Kind::ALL.iter().map(table).collect();
+        Some(format!("view={} {}", self.kind.title(), tables.trim_end()))
+    }
+
+    fn restore(&mut self, remembered: &str) {
+        for part in remembered.split_whitespace() {
+            let (word, rest) = part.split_once(['=', '.']).unwrap_or((part, ""));
+            let kind = |word: &str| Kind::ALL.into_iter().find(|kind| kind.title() == word);
+            if word == "view" {
+                self.kind = kind(rest).unwrap_or(self.kind);
+            } else if let Some(kind) = kind(word) {
+                self.lists[kind as usize].listing.table.restore(rest);
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Draws the pane.
+
+use quarterdeck_gateway::Snapshot;
+use quarterdeck_ui::{Context, Hit};
+use quarterdeck_widgets::table::Rows;
+use quarterdeck_widgets::{Role, empty::Empty, format, rule, text};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::rows::Kind;
+use super::{Gateway, cache, limits, requests, routes, upstreams, versions};
+use crate::lines::Details;
+use crate::split::Layout;
+use crate::{World, lines};
+
+impl Gateway {
+    pub(super) fn layout(&self, area: Rect) -> Layout {
+        Layout::new(area, 0)
+    }
+
+    /// Everything about what is selected.
+    pub(super) fn told(&self, cx: &Context<'_, World>, width: u16) -> Details {
+        let mut details = Details::new(width);
+        let Some(model) = self.model() else { return details };
+        if self.kind == Kind::Cache {
+            cache::tell(&mut details, &model.snapshot.cache);
+        }
+        let Some(row) = self.selected() else { return details };
+        match self.kind {
+            Kind::Routes | Kind::Cache => {
+                if let Some(route) = model.route(row) {
+                    if self.kind == Kind::Cache {
+                        details.section(&*route.name, "");
+                    }
+                    routes::tell(&mut details, model.service(row).map(|service| &**service), route);
+                }
+            }
+            Kind::Upstreams => {
+                if let (Some(service), Some(version)) = (model.service(row), model.version(row)) {
+                    upstreams::tell(&mut details, &model.snapshot, service, version, cx.world.now);
+                }
+            }
+            Kind::Limits => {
+                if let Some(consumer) = model.consumer(row) {
+                    limits::tell(&mut details, &model.snapshot, consumer);
+                }
+            }
+            Kind::Versions => {
+                if let Some((route, version)) = versions::view(model, row) {
+                    versions::tell(&mut details, route, version);
+                }
+            }
+            Kind::Requests => {
+                if let Some(sample) = model.sample(row) {
+                    requests::tell(&mut details, sample);
+                }
+            }
+        }
+        details
+    }
+
+    pub(super) fn draw(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) -> Vec<Hit> {
+        let layout = self.layout(area);
+        let snapshot = &cx.world.gateway;
+        if is_absent(snapshot) {
+            rule::rule(cx.look, buffer, layout.title, "gateway", "");
+            draw_absent(cx, buffer, layout.whole);
+            return Vec::new();
+        }
+        let title = match &cx.scope.service {
+            Some(service) => format!("{} · {service}", self.kind.title()),
+            None => self.kind.title().to_owned(),
+        };
+        rule::rule(cx.look, buffer, layout.title, &title, &self.counts(snapshot));
+        if let Some(from) = self.open {
+            let body = Rect {
+                y: (layout.whole.y + 1).min(layout.whole.bottom()),
+                height: layout.whole.height.saturating_sub(1),
+                ..layout.whole
+            };
+            let told = self.told(cx, body.width);
+            let most = told.lines.len().saturating_sub(usize::from(body.height));
+            lines::draw(cx, buffer, body, &told.lines, from.min(most));
+            self.draw_form(cx, buffer, layout.whole);
+            return Vec::new();
+        }
+        let rows = self.rows(cx);
+        if rows.is_empty() {
+            self.draw_empty(cx, buffer, layout.list);
+        } else {
+            self.list().listing.draw(cx.look, buffer, layout.list, &rows);
+        }
+        if let Some(x) = layout.divider {
+            rule::join(cx.look, buffer, x, layout.detail.y, layout.detail.bottom());
+        }
+        let something = self.selected().is_some() || self.kind == Kind::Cache;
+        if layout.detail.height > 1 && something {
+            let mut detail = layout.detail;
+            if layout.divider.is_none() {
+                rule::rule(cx.look, buffer, Rect { height: 1, ..detail }, &self.selection_name(), "");
+                detail = Rect { y: detail.y + 1, height: detail.height - 1, ..detail };
+            }
+            lines::draw(cx, buffer, detail, &self.told(cx, detail.width).lines, 0);
+        }
+        self.draw_form(cx, buffer, layout.whole);
+        vec![Hit { area: layout.list, target: "table".to_owned() }]
+    }
+
+    fn draw_form(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
+        if let Some(asking) = &self.asking {
+            asking.form.draw(cx.look, buffer, area);
+        }
+    }
+
+    fn selection_name(&self) -> String {
+        let known = self.model().zip(self.selected()).and_then(|(model, row)| match self.kind {
+            Kind::Routes => Some(model.route(row)?.name.to_string()),
+            Kind::Upstreams => Some(format!("{} {}", model.service(row)?.name, model.version(row)?.name)),
+            Kind::Limits => Some(model.consumer(row)?.who.clone()),
+            Kind::Versions => versions::view(model, row).map(|(route, v)| format!("{} {}", route.name, v.name)),
+            Kind::Cache => None,
+            Kind::Requests => Some(format!("request {}", model.sample(row)?.number)),
+        });
+        known.unwrap_or_else(|| self.kind.title().to_owned())
+    }
+
+    /// What stands at the right of the title: figures of the whole, and the list that comes next.
+    fn counts(&self, snapshot: &Snapshot) -> String {
+        let totals = &snapshot.totals;
+        let next = Kind::ALL[(self.kind as usize + 1) % Kind::ALL.len()].title();
+        let count = match self.kind {
+            Kind::Routes | Kind::Upstreams => {
+                let mut told = format!("{}/s", format::figure(totals.traffic.rate));
+                if let Some(errors) = totals.traffic.errors {
+                    told.push_str(&format!(" · {} % errors", format::figure(errors * 100.0)));
+                }
+                told.push_str(&format!(" · {} connections", format::grouped(totals.connections as u64)));
+                if totals.unrouted > 0 {
+                    told.push_str(&format!(" · {} took no route", format::grouped(totals.unrouted)));
+                }
+                told
+            }
+            Kind::Limits => {
+                let cut = snapshot.grants.iter().filter(|(_, n)| *n == 0).count();
+                let forgotten = match totals.limits_evicted {
+                    0 => String::new(),
+                    n => format!(" · {} forgotten for want of room", format::grouped(n)),
+                };
+                format!("{} granted, {cut} cut off{forgotten}", snapshot.grants.len() - cut)
+            }
+            Kind::Versions => {
+                let versions = snapshot.routes.iter().flat_map(|route| &route.versions);
+                let remain = versions.filter(|v| v.state != "active" && !v.callers.is_empty()).count();
+                match remain {
+                    0 => "nobody remains on an old one".to_owned(),
+                    1 => "1 old one is still called".to_owned(),
+                    n => format!("{n} old ones are still called"),
+                }
+            }
+            Kind::Cache => cache::summary(&snapshot.cache),
+            Kind::Requests => {
+                let skipped = match totals.samples_skipped {
+                    0 => String::new(),
+                    n => format!(", {} skipped", format::grouped(n)),
+                };
+                let follow = if self.follow { " · following" } else { "" };
+                format!("{} sampled{skipped}{follow}", format::grouped(totals.samples))
+            }
+        };
+        format!("{count} · v {next}")
+    }
+
+    fn draw_empty(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
+        let (what, next) = match (self.kind, &cx.scope.service) {
+            (Kind::Routes | Kind::Upstreams, Some(_)) => {
+                ("The gateway carries nothing of this service.", "Press * to look at all services.")
+            }
+            (Kind::Routes, None) => ("No route leads anywhere.", "Add [gateway.routes.NAME] with service = \"NAME\"."),
+            (Kind::Upstreams, None) => {
+                ("No service is behind the gateway.", "Add [gateway.services.NAME.versions.v1] with its endpoints.")
+            }
+            (Kind::Limits, _) => (
+                "Nobody who is limited has called yet.",
+                "Limits come from [gateway.routes.NAME.filters.rate_limit] and [gateway.tiers]; L grants one.",
+            ),
+            (Kind::Versions, _) => (
+                "No route tells versions of its interface apart.",
+                "Add [gateway.routes.NAME.filters.api_versions] to see who calls which.",
+            ),
+            (Kind::Cache, _) => (
+                "No route keeps answers.",
+                "Add [gateway.routes.NAME.filters.cache] and they are kept, counted and purged here.",
+            ),
+            (Kind::Requests, _) => (
+                "No request has been looked at yet.",
+                "Send one through the gateway: it appears here with every filter that it passed.",
+            ),
+        };
+        Empty { what, next, key: "" }.draw(cx.look, buffer, area);
+    }
+}
+
+/// Whether there is no gateway at all.
+pub(super) fn is_absent(snapshot: &Snapshot) -> bool {
+    snapshot.listeners.is_empty() && snapshot.routes.is_empty() && snapshot.services.is_empty()
+}
+
+/// The lines that give one a gateway.
+fn draw_absent(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
+    const LINES: [(&str, Role); 10] = [
+        ("No gateway runs here: no traffic goes through the console.", Role::Muted),
+        ("", Role::Text),
+        ("Start one in front of your services with one line:", Role::Muted),
+        ("quarterdeck serve --gateway ADDR --upstream SERVICE=VERSION:URL", Role::Text),
+        ("", Role::Text),
+        ("or in quarterdeck.toml:", Role::Muted),
+        ("[gateway]", Role::Text),
+        ("listen = \"127.0.0.1:8080\"", Role::Text),
+        ("[gateway.services.web.versions]", Role::Text),
+        ("v1 = [\"http://127.0.0.1:9001\"]", Role::Text),
+    ];
+    let widest = LINES.iter().map(|(line, _)| text::width(line)).max().unwrap_or(0) as u16;
+    let body = Rect { y: area.y.saturating_add(1), height: area.height.saturating_sub(1), ..area };
+    let x = body.x + body.width.saturating_sub(widest) / 2;
+    let y = body.y + body.height.saturating_sub(LINES.len() as u16) / 3;
+    for ((line, role), y) in LINES.iter().zip(y..body.bottom()) {
+        text::put(buffer, x, y, body.right().saturating_sub(x), line, cx.look.style(*role));
+    }
+}
