@@ -17,6 +17,8 @@ use super::{Location, Migrations, StoreError};
 
 /// How long a statement waits for another process before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages of the write-ahead log after which it is folded into the file: 16 MB, so that what many writes touch is copied once.
+const CHECKPOINT_PAGES: &str = "4000";
 /// How long to wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long closing waits for transactions that are still open.
@@ -118,6 +120,9 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
+            // A statement of several rows could be taken back by itself: its journal needs no file.
+            .pragma("temp_store", "MEMORY")
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .disable_statement_logging();
         let open = |e: sqlx::Error| match StoreError::from(e) {
             StoreError::Database(why) | StoreError::Lost(why) => {
