@@ -33,13 +33,16 @@ pub(crate) struct Viewer {
     moving: bool,
 }
 
+/// Callers and how many requests each made.
+type Frequent = Vec<(String, u64)>;
+
 #[derive(Debug, Default)]
 struct Slow {
     limits: Vec<Standing>,
     quotas: Vec<(Arc<str>, u64)>,
     evicted: u64,
     /// By route: its own limit, and its callers.
-    routes: HashMap<Arc<str>, (Vec<Standing>, Vec<(String, u64)>)>,
+    routes: HashMap<Arc<str>, (Vec<Standing>, Frequent)>,
 }
 
 #[derive(Debug)]

@@ -130,7 +130,7 @@ impl Limits {
                 Some((std::cmp::Reverse(kept.refused), kept.last?.remaining, who.clone(), rate))
             }));
         }
-        all.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        all.sort_by_key(|caller| (caller.0, caller.1));
         all.truncate(most);
         // Only those that are shown are worth a text.
         let shown = all.into_iter().map(|(refused, remaining, who, (count, seconds))| Standing {
@@ -268,7 +268,7 @@ pub fn check(
         };
         take(&own.own, &who, config, "route", &mut told, now)?;
     }
-    if rule.tiers {
+    if rule.by_tier() || granted.is_some() {
         let granted = granted.map(|count| RateConfig {
             count,
             per: std::time::Duration::from_secs(60),
@@ -316,6 +316,7 @@ mod tests {
     fn limits_are_told_and_retry_after_is_never_too_early() {
         let rule = RateLimit {
             rate: Some(RateConfig { count: 2, per: Duration::from_secs(60), ..RateConfig::default() }),
+            tiers: Some(true),
             ..RateLimit::default()
         };
         let (own, tiers) = (RouteLimits::default(), Limits::default());
