@@ -36,6 +36,8 @@ pub struct Parts {
     pub rules: Part<quarterdeck_rules::Snapshot>,
     /// Alerts, silences, notifications, on-call.
     pub alerting: Part<quarterdeck_alerting::View>,
+    /// The traffic gateway.
+    pub gateway: Part<quarterdeck_gateway::Snapshot>,
     /// The timeline.
     pub timeline: Part<Timeline>,
     /// The console itself.
@@ -87,6 +89,7 @@ impl Default for Parts {
             services: Part::new(&changed),
             rules: Part::new(&changed),
             alerting: Part::new(&changed),
+            gateway: Part::new(&changed),
             timeline: Part::new(&changed),
             console: Part::new(&changed),
             changed,

@@ -154,6 +154,7 @@ fn imports_only_go_down() {
             "quarterdeck-streams" => &["kernel", "metrics"],
             "quarterdeck-scrape" => &["kernel", "metrics", "yaml"],
             "quarterdeck-services" => &["kernel", "metrics", "promql"],
+            "quarterdeck-gateway" => &["kernel", "journal", "metrics", "resilience"],
             "quarterdeck-rules" => &["kernel", "metrics", "promql", "templates", "yaml"],
             "quarterdeck-notify" => &["kernel", "alertmanager", "templates"],
             "quarterdeck-alerting" => &[

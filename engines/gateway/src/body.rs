@@ -1,0 +1,342 @@
+//! Bodies on their way through: never held whole, unless somebody asked for it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use tokio::time::Sleep;
+
+use crate::filters::cache::Filling;
+use crate::finish::Finish;
+use crate::upstream::pool::Lease;
+
+/// Why a body broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The other side's fault.
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+    /// It is larger than it may be.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(u64),
+    /// Nothing came for too long.
+    #[error("nothing came for {0:?}")]
+    Idle(Duration),
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// All of it, at once.
+    Full(Option<Bytes>, Option<Box<Finish>>),
+    /// From an endpoint.
+    Stream(Box<Streamed>),
+}
+
+/// A body that an endpoint sends.
+#[derive(Debug)]
+pub struct Streamed {
+    incoming: Incoming,
+    /// Given back when all of it has come.
+    lease: Option<Lease>,
+    finish: Finish,
+    /// Kept for the cache on the way.
+    filling: Option<Box<Filling>>,
+    idle: Idle,
+}
+
+impl Body {
+    /// A body that is there.
+    #[must_use]
+    pub fn full(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::Empty } else { Self::Full(Some(bytes), None) }
+    }
+
+    /// The same, whose end is told.
+    #[must_use]
+    pub fn finishing(self, finish: Finish) -> Self {
+        match self {
+            Self::Empty => Self::Full(None, Some(Box::new(finish))),
+            Self::Full(bytes, _) => Self::Full(bytes, Some(Box::new(finish))),
+            stream @ Self::Stream(_) => stream,
+        }
+    }
+
+    pub(crate) fn stream(
+        incoming: Incoming,
+        lease: Option<Lease>,
+        finish: Finish,
+        filling: Option<Box<Filling>>,
+        idle: Duration,
+    ) -> Self {
+        let mut streamed = Streamed { incoming, lease, finish, filling, idle: Idle::new(idle) };
+        streamed.release_at_end();
+        Self::Stream(Box::new(streamed))
+    }
+}
+
+impl Streamed {
+    /// An answer whose length is known is at its end before anybody asks for more; the connection is free from then on.
+    fn release_at_end(&mut self) {
+        if self.incoming.is_end_stream() {
+            self.ended();
+        }
+    }
+
+    fn ended(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+        if let Some(filling) = self.filling.take() {
+            filling.complete();
+        }
+        self.finish.complete();
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes, finish) => {
+                let bytes = bytes.take();
+                if let (Some(bytes), Some(finish)) = (&bytes, finish) {
+                    finish.sent(bytes.len());
+                    finish.complete();
+                }
+                Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Self::Stream(streamed) => {
+                let streamed = &mut **streamed;
+                match Pin::new(&mut streamed.incoming).poll_frame(cx) {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        streamed.idle.progress();
+                        if let Some(data) = frame.data_ref() {
+                            streamed.finish.sent(data.len());
+                            if let Some(filling) = &mut streamed.filling
+                                && !filling.push(data)
+                            {
+                                streamed.filling = None;
+                            }
+                        }
+                        streamed.release_at_end();
+                        Poll::Ready(Some(Ok(frame)))
+                    }
+                    Poll::Ready(Some(Err(error))) => {
+                        streamed.lease = None;
+                        streamed.filling = None;
+                        streamed.finish.broken(&error);
+                        Poll::Ready(Some(Err(error.into())))
+                    }
+                    Poll::Ready(None) => {
+                        streamed.ended();
+                        Poll::Ready(None)
+                    }
+                    Poll::Pending => match streamed.idle.poll(cx) {
+                        Poll::Ready(after) => {
+                            streamed.lease = None;
+                            streamed.filling = None;
+                            streamed.finish.stalled();
+                            Poll::Ready(Some(Err(BodyError::Idle(after))))
+                        }
+                        Poll::Pending => Poll::Pending,
+                    },
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes, _) => bytes.is_none(),
+            Self::Stream(streamed) => streamed.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Self::Stream(streamed) => streamed.incoming.size_hint(),
+        }
+    }
+}
+
+/// Counts down while nothing moves. The timer is made when something first stands still: most bodies never do.
+#[derive(Debug)]
+struct Idle {
+    after: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+    moved: bool,
+}
+
+impl Idle {
+    fn new(after: Duration) -> Self {
+        Self { after, sleep: None, moved: false }
+    }
+
+    fn progress(&mut self) {
+        self.moved = true;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
+        let after = self.after;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(after)));
+        if std::mem::take(&mut self.moved) {
+            sleep.as_mut().reset(tokio::time::Instant::now() + after);
+        }
+        sleep.as_mut().poll(cx).map(|()| after)
+    }
+}
+
+/// The body of a request on its way to an endpoint.
+#[derive(Debug)]
+pub enum RequestBody {
+    /// None.
+    Empty,
+    /// All of it, kept so that it can be sent again.
+    Full(Option<Bytes>),
+    /// As it comes from the caller.
+    Stream(Box<Upload>),
+}
+
+/// A body that a caller sends.
+#[derive(Debug)]
+pub struct Upload {
+    incoming: Incoming,
+    seen: u64,
+    most: u64,
+    idle: Idle,
+    /// What the caller's fault was, for the answer.
+    told: Option<std::sync::Arc<Fault>>,
+}
+
+/// What went wrong with a caller's body: the answer tells it, not what the endpoint made of it.
+#[derive(Debug, Default)]
+pub struct Fault {
+    kind: std::sync::atomic::AtomicU8,
+    seen: std::sync::atomic::AtomicU64,
+}
+
+impl Fault {
+    /// The code of the fault, if there was one.
+    #[must_use]
+    pub fn code(&self) -> Option<crate::problem::Code> {
+        use crate::problem::Code;
+        match self.kind.load(std::sync::atomic::Ordering::Relaxed) {
+            1 => Some(Code::BodyTooLarge),
+            2 => Some(Code::BadRequest),
+            3 => Some(Code::RequestTimeout),
+            _ => None,
+        }
+    }
+
+    /// Bytes that came.
+    #[must_use]
+    pub fn seen(&self) -> u64 {
+        self.seen.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn set(&self, kind: u8) {
+        self.kind.store(kind, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl RequestBody {
+    /// A body as it comes, of at most so many bytes, that does not stand still for so long.
+    #[must_use]
+    pub fn stream(incoming: Incoming, most: u64, idle: Duration, told: std::sync::Arc<Fault>) -> Self {
+        if incoming.is_end_stream() {
+            return Self::Empty;
+        }
+        Self::Stream(Box::new(Upload { incoming, seen: 0, most, idle: Idle::new(idle), told: Some(told) }))
+    }
+
+    /// The same body once more, if it is there to be sent again.
+    #[must_use]
+    pub fn again(&self) -> Option<Self> {
+        match self {
+            Self::Empty => Some(Self::Empty),
+            Self::Full(bytes) => Some(Self::Full(bytes.clone())),
+            Self::Stream(_) => None,
+        }
+    }
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(upload) => {
+                let upload = &mut **upload;
+                let fault = |kind| {
+                    if let Some(told) = &upload.told {
+                        told.set(kind);
+                    }
+                };
+                match Pin::new(&mut upload.incoming).poll_frame(cx) {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        upload.idle.progress();
+                        if let Some(data) = frame.data_ref() {
+                            upload.seen += data.len() as u64;
+                            if let Some(told) = &upload.told {
+                                told.seen.store(upload.seen, std::sync::atomic::Ordering::Relaxed);
+                            }
+                            if upload.seen > upload.most {
+                                fault(1);
+                                return Poll::Ready(Some(Err(BodyError::TooLarge(upload.most))));
+                            }
+                        }
+                        Poll::Ready(Some(Ok(frame)))
+                    }
+                    Poll::Ready(Some(Err(error))) => {
+                        fault(2);
+                        Poll::Ready(Some(Err(error.into())))
+                    }
+                    Poll::Ready(None) => Poll::Ready(None),
+                    Poll::Pending => match upload.idle.poll(cx) {
+                        Poll::Ready(after) => {
+                            fault(3);
+                            Poll::Ready(Some(Err(BodyError::Idle(after))))
+                        }
+                        Poll::Pending => Poll::Pending,
+                    },
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes) => bytes.is_none(),
+            Self::Stream(upload) => upload.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Self::Stream(upload) => upload.incoming.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Headers on their way through: what belongs to one hop is taken out, who called is put in.
+
+use std::net::IpAddr;
+
+use hyper::HeaderMap;
+use hyper::header::{
+    self, CONNECTION, FORWARDED, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+
+use crate::config::Forwarded;
+
+/// `X-Forwarded-For`
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// `X-Forwarded-Proto`
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// `X-Forwarded-Host`
+pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// `X-Request-Id`
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// `traceparent`
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// `tracestate`
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Takes out what is between two neighbours only (RFC 9110, 7.6.1), and what `Connection` names. Gives back the protocol
+/// that is asked for or switched to, if `Connection` speaks of an upgrade.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    let mut upgrade = None;
+    if headers.contains_key(CONNECTION) {
+        let mut named: Vec<HeaderName> = Vec::new();
+        let mut upgrades = false;
+        for token in
+            headers.get_all(CONNECTION).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','))
+        {
+            let token = token.trim();
+            if token.eq_ignore_ascii_case("upgrade") {
+                upgrades = true;
+            } else if !token.is_empty()
+                && !token.eq_ignore_ascii_case("keep-alive")
+                && !token.eq_ignore_ascii_case("close")
+            {
+                // What must reach the other side is not given up because a caller names it.
+                named.extend(
+                    HeaderName::from_bytes(token.as_bytes()).ok().filter(|name| !is_end_to_end(name)),
+                );
+            }
+        }
+        if upgrades {
+            upgrade = headers.get(UPGRADE).cloned();
+        }
+        headers.remove(CONNECTION);
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    // A header that is not there costs a lookup each; most requests have none of these.
+    for name in [
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        TRAILER,
+    ] {
+        headers.remove(name);
+    }
+    if let Some(te) = headers.remove(TE)
+        && te.to_str().is_ok_and(|te| te.split(',').any(|t| t.trim().eq_ignore_ascii_case("trailers")))
+    {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    upgrade
+}
+
+/// Headers that `Connection` must not take away: who is asked for, who asks, and how the body is read.
+fn is_end_to_end(name: &HeaderName) -> bool {
+    [
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::AUTHORIZATION,
+        header::COOKIE,
+        FORWARDED,
+        X_FORWARDED_FOR,
+        X_FORWARDED_HOST,
+        X_FORWARDED_PROTO,
+    ]
+    .contains(name)
+}
+
+/// What is said of the caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The neighbour's address, as a header's value.
+    pub peer: &'a HeaderValue,
+    /// The same.
+    pub peer_ip: IpAddr,
+    /// Whether the neighbour is believed what it says of those before it.
+    pub trusted: bool,
+    /// Whether it came encrypted.
+    pub tls: bool,
+    /// What it asked for.
+    pub host: Option<&'a HeaderValue>,
+}
+
+/// Tells who called. What a caller that is not believed says of itself is taken out.
+pub fn forward(headers: &mut HeaderMap, caller: Caller<'_>, kind: Forwarded) {
+    let proto = HeaderValue::from_static(if caller.tls { "https" } else { "http" });
+    if !caller.trusted || kind == Forwarded::None {
+        for name in [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
+            headers.remove(name);
+        }
+    }
+    if matches!(kind, Forwarded::X | Forwarded::Both) {
+        let before = if caller.trusted { join(headers, &X_FORWARDED_FOR, caller.peer) } else { None };
+        headers.insert(X_FORWARDED_FOR, before.unwrap_or_else(|| caller.peer.clone()));
+        // The first proxy that saw the caller knows best what it asked for.
+        if !headers.contains_key(X_FORWARDED_PROTO) {
+            headers.insert(X_FORWARDED_PROTO, proto.clone());
+        }
+        if let Some(host) = caller.host.filter(|_| !headers.contains_key(X_FORWARDED_HOST)) {
+            headers.insert(X_FORWARDED_HOST, host.clone());
+        }
+    }
+    if matches!(kind, Forwarded::Standard | Forwarded::Both) {
+        let own = element(caller, &proto);
+        let before = if caller.trusted { join(headers, &FORWARDED, &own) } else { None };
+        headers.insert(FORWARDED, before.unwrap_or(own));
+    }
+}
+
+/// What is there already, and `own` behind it.
+fn join(headers: &HeaderMap, name: &HeaderName, own: &HeaderValue) -> Option<HeaderValue> {
+    let mut all = Vec::new();
+    for value in headers.get_all(name) {
+        all.extend_from_slice(value.as_bytes());
+        all.extend_from_slice(b", ");
+    }
+    if all.is_empty() {
+        return None;
+    }
+    all.extend_from_slice(own.as_bytes());
+    HeaderValue::from_bytes(&all).ok()
+}
+
+/// One element of `Forwarded` (RFC 7239, section 4): an IPv6 address is in brackets, and what is no token in quotes.
+fn element(caller: Caller<'_>, proto: &HeaderValue) -> HeaderValue {
+    let mut text = match caller.peer_ip {
+        IpAddr::V4(ip) => format!("for={ip}"),
+        IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
+    };
+    if let Some(host) = caller.host.and_then(|h| h.to_str().ok()) {
+        let lawful = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if host.chars().all(lawful) {
+            text.push_str(&format!(";host={host}"));
+        } else if !host.contains(['"', '\\']) {
+            text.push_str(&format!(";host=\"{host}\""));
+        }
+    }
+    text.push_str(";proto=");
+    text.push_str(proto.to_str().unwrap_or("http"));
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("for=unknown"))
+}
+
+/// The addresses that `X-Forwarded-For` or `Forwarded` name, nearest last.
+pub fn forwarded_for(headers: &HeaderMap) -> Vec<IpAddr> {
+    let texts = |name: HeaderName| headers.get_all(name).into_iter().filter_map(|v| v.to_str().ok());
+    let x: Vec<IpAddr> =
+        texts(X_FORWARDED_FOR).flat_map(|v| v.split(',')).filter_map(|part| node(part.trim())).collect();
+    if !x.is_empty() {
+        return x;
+    }
+    let pair = |pair: &str| {
+        let (name, value) = pair.trim().split_once('=')?;
+        name.eq_ignore_ascii_case("for").then(|| node(value.trim().trim_matches('"')))?
+    };
+    texts(FORWARDED)
+        .flat_map(|v| v.split(','))
+        .filter_map(|element| element.split(';').find_map(pair))
+        .collect()
+}
+
+/// An address with or without brackets and port.
+fn node(text: &str) -> Option<IpAddr> {
+    if let Ok(ip) = text.parse() {
+        return Some(ip);
+    }
+    if let Some(rest) = text.strip_prefix('[') {
+        return rest.split(']').next()?.parse().ok().map(IpAddr::V6);
+    }
+    text.parse::<std::net::SocketAddr>().ok().map(|a| a.ip())
+}
+
+/// A host without its port.
+#[must_use]
+pub fn without_port(host: &str) -> &str {
+    match host.rfind(':') {
+        // `[::1]` has colons that begin no port.
+        Some(colon) if !host[colon..].contains(']') => &host[..colon],
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn what_belongs_to_one_hop_stays_there() {
+        let mut headers = map(&[
+            ("connection", "close, X-Private, host, Upgrade"),
+            ("connection", "keep-alive"),
+            ("keep-alive", "timeout=5"),
+            ("x-private", "1"),
+            ("host", "a"),
+            ("upgrade", "websocket"),
+            ("te", "gzip, trailers"),
+            ("transfer-encoding", "chunked"),
+            ("proxy-authorization", "x"),
+            ("x-kept", "1"),
+        ]);
+        assert_eq!(strip_hop_by_hop(&mut headers).unwrap(), "websocket");
+        assert_eq!(headers, map(&[("host", "a"), ("te", "trailers"), ("x-kept", "1")]));
+        let mut headers = map(&[("upgrade", "h2c"), ("te", "gzip")]);
+        assert_eq!(strip_hop_by_hop(&mut headers), None);
+        assert!(headers.is_empty());
+    }
+
+    fn told(headers: &mut HeaderMap, trusted: bool, kind: Forwarded, peer: &str) {
+        let (value, host) = (HeaderValue::from_str(peer).unwrap(), HeaderValue::from_static("a:1"));
+        let peer_ip = peer.parse().unwrap();
+        forward(headers, Caller { peer: &value, peer_ip, trusted, tls: true, host: Some(&host) }, kind);
+    }
+
+    #[test]
+    fn who_called_is_told() {
+        let lies =
+            [("x-forwarded-for", "6.6.6.6"), ("forwarded", "for=6.6.6.6"), ("x-forwarded-proto", "http")];
+        let mut headers = map(&lies);
+        told(&mut headers, false, Forwarded::Both, "::1");
+        let truth = [
+            ("forwarded", "for=\"[::1]\";host=\"a:1\";proto=https"),
+            ("x-forwarded-for", "::1"),
+            ("x-forwarded-host", "a:1"),
+            ("x-forwarded-proto", "https"),
+        ];
+        assert_eq!(headers, map(&truth));
+        let mut headers = map(&lies);
+        told(&mut headers, true, Forwarded::X, "10.0.0.1");
+        assert_eq!(headers["x-forwarded-for"], "6.6.6.6, 10.0.0.1");
+        assert_eq!(headers["x-forwarded-proto"], "http");
+        let mut headers = map(&lies);
+        told(&mut headers, true, Forwarded::None, "10.0.0.1");
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn hosts_lose_their_ports() {
+        let pairs = [("a", "a"), ("a:1", "a"), ("[::1]", "[::1]"), ("[::1]:8", "[::1]"), ("", "")];
+        for (host, bare) in pairs {
+            assert_eq!(without_port(host), bare);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn forwarded_reads_back(ips in proptest::collection::vec(any::<u128>(), 1..4), v4: bool) {
+            let ips: Vec<IpAddr> = ips
+                .into_iter()
+                .map(|n| if v4 { IpAddr::V4((n as u32).into()) } else { IpAddr::V6(n.into()) })
+                .collect();
+            let (mut x, mut standard) = (HeaderMap::new(), HeaderMap::new());
+            for ip in &ips {
+                told(&mut x, true, Forwarded::X, &ip.to_string());
+                told(&mut standard, true, Forwarded::Standard, &ip.to_string());
+            }
+            prop_assert_eq!(forwarded_for(&x), ips.clone());
+            prop_assert_eq!(forwarded_for(&standard), ips);
+        }
+
+        #[test]
+        fn whatever_is_there_does_no_harm(bytes in proptest::collection::vec(32_u8..255, 0..60)) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                for name in ["forwarded", "x-forwarded-for", "connection", "te"] {
+                    let mut headers = HeaderMap::new();
+                    headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.clone());
+                    let _ = forwarded_for(&headers);
+                    told(&mut headers, true, Forwarded::Both, "10.0.0.1");
+                    strip_hop_by_hop(&mut headers);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,566 @@
+//! A request from its first header to the beginning of its answer: the filters in their order (see [`crate::filters`]).
+
+mod attempt;
+mod rewrite;
+mod switch;
+
+pub(crate) use attempt::ask;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::poll_fn;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{
+    AGE, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName, HeaderValue, UPGRADE,
+};
+use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Method, Request, Response, StatusCode, Version as HttpVersion};
+
+use crate::body::{Body, Fault, RequestBody};
+use crate::clock;
+use crate::config::Sticky;
+use crate::filters::access::Trail;
+use crate::filters::auth::{Evidence, authorize};
+use crate::filters::bulkhead::NoRoom;
+use crate::filters::cache::{Asked, Entry, Filling, Lookup};
+use crate::filters::limit::{self, Told, Who};
+use crate::filters::{trace, validate, versions};
+use crate::finish::{About, Finish};
+use crate::headers::{forwarded_for, without_port};
+use crate::problem::{Code, Refusal};
+use crate::route::NoRoute;
+use crate::server::conn::Conn;
+use crate::table::Route;
+use crate::upstream::pool::Lease;
+
+/// Whether an answer came from the cache.
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+/// What the answer is made of.
+pub(crate) enum Answer {
+    /// From an endpoint.
+    Endpoint(Response<Incoming>, Option<Lease>, Option<Box<Filling>>),
+    /// From the cache; whether it is past its time.
+    Cached(Arc<Entry>, bool),
+    /// What was configured for when the service fails.
+    Fallback(u16, String, Bytes),
+    /// The protocol is switched.
+    Switched(Response<()>),
+}
+
+/// What is told in the answer whatever it is.
+#[derive(Default)]
+pub(crate) struct Telling {
+    pub(crate) limits: Option<Told>,
+    pub(crate) version: Option<Arc<versions::Version>>,
+}
+
+/// Answers a request. Never fails: what goes wrong is an answer too.
+pub(crate) async fn handle(
+    conn: Arc<Conn>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let started = Instant::now();
+    let worker = &conn.worker;
+    let busy = Busy::new(&conn);
+    let table = worker.table();
+    let switching = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
+    let (mut parts, incoming) = request.into_parts();
+    let ids = trace::apply(&mut parts.headers, &mut worker.random.lock());
+    let mut trail = Trail::new(worker.pacer.take(started), started);
+    trail.step("trace");
+    let mut address = conn.peer.ip();
+    let trusted = table.trusts(address);
+    if trusted {
+        // The nearest that is not itself believed is who called.
+        let named = forwarded_for(&parts.headers);
+        address =
+            named.iter().rev().find(|ip| !table.trusts(**ip)).or(named.first()).copied().unwrap_or(address);
+    }
+    let mut finish = Finish {
+        worker: Arc::clone(worker),
+        table: Arc::clone(&table),
+        route: None,
+        version: None,
+        counts: None,
+        endpoint: None,
+        started,
+        request_id: ids.request,
+        status: 0,
+        attempts: 0,
+        caller: None,
+        address,
+        refused: None,
+        error: None,
+        upload: None,
+        about: About {
+            method: parts.method.clone(),
+            host: parts.headers.get(HOST).cloned(),
+            uri: parts.uri.clone(),
+        },
+        trail,
+        place: None,
+        sent: 0,
+        done: false,
+    };
+    let mut telling = Telling::default();
+    let mut exchange = Exchange { conn: &conn, trusted, finish: &mut finish, telling: &mut telling };
+    let answered = exchange.run(parts, incoming, switching).await;
+    drop(busy);
+    Ok(match answered {
+        Ok(answer) => respond(answer, finish, &telling, table.config.timeouts.idle),
+        Err(refusal) => refuse(*refusal, finish, &telling, conn.http2),
+    })
+}
+
+/// Tells the watch over the connection that a request is being answered.
+struct Busy<'a>(&'a Conn);
+
+impl<'a> Busy<'a> {
+    fn new(conn: &'a Conn) -> Self {
+        conn.watched.busy.fetch_add(1, Relaxed);
+        Self(conn)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.watched.busy.fetch_sub(1, Relaxed);
+    }
+}
+
+fn tell(response: &mut Response<Body>, finish: &Finish, telling: &Telling) {
+    let headers = response.headers_mut();
+    headers.insert(crate::headers::X_REQUEST_ID, finish.request_id.clone());
+    if let Some(told) = &telling.limits {
+        told.write(headers);
+    }
+    if let Some(version) = &telling.version {
+        version.write(headers);
+    }
+}
+
+/// The answer as the caller gets it.
+fn respond(answer: Answer, mut finish: Finish, telling: &Telling, idle: Duration) -> Response<Body> {
+    match answer {
+        Answer::Endpoint(response, lease, filling) => {
+            let (mut parts, incoming) = response.into_parts();
+            finish.status = parts.status.as_u16();
+            crate::headers::strip_hop_by_hop(&mut parts.headers);
+            parts.version = HttpVersion::HTTP_11;
+            parts.extensions.clear();
+            let mut response = Response::from_parts(parts, Body::Empty);
+            tell(&mut response, &finish, telling);
+            *response.body_mut() = Body::stream(incoming, lease, finish, filling, idle);
+            response
+        }
+        Answer::Cached(entry, stale) => {
+            finish.status = entry.status.as_u16();
+            let fresh = if stale { "quarterdeck; fwd=stale" } else { "quarterdeck; hit" };
+            let mut response = Response::new(Body::full(entry.body.clone()));
+            *response.status_mut() = entry.status;
+            *response.headers_mut() = entry.headers.clone();
+            response.headers_mut().insert(AGE, entry.age());
+            response.headers_mut().insert(CACHE_STATUS, HeaderValue::from_static(fresh));
+            if finish.status == 304 {
+                *response.body_mut() = Body::Empty;
+            }
+            whole(response, finish, telling)
+        }
+        Answer::Fallback(status, kind, body) => {
+            finish.status = status;
+            let mut response = Response::new(Body::full(body));
+            *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+            if let Ok(kind) = HeaderValue::from_str(&kind) {
+                response.headers_mut().insert(CONTENT_TYPE, kind);
+            }
+            whole(response, finish, telling)
+        }
+        Answer::Switched(response) => {
+            finish.status = response.status().as_u16();
+            whole(response.map(|()| Body::Empty), finish, telling)
+        }
+    }
+}
+
+fn whole(mut response: Response<Body>, mut finish: Finish, telling: &Telling) -> Response<Body> {
+    tell(&mut response, &finish, telling);
+    // hyper asks neither for an empty body nor for one to HEAD: it is as good as gone.
+    if response.body().is_end_stream() || finish.about.method == Method::HEAD {
+        finish.complete();
+    }
+    response.map(|body| body.finishing(finish))
+}
+
+fn refuse(refusal: Refusal, mut finish: Finish, telling: &Telling, http2: bool) -> Response<Body> {
+    finish.status = refusal.code.status().as_u16();
+    // After a request that makes no sense nobody knows what the next bytes are.
+    let close = refusal.code == Code::BadRequest && !http2;
+    finish.refused = Some((refusal.code, refusal.detail.clone()));
+    let violated = !refusal.violated.is_empty();
+    let mut response = refusal.response(&finish.request_id);
+    if !violated {
+        tell(&mut response, &finish, telling);
+    }
+    if finish.about.method == Method::HEAD {
+        finish.complete();
+    }
+    if close {
+        response.headers_mut().insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.map(|body| body.finishing(finish))
+}
+
+/// A request that is being answered.
+pub(crate) struct Exchange<'a> {
+    pub(crate) conn: &'a Arc<Conn>,
+    /// The neighbour is believed what it says of who is behind it.
+    pub(crate) trusted: bool,
+    pub(crate) finish: &'a mut Finish,
+    pub(crate) telling: &'a mut Telling,
+}
+
+/// What has been found out about a request before it is sent.
+pub(crate) struct Plan<'a> {
+    pub(crate) route: &'a Route,
+    /// The version, where something else than the split chose it.
+    pub(crate) pinned: Option<usize>,
+    /// What keeps the caller where it was.
+    pub(crate) point: Option<u64>,
+    /// Who was asked for.
+    pub(crate) host: HeaderValue,
+    pub(crate) switching: Option<OnUpgrade>,
+}
+
+fn no<T>(code: Code, detail: impl Into<String>) -> Result<T, Box<Refusal>> {
+    Err(Box::new(Refusal::new(code, detail)))
+}
+
+impl Exchange<'_> {
+    async fn run(
+        &mut self,
+        mut parts: Parts,
+        incoming: Incoming,
+        switching: Option<OnUpgrade>,
+    ) -> Result<Answer, Box<Refusal>> {
+        if parts.method == Method::CONNECT {
+            return no(Code::NotImplemented, "CONNECT is not offered");
+        }
+        let host = rewrite::host(&mut parts)?;
+        self.finish.about.host = Some(host.clone());
+        rewrite::check_path(parts.uri.path())?;
+        let table = Arc::clone(&self.finish.table);
+        let name = without_port(host.to_str().unwrap_or_default());
+        let found = table.router.find(name, parts.uri.path(), &parts.method, &parts.headers);
+        let place = match found {
+            Ok(place) => place,
+            Err(NoRoute::Path) => return no(Code::NoRoute, "no route takes this host and path"),
+            Err(NoRoute::Method) => {
+                let mut refusal = Refusal::new(Code::MethodNotAllowed, "no route takes this method here");
+                let methods = table.router.methods(name, parts.uri.path(), &parts.headers).join(", ");
+                refusal.headers.extend(HeaderValue::from_str(&methods).ok().map(|methods| (ALLOW, methods)));
+                return Err(Box::new(refusal));
+            }
+        };
+        let route = &table.routes[place];
+        // What is refused before a version is chosen counts for none.
+        let counts = route.counts.last();
+        self.finish.route = Some(place);
+        self.finish.counts = counts.cloned();
+        if let Some(counts) = counts {
+            counts.shard(self.conn.worker.index).begin();
+        }
+        self.conn.worker.shared.touch();
+        self.finish.trail.note("route", || Some(route.name.to_string()));
+        self.admit(route, &table, &parts, !incoming.is_end_stream())?;
+        let pinned = self.pinned(route, &parts)?;
+        let point = sticky(route.service.sticky.as_ref(), &parts, self.finish.address);
+        let plan = Plan { route, pinned, point, host, switching };
+        let mut stale = None;
+        let mut ticket = None;
+        if let Some(rule) = &route.cache
+            && plan.switching.is_none()
+        {
+            let path = parts.uri.path_and_query().map_or("/", |p| p.as_str());
+            let asked = Asked {
+                route: &route.name,
+                pinned,
+                method: &parts.method,
+                host: plan.host.to_str().unwrap_or_default(),
+                path,
+                headers: &parts.headers,
+                key_header: &table.auth.key_header,
+            };
+            match self.conn.worker.shared.answers().look(&asked, rule, route.timeout).await {
+                Lookup::Hit(entry) => {
+                    self.finish.trail.note("cache", || Some("hit".to_owned()));
+                    return Ok(cached(entry, &parts, false));
+                }
+                Lookup::Miss(own, old) => {
+                    self.finish.trail.note("cache", || Some("miss".to_owned()));
+                    (ticket, stale) = (Some(own), old);
+                }
+                Lookup::Bypass => self.finish.trail.note("cache", || Some("bypass".to_owned())),
+            }
+        }
+        let outcome = self.forward(plan, &mut parts, incoming, ticket).await;
+        match outcome {
+            Ok(answer) => {
+                // An answer past its time is better than one that says the service fails.
+                if let (Answer::Endpoint(response, ..), Some(stale)) = (&answer, &stale)
+                    && response.status().is_server_error()
+                {
+                    self.conn.worker.shared.answers().gave_stale();
+                    return Ok(cached(Arc::clone(stale), &parts, true));
+                }
+                match (&answer, &route.fallback) {
+                    (Answer::Endpoint(response, ..), Some(fallback))
+                        if matches!(response.status().as_u16(), 502..=504) =>
+                    {
+                        self.finish.trail.step("fallback");
+                        Ok(Answer::Fallback(
+                            fallback.status,
+                            fallback.content_type.clone(),
+                            Bytes::from(fallback.body.clone()),
+                        ))
+                    }
+                    _ => Ok(answer),
+                }
+            }
+            Err(refusal) if refusal.code.status().is_server_error() => {
+                if let Some(stale) = stale {
+                    self.finish.error = Some(refusal.detail.clone());
+                    self.conn.worker.shared.answers().gave_stale();
+                    return Ok(cached(stale, &parts, true));
+                }
+                let Some(fallback) = &route.fallback else { return Err(refusal) };
+                self.finish.error = Some(refusal.detail.clone());
+                self.finish.trail.step("fallback");
+                let body = Bytes::from(fallback.body.clone());
+                Ok(Answer::Fallback(fallback.status, fallback.content_type.clone(), body))
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Who calls, whether they may, and whether the request looks as it must.
+    fn admit(
+        &mut self,
+        route: &Route,
+        table: &crate::table::Table,
+        parts: &Parts,
+        body: bool,
+    ) -> Result<(), Box<Refusal>> {
+        let shared = &self.conn.worker.shared;
+        let mut consumer = None;
+        if !table.auth.is_empty() || route.auth.is_some() {
+            let evidence = Evidence {
+                headers: &parts.headers,
+                address: self.finish.address,
+                certificate: self.conn.certificate.as_ref(),
+            };
+            let identified = table.auth.identify(evidence);
+            if let Ok(Some(found)) = &identified {
+                consumer = Some(Arc::clone(found));
+            }
+            self.finish.caller = Some(Who::of(consumer.as_deref(), self.finish.address));
+            self.finish.trail.note("auth", || consumer.as_ref().map(|c| c.name.to_string()));
+            match (&identified, &route.auth) {
+                // A key that is not good is told where keys matter, and ignored where they do not.
+                (Err(_), Some(_)) => drop(identified?),
+                (_, Some(rule)) => authorize(rule, consumer.as_deref())?,
+                (_, None) => {}
+            }
+        } else {
+            self.finish.caller = Some(Who::Address(self.finish.address));
+        }
+        if let Some(versions) = &route.api_versions {
+            let path = parts.uri.path();
+            let behind = path.strip_prefix(route.prefix.as_str()).unwrap_or(path);
+            let version = versions.of(behind, &parts.headers)?;
+            self.finish
+                .trail
+                .note("version", || Some(format!("{} ({})", version.name, version.state.as_str())));
+            if let Some(caller) = &self.finish.caller {
+                shared.versions.count(&route.name, &version.name, caller);
+            }
+            self.telling.version = Some(version);
+        }
+        if route.validate.is_some() || route.max_body.is_some() {
+            validate::head(route.validate.as_ref(), route.max_body, &parts.headers, body)?;
+            self.finish.trail.step("validate");
+        }
+        let granted = shared.grants.of(consumer.as_deref(), self.finish.address);
+        // What an operator grants or cuts holds on routes without a limit too.
+        let limited = match (&route.rate_limit, granted) {
+            (Some((rule, own, anonymous)), _) => Some((rule, own, anonymous.as_ref())),
+            (None, Some(_)) => Some((&shared.granted_only.0, &shared.granted_only.1, None)),
+            (None, None) => None,
+        };
+        if let Some((rule, own, anonymous)) = limited {
+            let tier = consumer.as_ref().and_then(|c| c.tier.as_ref()).or(anonymous);
+            let now = clock::at(self.finish.started);
+            let checked = limit::check(
+                rule,
+                own,
+                &shared.tiers,
+                granted,
+                consumer.as_deref(),
+                tier,
+                self.finish.address,
+                now,
+            );
+            self.finish.trail.step("limit");
+            let mut told = checked?;
+            if let (Some(consumer), Some(daily)) =
+                (&consumer, tier.and_then(|tier| tier.daily).filter(|_| rule.by_tier()))
+            {
+                let used = shared.quotas.take(&consumer.name, daily, clock::unix());
+                self.finish.trail.step("quota");
+                told.add("daily", daily, 86_400, used.left, used.reset);
+                if !used.allowed {
+                    let after = Some(Duration::from_secs(used.reset));
+                    return Err(Box::new(told.refuse(Code::QuotaExceeded, "daily", after)));
+                }
+            }
+            self.telling.limits = Some(told);
+        }
+        Ok(())
+    }
+
+    /// The version that something else than the split chooses.
+    fn pinned(&self, route: &Route, parts: &Parts) -> Result<Option<usize>, Box<Refusal>> {
+        let upstream = self.telling.version.as_ref().and_then(|version| version.upstream.as_deref());
+        if let Some(name) = upstream {
+            return match route.service.version(name) {
+                Some(version) => Ok(Some(version)),
+                None => no(Code::NoEndpoint, format!("the version {name} runs nowhere")),
+            };
+        }
+        let by_name = route.version_header.as_ref().and_then(|name| parts.headers.get(name)?.to_str().ok());
+        if let Some(version) = by_name.and_then(|name| route.service.version(name)) {
+            return Ok(Some(version));
+        }
+        let fits =
+            |(name, value, _): &&(HeaderName, HeaderValue, usize)| parts.headers.get(name) == Some(value);
+        Ok(route.version_routes.iter().find(fits).map(|(_, _, version)| *version))
+    }
+
+    /// Takes a place in the bulkhead, readies the body and sends the request.
+    async fn forward(
+        &mut self,
+        plan: Plan<'_>,
+        parts: &mut Parts,
+        incoming: Incoming,
+        ticket: Option<crate::filters::cache::Ticket>,
+    ) -> Result<Answer, Box<Refusal>> {
+        let route = plan.route;
+        if let Some(gate) = &route.bulkhead {
+            let entered = gate.enter().await;
+            self.finish.trail.step("bulkhead");
+            match entered {
+                Ok(place) => {
+                    self.finish.place = Some(place);
+                    self.conn.worker.shared.touch();
+                }
+                Err(NoRoom::Full) => return no(Code::Busy, "there is no room, not even to wait"),
+                Err(NoRoom::Waited) => return no(Code::Busy, "there was no room for too long"),
+            }
+        }
+        // hyper has told the caller to go on when the body is first asked for; the endpoint need not be asked again.
+        parts.headers.remove(EXPECT);
+        let body = self.body(route, parts, incoming).await?;
+        self.send(plan, parts, body, ticket).await
+    }
+
+    /// The body: as it comes, or whole where it may have to be sent again or looked at.
+    async fn body(
+        &mut self,
+        route: &Route,
+        parts: &Parts,
+        incoming: Incoming,
+    ) -> Result<RequestBody, Box<Refusal>> {
+        if incoming.is_end_stream() {
+            return Ok(RequestBody::Empty);
+        }
+        let fault = Arc::new(Fault::default());
+        self.finish.upload = Some(Arc::clone(&fault));
+        let most = route.max_body.unwrap_or(u64::MAX);
+        let idle = self.finish.table.config.timeouts.idle;
+        let stream = RequestBody::stream(incoming, most, idle, Arc::clone(&fault));
+        let length = parts.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+        let replay = match (&route.retry, &route.mirror) {
+            (Some(retry), _) => retry.replay as u64,
+            (None, Some(_)) => 64 << 10,
+            (None, None) => 0,
+        };
+        let json = route.validate.as_ref().is_some_and(|rule| rule.json);
+        let hold = if json {
+            Some(validate::LARGEST_JSON)
+        } else {
+            length.is_some_and(|l| l <= replay).then_some(replay)
+        };
+        let Some(largest) = hold else { return Ok(stream) };
+        let mut stream = std::pin::pin!(stream);
+        let mut whole = BytesMut::new();
+        while let Some(frame) = poll_fn(|cx| stream.as_mut().poll_frame(cx)).await {
+            let Ok(frame) = frame else {
+                let code = fault.code().unwrap_or(Code::BadRequest);
+                return no(code, "the body could not be read");
+            };
+            if let Some(data) = frame.data_ref() {
+                if (whole.len() + data.len()) as u64 > largest {
+                    return no(Code::BodyTooLarge, format!("a body may have {largest} bytes here"));
+                }
+                whole.extend_from_slice(data);
+            }
+        }
+        if json {
+            validate::json(&whole)?;
+            self.finish.trail.step("json");
+        }
+        Ok(RequestBody::Full(Some(whole.freeze())))
+    }
+}
+
+/// An answer from the cache; that the caller has it already, if it has.
+fn cached(entry: Arc<Entry>, parts: &Parts, stale: bool) -> Answer {
+    if entry.matches(&parts.headers) {
+        let mut not_modified = Response::new(());
+        *not_modified.status_mut() = StatusCode::NOT_MODIFIED;
+        for name in
+            [hyper::header::ETAG, hyper::header::CACHE_CONTROL, hyper::header::VARY, hyper::header::LOCATION]
+        {
+            if let Some(value) = entry.headers.get(&name) {
+                not_modified.headers_mut().insert(name, value.clone());
+            }
+        }
+        not_modified.headers_mut().insert(AGE, entry.age());
+        return Answer::Switched(not_modified);
+    }
+    Answer::Cached(entry, stale)
+}
+
+/// The point of 2⁶⁴ that keeps a caller where it was.
+fn sticky(kind: Option<&Sticky>, parts: &Parts, address: std::net::IpAddr) -> Option<u64> {
+    match kind? {
+        Sticky::Address => Some(match address.to_canonical() {
+            std::net::IpAddr::V4(ip) => crate::split::point(&ip.octets()),
+            std::net::IpAddr::V6(ip) => crate::split::point(&ip.octets()),
+        }),
+        Sticky::Header(name) => {
+            parts.headers.get(name.as_str()).map(|value| crate::split::point(value.as_bytes()))
+        }
+        Sticky::Cookie(name) => {
+            let cookies =
+                parts.headers.get_all(hyper::header::COOKIE).into_iter().filter_map(|v| v.to_str().ok());
+            let mut pairs = cookies.flat_map(|v| v.split(';')).filter_map(|pair| pair.trim().split_once('='));
+            pairs.find(|(key, _)| key == name).map(|(_, value)| crate::split::point(value.as_bytes()))
+        }
+    }
+}

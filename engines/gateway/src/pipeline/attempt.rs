@@ -1,0 +1,394 @@
+//! Sending a request: version, breaker, endpoint, and once more where that may help.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use futures_util::future::poll_fn;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, Uri};
+use quarterdeck_resilience::Outcome;
+
+use super::{Answer, Exchange, Plan, no, rewrite, switch};
+use crate::body::{Fault, RequestBody};
+use crate::clock;
+use crate::config::{HostHeader, Protocol};
+use crate::filters::breaker::{self, Asked};
+use crate::filters::cache::Ticket;
+use crate::filters::validate::idempotent;
+use crate::headers::{Caller, forward, strip_hop_by_hop};
+use crate::problem::{Code, Refusal};
+use crate::table::Route;
+use crate::upstream::Endpoint;
+use crate::upstream::pool::{Lease, SendError, Unsent};
+
+/// Copies under way on one thread; further ones are not made, and counted.
+const MIRRORS: usize = 256;
+
+/// What became of one attempt.
+enum Attempt {
+    Answered(Response<Incoming>, Option<Lease>),
+    /// Nothing of it went out; here it is.
+    Unsent(SendError, Option<Request<RequestBody>>),
+    /// It may have been carried out.
+    Broken(SendError),
+    TimedOut,
+}
+
+impl Exchange<'_> {
+    pub(super) async fn send(
+        &mut self,
+        plan: Plan<'_>,
+        parts: &mut Parts,
+        body: RequestBody,
+        ticket: Option<Ticket>,
+    ) -> Result<Answer, Box<Refusal>> {
+        let route = plan.route;
+        let conn = self.conn;
+        let worker = &conn.worker;
+        let mut switching = plan.switching;
+        let asked = strip_hop_by_hop(&mut parts.headers);
+        // Only HTTP/1.1 can switch; a protocol that is offered without anybody asking is not passed on.
+        let protocol = asked.filter(|_| switching.is_some());
+        if protocol.is_some()
+            && worker.shared.tunnels.load(Relaxed) >= self.finish.table.config.limits.tunnels
+        {
+            return no(Code::Busy, "there are too many tunnels");
+        }
+        let caller = Caller {
+            peer: &conn.peer_value,
+            peer_ip: conn.peer.ip(),
+            trusted: self.trusted,
+            tls: conn.tls,
+            host: Some(&plan.host),
+        };
+        forward(&mut parts.headers, caller, self.finish.table.forwarded);
+        if let Some(protocol) = &protocol {
+            parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            parts.headers.insert(UPGRADE, protocol.clone());
+        }
+
+        let version = match (plan.pinned, plan.point) {
+            (Some(version), _) => version,
+            (None, Some(point)) => route.service.version_at(point),
+            (None, None) => route.service.next_version(worker.index),
+        };
+        let target = &route.service.versions[version];
+        self.count_for(route, version);
+        self.finish.trail.note("split", || Some(target.name.to_string()));
+        let mut attempts = Attempts { route, method: parts.method.clone(), made: 0, tried: Vec::new() };
+        if let Some(retry) = &route.retry {
+            retry.budget.lock().call(clock::at(self.finish.started));
+        }
+        self.mirror(route, parts, &body, &plan.host);
+
+        let mut body = Some(body);
+        let mut unsent: Option<Request<RequestBody>> = None;
+        loop {
+            let permit = match &target.breaker {
+                None => None,
+                Some(breaker) => match Asked::ask(breaker, clock::now()) {
+                    Ok(permit) => Some(permit),
+                    Err(after) => {
+                        self.finish.trail.note("breaker", || Some("open".to_owned()));
+                        let detail = format!("the circuit of {} {} is open", route.service.name, target.name);
+                        return Err(Box::new(Refusal::new(Code::CircuitOpen, detail).retry_after(after)));
+                    }
+                },
+            };
+            let Some(endpoint) = route.service.endpoint(version, worker.index, plan.point, &attempts.tried)
+            else {
+                return match attempts.tried.is_empty() {
+                    true => no(
+                        Code::NoEndpoint,
+                        format!("no endpoint of {} {} is well", route.service.name, target.name),
+                    ),
+                    false => no(Code::ConnectFailed, "no endpoint could be reached"),
+                };
+            };
+            let endpoint = Arc::clone(endpoint);
+            let again = if route.retry.is_some() { body.as_ref().and_then(RequestBody::again) } else { None };
+            let more = attempts.more(again.is_some() && protocol.is_none());
+            let mut request = match (unsent.take(), body.take()) {
+                (Some(request), _) => request,
+                (None, Some(own)) => {
+                    let headers =
+                        if more { parts.headers.clone() } else { std::mem::take(&mut parts.headers) };
+                    let mut request = Request::new(own);
+                    *request.method_mut() = parts.method.clone();
+                    *request.headers_mut() = headers;
+                    request
+                }
+                // The body has gone with the attempt before.
+                (None, None) => return no(Code::BadGateway, "the endpoint broke off"),
+            };
+            *request.uri_mut() = rewrite::uri(&parts.uri, route, &endpoint, &plan.host)?;
+            address(request.headers_mut(), &endpoint, route.service.host, &plan.host);
+            body = again;
+            attempts.made += 1;
+            self.finish.attempts = attempts.made;
+            self.finish.endpoint = Some(Arc::clone(&endpoint));
+            endpoint.requests.fetch_add(1, Relaxed);
+            let outcome = self.attempt(route, &endpoint, request).await;
+            self.finish.trail.note("endpoint", || Some(endpoint.url.to_string()));
+            let now = clock::now();
+            let tell = |outcome: Outcome, unwell: bool| {
+                target.tell(&endpoint, if unwell { Outcome::Failure } else { Outcome::Success });
+                if let Some(permit) = permit {
+                    permit.tell(outcome, now);
+                }
+            };
+            match outcome {
+                Attempt::Answered(response, lease) => {
+                    let status = response.status();
+                    // What went wrong before has been mended.
+                    self.finish.error = None;
+                    tell(breaker::outcome(status), status.is_server_error());
+                    let retried = route.retry.as_ref().is_some_and(|r| r.statuses.contains(&status.as_u16()));
+                    if retried && more && self.pause(&mut attempts).await {
+                        continue;
+                    }
+                    if let (Some(protocol), Some(switching)) = (protocol, switching.take())
+                        && status == hyper::StatusCode::SWITCHING_PROTOCOLS
+                    {
+                        return switch::switch(conn, response, &protocol, switching, &self.finish.table);
+                    }
+                    if status.is_informational() {
+                        return no(Code::BadGateway, "the endpoint switched to what nobody asked for");
+                    }
+                    let filling = match (&route.cache, ticket) {
+                        (Some(rule), Some(ticket)) => {
+                            ticket.fill(status, response.headers(), rule, &route.name)
+                        }
+                        _ => None,
+                    };
+                    return Ok(Answer::Endpoint(response, lease, filling));
+                }
+                Attempt::Unsent(error, request) => {
+                    tell(Outcome::Failure, true);
+                    self.finish.error = Some(error.to_string());
+                    attempts.tried.push(endpoint.id);
+                    // Nothing has been asked yet: another endpoint may be asked at once.
+                    let other =
+                        route.service.endpoint(version, worker.index, plan.point, &attempts.tried).is_some();
+                    if other && let Some(request) = request {
+                        unsent = Some(request);
+                        continue;
+                    }
+                    attempts.tried.clear();
+                    if more && self.pause(&mut attempts).await {
+                        unsent = request;
+                        continue;
+                    }
+                    let code = if matches!(error, SendError::ConnectTimeout(_)) {
+                        Code::Timeout
+                    } else {
+                        Code::ConnectFailed
+                    };
+                    return no(code, format!("{} {} cannot be reached", route.service.name, target.name));
+                }
+                Attempt::Broken(error) => {
+                    // What the caller did to its own request is not the endpoint's fault.
+                    if let Some(code) = self.finish.upload.as_ref().and_then(|fault| fault.code()) {
+                        return no(code, "the body of the request could not be passed on");
+                    }
+                    tell(Outcome::Failure, true);
+                    self.finish.error = Some(error.to_string());
+                    if more && self.pause(&mut attempts).await {
+                        continue;
+                    }
+                    return no(Code::BadGateway, format!("{} {} broke off", route.service.name, target.name));
+                }
+                Attempt::TimedOut => {
+                    tell(Outcome::Failure, true);
+                    let detail = format!("no answer within {:?}", route.timeout);
+                    self.finish.error = Some(detail.clone());
+                    return no(Code::Timeout, detail);
+                }
+            }
+        }
+    }
+
+    /// From here on the request counts for a version.
+    fn count_for(&mut self, route: &Route, version: usize) {
+        let thread = self.conn.worker.index;
+        if let Some(before) = self.finish.counts.take() {
+            before.shard(thread).moved();
+        }
+        let counts = &route.counts[version];
+        counts.shard(thread).begin();
+        self.finish.counts = Some(Arc::clone(counts));
+        self.finish.version = Some(version);
+    }
+
+    async fn attempt(&self, route: &Route, endpoint: &Endpoint, request: Request<RequestBody>) -> Attempt {
+        let timeouts = &self.finish.table.config.timeouts;
+        let kept = self.finish.table.config.limits.kept;
+        let worker = &self.conn.worker;
+        let sending = worker.pool.send(endpoint, request, timeouts.connect, kept);
+        let mut sending = std::pin::pin!(sending);
+        let upload = self.finish.upload.as_deref();
+        let mut left = route.timeout.saturating_sub(self.finish.started.elapsed());
+        let mut seen = upload.map_or(0, Fault::seen);
+        loop {
+            match tokio::time::timeout(left, sending.as_mut()).await {
+                Ok(Ok((response, lease))) => return Attempt::Answered(response, lease),
+                Ok(Err(unsent)) => return sort(unsent),
+                Err(_) => {
+                    // As long as the caller is still sending, the endpoint cannot be late.
+                    let now = upload.map_or(0, Fault::seen);
+                    if now == seen {
+                        return Attempt::TimedOut;
+                    }
+                    (seen, left) = (now, route.timeout);
+                }
+            }
+        }
+    }
+
+    /// Waits before the next attempt, if there may be one.
+    async fn pause(&mut self, attempts: &mut Attempts<'_>) -> bool {
+        let Some(retry) = &attempts.route.retry else { return false };
+        let random = self.conn.worker.random.lock().unit();
+        let Some(wait) = retry.policy.wait(attempts.made, idempotent(&attempts.method), random) else {
+            return false;
+        };
+        // There is no use in waiting longer than the caller will.
+        if self.finish.started.elapsed() + wait >= attempts.route.timeout
+            || !retry.budget.lock().retry(clock::now())
+        {
+            return false;
+        }
+        if let Some(counts) = &self.finish.counts {
+            counts.shard(self.conn.worker.index).retried();
+        }
+        tokio::time::sleep(wait).await;
+        self.finish.trail.note("retry", || Some(format!("after {wait:?}")));
+        true
+    }
+
+    /// Sends a copy, if one is wanted and the body is there to be sent again. What comes of it is nobody's concern.
+    fn mirror(&self, route: &Route, parts: &Parts, body: &RequestBody, host: &HeaderValue) {
+        let Some(mirror) = &route.mirror else { return };
+        let worker = &self.conn.worker;
+        if mirror.share < 1.0 && worker.random.lock().unit() >= mirror.share {
+            return;
+        }
+        let (version, there) = match mirror.version {
+            Some(version) => (version, body.again()),
+            None => (mirror.service.next_version(worker.index), body.again()),
+        };
+        let endpoint = mirror.service.endpoint(version, worker.index, None, &[]);
+        let (Some(body), Some(endpoint)) = (there, endpoint) else {
+            worker.shared.mirrors_skipped.fetch_add(1, Relaxed);
+            return;
+        };
+        if worker.mirrors.load(Relaxed) >= MIRRORS {
+            worker.shared.mirrors_skipped.fetch_add(1, Relaxed);
+            return;
+        }
+        let Ok(uri) = rewrite::uri(&parts.uri, route, endpoint, host) else { return };
+        let mut request = Request::new(body);
+        *request.method_mut() = parts.method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = parts.headers.clone();
+        address(request.headers_mut(), endpoint, mirror.service.host, host);
+        worker.mirrors.fetch_add(1, Relaxed);
+        worker.shared.mirrored.fetch_add(1, Relaxed);
+        let (worker, endpoint, timeout) = (Arc::clone(worker), Arc::clone(endpoint), route.timeout);
+        let (connect, kept) =
+            (self.finish.table.config.timeouts.connect, self.finish.table.config.limits.kept);
+        tokio::spawn(async move {
+            let copy = async {
+                if let Ok((response, lease)) = worker.pool.send(&endpoint, request, connect, kept).await {
+                    let mut body = std::pin::pin!(response.into_body());
+                    while let Some(Ok(_)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {}
+                    if body.is_end_stream()
+                        && let Some(lease) = lease
+                    {
+                        lease.give_back();
+                    }
+                }
+            };
+            let _ = tokio::time::timeout(timeout, copy).await;
+            worker.mirrors.fetch_sub(1, Relaxed);
+        });
+    }
+}
+
+/// Attempts of one request.
+struct Attempts<'a> {
+    route: &'a Route,
+    method: Method,
+    made: u32,
+    tried: Vec<u64>,
+}
+
+impl Attempts<'_> {
+    /// Whether there may be one more after the next.
+    fn more(&self, replayable: bool) -> bool {
+        self.route.retry.as_ref().is_some_and(|retry| {
+            replayable
+                && self.made + 1 < retry.policy.attempts
+                && (idempotent(&self.method) || retry.policy.not_idempotent)
+        })
+    }
+}
+
+fn sort((error, request): Unsent) -> Attempt {
+    if error.was_sent() && request.is_none() {
+        Attempt::Broken(error)
+    } else {
+        Attempt::Unsent(error, request)
+    }
+}
+
+/// Sets who the endpoint is asked for as.
+fn address(headers: &mut HeaderMap, endpoint: &Endpoint, kind: HostHeader, host: &HeaderValue) {
+    match (endpoint.protocol, kind) {
+        // HTTP/2 has it in the URI.
+        (Protocol::Http2, _) => drop(headers.remove(HOST)),
+        (Protocol::Http1, HostHeader::Endpoint) => drop(headers.insert(HOST, endpoint.authority.clone())),
+        (Protocol::Http1, HostHeader::Caller) => {
+            if !headers.contains_key(HOST) {
+                headers.insert(HOST, host.clone());
+            }
+        }
+    }
+}
+
+/// Asks an endpoint for a path by itself: health checks and warming.
+pub(crate) async fn ask(
+    worker: &Arc<crate::server::worker::Worker>,
+    endpoint: &Endpoint,
+    path: &str,
+    host: Option<&HeaderValue>,
+    timeout: Duration,
+) -> Result<(hyper::StatusCode, Instant), String> {
+    let host = host.unwrap_or(&endpoint.authority);
+    let text = format!("{}{path}", endpoint.base);
+    let uri = match endpoint.protocol {
+        Protocol::Http1 => text.parse::<Uri>(),
+        Protocol::Http2 => {
+            let scheme = if endpoint.tls.is_some() { "https" } else { "http" };
+            format!("{scheme}://{}{text}", host.to_str().unwrap_or_default()).parse()
+        }
+    };
+    let mut request = Request::new(RequestBody::Empty);
+    *request.uri_mut() = uri.map_err(|e| e.to_string())?;
+    if endpoint.protocol == Protocol::Http1 {
+        request.headers_mut().insert(HOST, host.clone());
+    }
+    request.headers_mut().insert(hyper::header::USER_AGENT, HeaderValue::from_static("quarterdeck"));
+    let asking = async {
+        // A check has a connection of its own: one that is kept would tell how it was.
+        let (response, _) =
+            worker.pool.send(endpoint, request, timeout, 0).await.map_err(|(e, _)| e.to_string())?;
+        Ok((response.status(), Instant::now()))
+    };
+    tokio::time::timeout(timeout, asking)
+        .await
+        .unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")))
+}

@@ -1,0 +1,263 @@
+//! Connections to endpoints: each thread keeps its own, the newest is used first, and those that were not used for a while
+//! go.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::rt::Executor;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+
+use super::Endpoint;
+use crate::body::RequestBody;
+use crate::config::Protocol;
+use crate::io::Stream;
+
+/// How long a connection that has answered may take to be ready for the next request.
+const TURNAROUND: Duration = Duration::from_secs(1);
+
+/// Runs what hyper spawns on this thread's runtime.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Local;
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Local {
+    fn execute(&self, future: F) {
+        tokio::spawn(future);
+    }
+}
+
+/// The connections of one thread.
+#[derive(Debug, Default)]
+pub struct Pool {
+    endpoints: Mutex<HashMap<u64, Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    idle: Vec<(http1::SendRequest<RequestBody>, Instant)>,
+    shared: Vec<http2::SendRequest<RequestBody>>,
+}
+
+/// A connection that a request goes over. Dropped, it is closed; HTTP/2 goes on for others.
+#[derive(Debug)]
+pub struct Lease {
+    pool: Arc<Pool>,
+    endpoint: u64,
+    sender: http1::SendRequest<RequestBody>,
+    most: usize,
+}
+
+impl Lease {
+    /// The answer has come whole: the connection is free.
+    pub(crate) fn give_back(self) {
+        let Self { pool, endpoint, mut sender, most } = self;
+        if sender.is_ready() {
+            pool.keep(endpoint, sender, most);
+        } else if !sender.is_closed() {
+            // The answer came before all of the request had gone out, or hyper has not turned round yet.
+            tokio::spawn(async move {
+                if let Ok(Ok(())) = tokio::time::timeout(TURNAROUND, sender.ready()).await {
+                    pool.keep(endpoint, sender, most);
+                }
+            });
+        }
+    }
+}
+
+/// Why a request could not be sent, or was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// No connection to the endpoint.
+    #[error("connecting failed: {0}")]
+    Connect(#[from] std::io::Error),
+    /// Connecting took too long.
+    #[error("connecting took longer than {0:?}")]
+    ConnectTimeout(Duration),
+    /// The handshake of HTTP failed.
+    #[error("the handshake failed: {0}")]
+    Handshake(hyper::Error),
+    /// It was sent, or part of it was, and then it broke off.
+    #[error("the endpoint broke off: {0}")]
+    Broken(hyper::Error),
+}
+
+impl SendError {
+    /// Whether the endpoint can have seen anything of the request.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        matches!(self, Self::Broken(_))
+    }
+}
+
+/// An answer, and the connection it comes over, where that is one request's at a time.
+pub type Answer = (Response<Incoming>, Option<Lease>);
+
+/// A request that was not sent comes back with the reason.
+pub type Unsent = (SendError, Option<Request<RequestBody>>);
+
+impl Pool {
+    fn keep(&self, endpoint: u64, sender: http1::SendRequest<RequestBody>, most: usize) {
+        let mut endpoints = self.endpoints.lock();
+        let kept = endpoints.entry(endpoint).or_default();
+        if kept.idle.len() < most {
+            kept.idle.push((sender, Instant::now()));
+        }
+    }
+
+    fn idle(&self, endpoint: u64) -> Option<http1::SendRequest<RequestBody>> {
+        let mut endpoints = self.endpoints.lock();
+        let kept = endpoints.get_mut(&endpoint)?;
+        while let Some((sender, _)) = kept.idle.pop() {
+            if sender.is_ready() {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    fn shared(&self, endpoint: u64) -> Option<http2::SendRequest<RequestBody>> {
+        let mut endpoints = self.endpoints.lock();
+        let kept = endpoints.get_mut(&endpoint)?;
+        kept.shared.retain(|sender| !sender.is_closed());
+        kept.shared.iter().find(|sender| sender.is_ready()).cloned()
+    }
+
+    /// Closes what was not used for so long, and forgets endpoints that nobody names any more.
+    pub(crate) fn sweep(&self, keep: Duration, alive: impl Fn(u64) -> bool) {
+        let now = Instant::now();
+        let mut endpoints = self.endpoints.lock();
+        endpoints.retain(|endpoint, kept| {
+            kept.idle.retain(|(sender, since)| !sender.is_closed() && now.duration_since(*since) < keep);
+            kept.shared.retain(|sender| !sender.is_closed());
+            alive(*endpoint)
+        });
+    }
+
+    /// How many connections are kept.
+    pub(crate) fn kept(&self) -> usize {
+        self.endpoints.lock().values().map(|kept| kept.idle.len() + kept.shared.len()).sum()
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        endpoint: &Endpoint,
+        request: Request<RequestBody>,
+        connect: Duration,
+        most: usize,
+    ) -> Result<Answer, Unsent> {
+        match endpoint.protocol {
+            Protocol::Http1 => self.send1(endpoint, request, connect, most).await,
+            Protocol::Http2 => self.send2(endpoint, request, connect).await,
+        }
+    }
+
+    async fn send1(
+        self: &Arc<Self>,
+        endpoint: &Endpoint,
+        mut request: Request<RequestBody>,
+        connect: Duration,
+        most: usize,
+    ) -> Result<Answer, Unsent> {
+        let lease = |sender| Lease { pool: Arc::clone(self), endpoint: endpoint.id, sender, most };
+        // A kept connection may just have been closed by the endpoint: hyper gives the request back if none of it went out.
+        while let Some(mut sender) = self.idle(endpoint.id) {
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, Some(lease(sender)))),
+                Err(mut failed) => match failed.take_message() {
+                    Some(message) => request = message,
+                    None => return Err((SendError::Broken(failed.into_error()), None)),
+                },
+            }
+        }
+        let stream = match open(endpoint, connect).await {
+            Ok(stream) => stream,
+            Err(error) => return Err((error, Some(request))),
+        };
+        let shaken = http1::Builder::new().handshake::<_, RequestBody>(TokioIo::new(stream)).await;
+        let (mut sender, connection) = match shaken {
+            Ok(shaken) => shaken,
+            Err(error) => return Err((SendError::Handshake(error), Some(request))),
+        };
+        tokio::spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, "a connection to an endpoint ended badly");
+            }
+        });
+        match sender.try_send_request(request).await {
+            Ok(response) => Ok((response, Some(lease(sender)))),
+            Err(mut failed) => {
+                let message = failed.take_message();
+                Err((SendError::Broken(failed.into_error()), message))
+            }
+        }
+    }
+
+    async fn send2(
+        &self,
+        endpoint: &Endpoint,
+        mut request: Request<RequestBody>,
+        connect: Duration,
+    ) -> Result<Answer, Unsent> {
+        if let Some(mut sender) = self.shared(endpoint.id) {
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, None)),
+                Err(mut failed) => match failed.take_message() {
+                    Some(message) => request = message,
+                    None => return Err((SendError::Broken(failed.into_error()), None)),
+                },
+            }
+        }
+        let stream = match open(endpoint, connect).await {
+            Ok(stream) => stream,
+            Err(error) => return Err((error, Some(request))),
+        };
+        let shaken = http2::Builder::new(Local)
+            .timer(TokioTimer::new())
+            .adaptive_window(true)
+            .keep_alive_interval(Duration::from_secs(30))
+            .handshake(TokioIo::new(stream))
+            .await;
+        let (mut sender, connection) = match shaken {
+            Ok(shaken) => shaken,
+            Err(error) => return Err((SendError::Handshake(error), Some(request))),
+        };
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to an endpoint ended badly");
+            }
+        });
+        self.endpoints.lock().entry(endpoint.id).or_default().shared.push(sender.clone());
+        match sender.try_send_request(request).await {
+            Ok(response) => Ok((response, None)),
+            Err(mut failed) => {
+                let message = failed.take_message();
+                Err((SendError::Broken(failed.into_error()), message))
+            }
+        }
+    }
+}
+
+/// Connects, encrypted if the endpoint wants it.
+async fn open(endpoint: &Endpoint, connect: Duration) -> Result<Stream, SendError> {
+    let opening = async {
+        let stream = TcpStream::connect((&*endpoint.host, endpoint.port)).await?;
+        stream.set_nodelay(true)?;
+        endpoint.connections.fetch_add(1, Relaxed);
+        let Some(tls) = &endpoint.tls else { return Ok(Stream::Plain(stream)) };
+        let name = ServerName::try_from(endpoint.host.to_string()).map_err(std::io::Error::other)?;
+        let stream = tokio_rustls::TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?;
+        Ok(Stream::Tls(Box::new(stream.into())))
+    };
+    match tokio::time::timeout(connect, opening).await {
+        Ok(opened) => opened,
+        Err(_) => Err(SendError::ConnectTimeout(connect)),
+    }
+}
