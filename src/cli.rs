@@ -15,6 +15,9 @@ pub struct Cli {
     /// Settings that all commands share.
     #[command(flatten)]
     pub global: Global,
+    /// The traffic gateway
+    #[command(flatten)]
+    pub traffic: Traffic,
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -64,13 +67,41 @@ pub struct Global {
     /// Only safe actions: nothing that changes how services or this console behave; notes stay possible
     #[arg(long, global = true)]
     pub read_only: bool,
+    /// The traffic gateway, of commands that have one.
+    #[arg(skip)]
+    pub traffic: Traffic,
+}
+
+/// The traffic gateway in one line.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Traffic {
+    /// Take traffic at this address, for the services of --upstream
+    #[arg(long, value_name = "ADDR")]
+    pub gateway: Option<SocketAddr>,
+    /// Where a version of a service runs, such as orders=v1:http://127.0.0.1:9001; may be given several times
+    #[arg(long, value_name = "SERVICE=VERSION:URL")]
+    pub upstream: Vec<String>,
+    /// How a service's traffic is split, such as orders=v1:90,v2:10; may be given several times
+    #[arg(long, value_name = "SERVICE=VERSION:SHARE,…")]
+    pub split: Vec<String>,
+}
+
+impl Traffic {
+    /// What is said behind the command, and what was said before it.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        self.gateway = self.gateway.or(before.gateway);
+        self.upstream.splice(0..0, before.upstream.iter().cloned());
+        self.split.splice(0..0, before.split.iter().cloned());
+        self
+    }
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the engines without a screen, until a signal; SIGHUP reads the configuration again
-    Serve,
+    Serve(Traffic),
     /// Start a simulated trading platform and look at it
     Demo(Demo),
     /// Check configuration files: quarterdeck.toml, prometheus.yml, rule and exposition files
@@ -158,6 +189,9 @@ pub struct Demo {
     /// Seed of the market day
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
+    /// The traffic gateway
+    #[command(flatten)]
+    pub traffic: Traffic,
 }
 
 /// How a result is printed.

@@ -49,6 +49,7 @@ impl Running<'_> {
         self.streams(handles);
         self.rules(handles);
         self.alerting(handles);
+        self.gateway(handles).await?;
         self.services(handles).await
     }
 
@@ -194,6 +195,59 @@ impl Running<'_> {
         });
     }
 
+    async fn gateway(&self, handles: &Handles) -> Result<(), Failure> {
+        if !self.loaded.borrow().config.gateway.listens() {
+            return Ok(());
+        }
+        let make = {
+            let (loaded, clock, db) = (self.loaded.clone(), Arc::clone(&self.clock), self.db.clone());
+            move || {
+                let (config, clock, db) =
+                    (Arc::clone(&loaded.borrow().config), Arc::clone(&clock), db.clone());
+                async move {
+                    let stored = quarterdeck_gateway::store::load(&db).await.map_err(|e| e.to_string())?;
+                    let started =
+                        quarterdeck_gateway::Engine::start(config.gateway.clone(), stored, clock).await;
+                    started.map_err(|wrong| {
+                        wrong
+                            .iter()
+                            .map(|(at, d)| format!("gateway.{at}: {d}"))
+                            .collect::<Vec<_>>()
+                            .join("; ")
+                    })
+                }
+            }
+        };
+        // The first start is here, so that an address that is taken is told before anything is shown.
+        let (first, handle) = make().await.map_err(Failure::Failed)?;
+        handles.gateway.set(handle.clone());
+        for address in handle.addresses() {
+            tracing::info!(%address, "the gateway takes traffic");
+        }
+        let mut first = Some((first, handle));
+        let (parts, stop, live, db) =
+            (Arc::clone(self.parts), self.stop.clone(), handles.gateway.clone(), self.db.clone());
+        self.supervisor.run("gateway", move || {
+            let (first, make) = (first.take(), make.clone());
+            let (parts, stop, live, db) = (Arc::clone(&parts), stop.clone(), live.clone(), db.clone());
+            async move {
+                let (engine, handle) = match first {
+                    Some(first) => first,
+                    None => make().await?,
+                };
+                live.set(handle.clone());
+                tokio::select! {
+                    () = engine.run(stop.cancelled_owned()) => {}
+                    () = parts.gateway.follow(handle.subscribe()) => {}
+                    () = quotas(&handle, &db) => {}
+                }
+                save(&handle, &db).await;
+                Ok(())
+            }
+        });
+        Ok(())
+    }
+
     async fn services(&self, handles: &Handles) -> Result<(), Failure> {
         // The first start is here, so that a configuration that does not fit is told before anything is shown.
         let limits = actions::load_limits(&self.db).await.map_err(|e| Failure::Data(e.to_string()))?;
@@ -237,5 +291,23 @@ impl Running<'_> {
             }
         });
         Ok(())
+    }
+}
+
+/// Writes what has been used of daily quotas, each second.
+async fn quotas(handle: &quarterdeck_gateway::Handle, db: &Db) {
+    let mut beat = tokio::time::interval(std::time::Duration::from_secs(1));
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        beat.tick().await;
+        save(handle, db).await;
+    }
+}
+
+async fn save(handle: &quarterdeck_gateway::Handle, db: &Db) {
+    let (day, used) = handle.used_quotas();
+    if let Err(error) = quarterdeck_gateway::store::save_quotas(db, day, &used).await {
+        tracing::warn!(%error, "what has been used of quotas could not be stored");
+        handle.keep_quotas(day, used.into_iter().map(|(consumer, _)| consumer));
     }
 }

@@ -53,7 +53,7 @@ pub fn main() -> ExitCode {
         command => {
             // The TLS of everything below is rustls with ring; a second installation would be refused, and change nothing.
             let _ = rustls::crypto::ring::default_provider().install_default();
-            exit::report(dispatch(&cli.global, command))
+            exit::report(dispatch(&cli.global, &cli.traffic, command))
         }
     }
 }
@@ -64,17 +64,18 @@ fn demo_service(args: &[String]) -> Result<(), Failure> {
     quarterdeck_demo::role(role, args).map_err(|e| Failure::Failed(e.to_string()))
 }
 
-fn dispatch(global: &cli::Global, command: Option<Command>) -> Result<(), Failure> {
+fn dispatch(global: &cli::Global, traffic: &cli::Traffic, command: Option<Command>) -> Result<(), Failure> {
+    let with = |own: cli::Traffic| cli::Global { traffic: own.after(traffic), ..global.clone() };
     match command {
-        None => run::console(global, None),
+        None => run::console(&with(cli::Traffic::default()), None),
         Some(Command::Open { subject }) => {
             let subject = subject
                 .parse()
                 .map_err(|e: quarterdeck_kernel::subject::SubjectError| Failure::Usage(e.to_string()))?;
-            run::console(global, Some(subject))
+            run::console(&with(cli::Traffic::default()), Some(subject))
         }
-        Some(Command::Serve) => run::serve(global),
-        Some(Command::Demo(demo)) => run::demo(global, &demo),
+        Some(Command::Serve(own)) => run::serve(&with(own)),
+        Some(Command::Demo(demo)) => run::demo(&with(demo.traffic.clone()), &demo),
         Some(Command::Check { files }) => commands::check::run(global, &files),
         Some(Command::Query(query)) => block_on(commands::query::run(global, query)),
         Some(Command::Act(act)) => block_on(commands::act::run(global, act)),

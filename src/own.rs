@@ -12,16 +12,23 @@ use quarterdeck_metrics::instruments;
 use tokio::sync::watch;
 
 use crate::config::Loaded;
+use crate::live::Live;
 use crate::screen::FRAMES;
 use crate::worlds::Parts;
 
 /// Has the parts tell of themselves whenever `/metrics` is asked for, and every few seconds in the store.
-pub fn tell(parts: Arc<Parts>, loaded: watch::Receiver<Arc<Loaded>>, requests: Arc<AtomicU64>) {
+pub fn tell(
+    parts: Arc<Parts>,
+    loaded: watch::Receiver<Arc<Loaded>>,
+    requests: Arc<AtomicU64>,
+    gateway: Live<quarterdeck_gateway::Handle>,
+) {
     instruments::global().collect("console", move || {
         let mut families = console(&parts, requests.load(Ordering::Relaxed));
         families.extend(streams(&parts));
         families.extend(targets(&parts));
         families.extend(alerting(&parts));
+        families.extend(gateway.get().iter().flat_map(quarterdeck_gateway::Handle::families));
         families.push(Family::single(
             "quarterdeck_config_last_reload_success_timestamp_seconds",
             Gauge,

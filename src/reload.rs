@@ -28,6 +28,7 @@ pub struct Reloader {
     services: Live<quarterdeck_services::Handle>,
     rules: Live<quarterdeck_rules::Handle>,
     alerting: Live<quarterdeck_alerting::Handle>,
+    gateway: Live<quarterdeck_gateway::Handle>,
     deliverer: crate::alerting::Deliverer,
     /// One reload at a time.
     busy: Mutex<()>,
@@ -35,6 +36,7 @@ pub struct Reloader {
 
 impl Reloader {
     /// A reloader of the configuration that the console starts with.
+    #[expect(clippy::too_many_arguments, reason = "each is one engine to tell")]
     pub fn new(
         setup: &Setup,
         scrape: Live<quarterdeck_scrape::Handle>,
@@ -42,6 +44,7 @@ impl Reloader {
         services: Live<quarterdeck_services::Handle>,
         rules: Live<quarterdeck_rules::Handle>,
         alerting: Live<quarterdeck_alerting::Handle>,
+        gateway: Live<quarterdeck_gateway::Handle>,
         deliverer: crate::alerting::Deliverer,
     ) -> Self {
         Self {
@@ -53,6 +56,7 @@ impl Reloader {
             services,
             rules,
             alerting,
+            gateway,
             deliverer,
             busy: Mutex::new(()),
         }
@@ -78,6 +82,10 @@ impl Reloader {
         // Each of these checks the whole before it changes anything, and all have been checked by `Loaded::read`.
         let told = |wrong: Vec<(String, Diagnostic)>| wrong.into_iter().map(|(_, d)| d).collect::<Vec<_>>();
         let (config, plan) = (Arc::clone(&new.config), new.plan.clone());
+        // The gateway first: an address may be taken, which nobody can know before it is tried.
+        if let Ok(gateway) = self.gateway.get() {
+            gateway.reload(config.gateway.clone()).await.map_err(|e| self.refuse(told(e)))?;
+        }
         if let Ok(services) = self.services.get() {
             services
                 .reload(config.services.clone(), config.signals.clone())

@@ -148,6 +148,9 @@ async fn headless(setup: Setup, children: Option<&Children>) -> Result<(), Failu
         }
     };
     eprintln!("quarterdeck: serving on {}", system.url);
+    for address in stage.traffic() {
+        eprintln!("quarterdeck: taking traffic on {address}");
+    }
     let reload = stage.backstage.clone();
     let failed = async {
         match children {

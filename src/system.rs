@@ -101,7 +101,7 @@ impl Stage {
         let supervisor = Supervisor::new(Arc::clone(&setup.clock));
         let parts = Arc::new(Parts::default());
         let (scrape, streams, services) = (Live::new("scrape"), Live::new("streams"), Live::new("services"));
-        let (rules, alerting) = (Live::new("rules"), Live::new("alerting"));
+        let (rules, alerting, gateway) = (Live::new("rules"), Live::new("alerting"), Live::new("gateway"));
         let deliverer = crate::alerting::Deliverer::default();
         let reloader = Arc::new(Reloader::new(
             setup,
@@ -110,6 +110,7 @@ impl Stage {
             services.clone(),
             rules.clone(),
             alerting.clone(),
+            gateway.clone(),
             Arc::clone(&deliverer),
         ));
         let reload: Arc<dyn actions::Reload> = Arc::clone(&reloader) as _;
@@ -122,6 +123,7 @@ impl Stage {
             services,
             rules,
             alerting,
+            gateway,
             incidents: Live::new("alerting"),
             rings: crate::alerting::Rings::default(),
             deliverer,
@@ -144,6 +146,11 @@ impl Stage {
     /// Every ring of a receiver of the kind `bell`, from now on.
     pub fn rings(&self) -> tokio::sync::broadcast::Receiver<quarterdeck_notify::Ring> {
         self.handles.rings.hear()
+    }
+
+    /// Where the gateway takes traffic, if it does.
+    pub fn traffic(&self) -> Vec<std::net::SocketAddr> {
+        self.handles.gateway.get().map(|gateway| gateway.addresses()).unwrap_or_default()
     }
 
     /// The configuration in force, now and from now on.
@@ -171,7 +178,12 @@ impl System {
             Some(url) => Location::Postgres(url),
             None => Location::Sqlite(data.join("quarterdeck.db")),
         };
-        let migrations = [timeline::MIGRATIONS, actions::MIGRATIONS, quarterdeck_alerting::MIGRATIONS];
+        let migrations = [
+            timeline::MIGRATIONS,
+            actions::MIGRATIONS,
+            quarterdeck_alerting::MIGRATIONS,
+            quarterdeck_gateway::MIGRATIONS,
+        ];
         let opened = Db::open(&location, &migrations, now).await.map_err(|e| store_failure(&e))?;
         let db = opened.db;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -223,7 +235,12 @@ impl System {
 
         let token = config.listen.token_or_new()?;
         let requests = Arc::new(std::sync::atomic::AtomicU64::new(0));
-        crate::own::tell(Arc::clone(&stage.parts), stage.reloader.watch(), Arc::clone(&requests));
+        crate::own::tell(
+            Arc::clone(&stage.parts),
+            stage.reloader.watch(),
+            Arc::clone(&requests),
+            stage.handles.gateway.clone(),
+        );
         let router = http::router(http::Parts {
             guard: Arc::new(Guard::new(&config.listen, listener.address, token.clone())),
             life: stage.supervisor.watch(),

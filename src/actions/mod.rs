@@ -43,6 +43,8 @@ pub struct Handles {
     pub rules: Live<quarterdeck_rules::Handle>,
     /// Alerts.
     pub alerting: Live<quarterdeck_alerting::Handle>,
+    /// The traffic gateway.
+    pub gateway: Live<quarterdeck_gateway::Handle>,
     /// What incidents are written down from.
     pub incidents: Live<crate::incident::Desk>,
     /// Where bells are heard.
@@ -75,6 +77,9 @@ pub fn registry(handles: &Handles, timeline: &Timeline) -> Result<Registry, Regi
     metrics::register(&mut registry, &handles.store)?;
     limit::register(&mut registry, &handles.services)?;
     alerts::register(&mut registry, &handles.alerting)?;
+    let gateway = handles.gateway.clone();
+    let live: quarterdeck_gateway::actions::Live = Arc::new(move || gateway.get());
+    registry.register_all(quarterdeck_gateway::actions::executes(&live))?;
     crate::incident::register(&mut registry, &handles.incidents)?;
     console::register(&mut registry, &handles.level, &handles.reload)?;
     if let Some(children) = &handles.demo {
@@ -95,6 +100,7 @@ pub fn specs(demo: bool) -> Vec<ActionSpec> {
         quarterdeck_streams::actions(),
         quarterdeck_services::actions(),
         quarterdeck_alerting::actions::actions(),
+        quarterdeck_gateway::actions(),
         crate::incident::specs(),
         console::specs().to_vec(),
     ];
@@ -177,6 +183,7 @@ mod tests {
             services: Live::new("services"),
             rules: Live::new("rules"),
             alerting: Live::new("alerting"),
+            gateway: Live::new("gateway"),
             incidents: Live::new("alerting"),
             rings: Default::default(),
             deliverer: Default::default(),

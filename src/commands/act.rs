@@ -68,7 +68,10 @@ fn user_of_process() -> Option<String> {
 pub async fn run(global: &Global, act: Act) -> Result<(), Failure> {
     let client = Client::find(global, &act.server)?;
     let Some(action) = act.action else { return list(&client, act.output).await };
-    let (subject, args) = words(&act.words)?;
+    let (subject, args) = match action.as_str() {
+        quarterdeck_gateway::actions::SPLIT => words(&split_words(&act.words))?,
+        _ => words(&act.words)?,
+    };
     let call =
         Call { action, subject, args, reason: act.reason, confirm: act.confirm, actor: actor(Via::Shell) };
     let done: Done = client.post_json("/api/quarterdeck/v1/act", &call).await?;
@@ -100,6 +103,21 @@ fn words(words: &[String]) -> Result<(Option<Subject>, BTreeMap<String, String>)
         }
     }
     Ok((subject, args))
+}
+
+/// `orders v1=50 v2=50` as `service:orders shares=v1=50,v2=50`: a split is written as one says it.
+fn split_words(words: &[String]) -> Vec<String> {
+    let shares: Vec<&str> =
+        words.iter().map(String::as_str).filter(|w| w.contains('=') && !w.starts_with("shares=")).collect();
+    let others = words.iter().filter(|w| !w.contains('=') || w.starts_with("shares="));
+    let subject = |word: &String| {
+        if word.contains([':', '=']) { word.clone() } else { format!("service:{word}") }
+    };
+    let mut all: Vec<String> = others.map(subject).collect();
+    if !shares.is_empty() {
+        all.push(format!("shares={}", shares.join(",")));
+    }
+    all
 }
 
 async fn list(client: &Client, output: Output) -> Result<(), Failure> {
@@ -149,6 +167,14 @@ mod tests {
         words(&owned)
             .map(|(subject, args)| (subject.map(|s| s.to_string()), args.into_iter().collect()))
             .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_split_is_written_as_one_says_it() {
+        let owned = |list: &[&str]| list.iter().map(|w| (*w).to_owned()).collect::<Vec<String>>();
+        let wanted = owned(&["service:orders", "shares=v1=50,v2=50"]);
+        assert_eq!(split_words(&owned(&["orders", "v1=50", "v2=50"])), wanted);
+        assert_eq!(split_words(&wanted), wanted);
     }
 
     #[test]

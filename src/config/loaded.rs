@@ -109,7 +109,15 @@ impl Loaded {
     /// Every mistake, with its place.
     pub fn read(origin: &Origin) -> Result<Self, Vec<Diagnostic>> {
         let loaded = load::<Config>(&origin.sources())?;
-        let config = loaded.value;
+        let mut config = loaded.value;
+        let traffic = &origin.global.traffic;
+        config.gateway.listen_too(traffic.gateway);
+        if let Err(wrong) = config.gateway.add(&traffic.upstream, &traffic.split) {
+            return Err(vec![Diagnostic {
+                source: "command line".to_owned(),
+                ..Diagnostic::new(wrong.to_string())
+            }]);
+        }
         let mut watched = loaded.files;
         let texts: Vec<(PathBuf, String)> = watched
             .iter()

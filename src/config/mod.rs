@@ -45,6 +45,8 @@ pub struct Config {
     pub alerting: quarterdeck_alerting::AlertingConfig,
     /// Who is on call, and who is told next.
     pub oncall: quarterdeck_oncall::OncallConfig,
+    /// The traffic gateway.
+    pub gateway: quarterdeck_gateway::Config,
 }
 
 /// Where durable state is kept: the timeline, limits set at run time, what later engines must not lose.
@@ -135,6 +137,7 @@ impl Default for Config {
             rules: Default::default(),
             alerting: Default::default(),
             oncall: Default::default(),
+            gateway: Default::default(),
         }
     }
 }
@@ -169,6 +172,7 @@ impl Config {
         found.extend(quarterdeck_streams::config::validate(&self.streams).into_iter().map(below("streams")));
         found.extend(self.rules.plan().err().into_iter().flatten().map(below("rules")));
         found.extend(quarterdeck_services::config::validate::validate(&self.services, &self.signals));
+        found.extend(quarterdeck_gateway::validate(&self.gateway).into_iter().map(below("gateway")));
         found
     }
 
@@ -185,6 +189,7 @@ impl Config {
             ("[listen]", differ(&self.listen, &old.listen)),
             ("[metrics]", differ(&self.metrics, &old.metrics)),
             ("[ui]", differ(&self.ui, &old.ui)),
+            ("[gateway]", self.gateway.needs_restart(&old.gateway)),
         ] {
             if changed {
                 sections.push(name);

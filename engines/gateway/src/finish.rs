@@ -105,7 +105,7 @@ impl Drop for Finish {
         } else {
             self.worker.shared.unrouted.fetch_add(1, Relaxed);
         }
-        self.worker.shared.dirty.store(true, Relaxed);
+        self.worker.shared.touch();
         if let (Some(route), Some(caller)) = (self.route, &self.caller) {
             self.table.routes[route].count_caller(self.worker.index, caller);
         }

@@ -188,7 +188,7 @@ impl Handle {
         let breaker = found.versions[place].breaker.as_ref();
         let breaker = breaker.ok_or_else(|| Reason(format!("{service} {version} has no circuit breaker")))?;
         breaker.force(state, clock::now());
-        self.control.shared.dirty.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.control.shared.touch();
         Ok(())
     }
 
@@ -201,7 +201,7 @@ impl Handle {
     /// Sets it; None is as its tier has it.
     pub fn set_grant(&self, consumer: &str, per_minute: Option<u32>) {
         self.control.shared.grants.set(consumer, per_minute);
-        self.control.shared.dirty.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.control.shared.touch();
     }
 
     /// Takes kept answers out; how many there were.
@@ -213,7 +213,7 @@ impl Handle {
             self.route(name)?;
         }
         let purged = self.control.shared.answers().purge(route, pattern);
-        self.control.shared.dirty.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.control.shared.touch();
         Ok(purged)
     }
 

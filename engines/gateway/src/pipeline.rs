@@ -275,6 +275,7 @@ impl Exchange<'_> {
         if let Some(counts) = counts {
             counts.shard(self.conn.worker.index).begin();
         }
+        self.conn.worker.shared.touch();
         self.finish.trail.note("route", || Some(route.name.to_string()));
         self.admit(route, &table, &parts, !incoming.is_end_stream())?;
         let pinned = self.pinned(route, &parts)?;
@@ -417,7 +418,7 @@ impl Exchange<'_> {
             self.finish.trail.step("limit");
             let mut told = checked?;
             if let (Some(consumer), Some(daily)) =
-                (&consumer, tier.and_then(|tier| tier.daily).filter(|_| rule.tiers))
+                (&consumer, tier.and_then(|tier| tier.daily).filter(|_| rule.by_tier()))
             {
                 let used = shared.quotas.take(&consumer.name, daily, clock::unix());
                 self.finish.trail.step("quota");
@@ -463,7 +464,10 @@ impl Exchange<'_> {
             let entered = gate.enter().await;
             self.finish.trail.step("bulkhead");
             match entered {
-                Ok(place) => self.finish.place = Some(place),
+                Ok(place) => {
+                    self.finish.place = Some(place);
+                    self.conn.worker.shared.touch();
+                }
                 Err(NoRoom::Full) => return no(Code::Busy, "there is no room, not even to wait"),
                 Err(NoRoom::Waited) => return no(Code::Busy, "there was no room for too long"),
             }

@@ -59,6 +59,8 @@ pub struct Route {
     pub name: Arc<str>,
     /// Where it leads.
     pub service: Arc<Service>,
+    /// Which requests it takes, in words.
+    pub matches: String,
     /// What is cut off paths.
     pub(crate) prefix: String,
     pub(crate) strip: bool,

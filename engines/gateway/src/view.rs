@@ -11,8 +11,8 @@ use quarterdeck_resilience::Moment;
 use crate::clock;
 use crate::handle::Control;
 use crate::model::{
-    ApiVersionView, BreakerView, EndpointView, ListenerView, RouteView, ServiceView, Snapshot, TotalsView,
-    Traffic, VersionView, WINDOW,
+    ApiVersionView, BreakerView, EndpointView, ListenerView, RouteView, ServiceView, Snapshot, Standing,
+    TotalsView, Traffic, VersionView, WINDOW,
 };
 use crate::stats::{Counts, Totals};
 use crate::table::{Route, Service, Table};
@@ -27,8 +27,22 @@ pub(crate) struct Viewer {
     version: u64,
     history: HashMap<usize, History>,
     sampled: Option<Instant>,
+    /// What takes a look at every caller, and is told once a second.
+    slow: Slow,
     /// Rates of the last snapshot are above nothing: they must be seen to fall.
     moving: bool,
+}
+
+/// Callers and how many requests each made.
+type Frequent = Vec<(String, u64)>;
+
+#[derive(Debug, Default)]
+struct Slow {
+    limits: Vec<Standing>,
+    quotas: Vec<(Arc<str>, u64)>,
+    evicted: u64,
+    /// By route: its own limit, and its callers.
+    routes: HashMap<Arc<str>, (Vec<Standing>, Frequent)>,
 }
 
 #[derive(Debug)]
@@ -74,7 +88,7 @@ impl Seen {
 
 impl Viewer {
     pub(crate) fn new() -> Self {
-        Self { version: 0, history: HashMap::new(), sampled: None, moving: false }
+        Self { version: 0, history: HashMap::new(), sampled: None, slow: Slow::default(), moving: false }
     }
 
     pub(crate) fn is_moving(&self) -> bool {
@@ -83,7 +97,9 @@ impl Viewer {
 
     pub(crate) fn view(&mut self, control: &Control, clock: &dyn Clock) -> Snapshot {
         let (table, now, taken) = (control.shared.table(), Instant::now(), clock.now());
-        self.remember(&table, now);
+        if self.remember(&table, now) {
+            self.look_at_callers(control, &table);
+        }
         self.version += 1;
         let set: Vec<String> = control.learnt.lock().splits.keys().cloned().collect();
         let mut all = Seen::default();
@@ -94,7 +110,7 @@ impl Viewer {
                 let mut seen = Seen::default();
                 route.counts.iter().for_each(|counts| seen.add(&self.seen(counts, now)));
                 all.add(&seen);
-                Arc::new(route_view(control, &table, route, &seen))
+                Arc::new(self.route(control, route, &seen))
             })
             .collect();
         let services = table
@@ -133,23 +149,38 @@ impl Viewer {
                 kept: control.pools.iter().map(|worker| worker.pool.kept()).sum(),
                 samples,
                 samples_skipped,
-                limits_evicted: shared.tiers.evicted(),
+                limits_evicted: self.slow.evicted,
                 traffic: all.traffic(),
             },
             services,
             routes,
-            limits: shared.tiers.standings(SHOWN),
+            limits: self.slow.limits.clone(),
             grants: shared.grants.all(),
-            quotas: shared.quotas.top(SHOWN),
+            quotas: self.slow.quotas.clone(),
             cache: shared.answers().counts(),
             samples: shared.samples.all(),
         }
     }
 
-    /// Keeps the counts once a second, and forgets those that are no longer counted.
-    fn remember(&mut self, table: &Table, now: Instant) {
+    fn look_at_callers(&mut self, control: &Control, table: &Table) {
+        let shared = &control.shared;
+        let of = |route: &Route| {
+            let limits =
+                route.rate_limit.as_ref().map(|(_, own, _)| own.own.standings(SHOWN)).unwrap_or_default();
+            (Arc::clone(&route.name), (limits, route.top_callers(SHOWN)))
+        };
+        self.slow = Slow {
+            limits: shared.tiers.standings(SHOWN),
+            quotas: shared.quotas.top(SHOWN),
+            evicted: shared.tiers.evicted(),
+            routes: table.routes.iter().map(of).collect(),
+        };
+    }
+
+    /// Keeps the counts once a second, and forgets those that are no longer counted. True if it has.
+    fn remember(&mut self, table: &Table, now: Instant) -> bool {
         if self.sampled.is_some_and(|before| now.duration_since(before) < SECOND) {
-            return;
+            return false;
         }
         self.sampled = Some(now);
         let mut old = std::mem::take(&mut self.history);
@@ -164,6 +195,7 @@ impl Viewer {
             }
             self.history.insert(key, history);
         }
+        true
     }
 
     fn seen(&self, counts: &Arc<Counts>, now: Instant) -> Seen {
@@ -235,66 +267,45 @@ impl Viewer {
         let split_set = set.iter().any(|name| **name == *service.name);
         ServiceView { name: Arc::clone(&service.name), versions, split_set, traffic: all.traffic() }
     }
-}
 
-fn route_view(control: &Control, table: &Table, route: &Route, seen: &Seen) -> RouteView {
-    let config = table.config.all_routes();
-    let matches = config.get(&*route.name).map(crate::view::words).unwrap_or_default();
-    let mut filters = vec!["trace"];
-    for (there, name) in [
-        (route.auth.is_some(), "auth"),
-        (route.api_versions.is_some(), "versions"),
-        (route.validate.is_some() || route.max_body.is_some(), "validate"),
-        (route.rate_limit.is_some(), "limit"),
-        (route.cache.is_some(), "cache"),
-        (route.bulkhead.is_some(), "bulkhead"),
-        (true, "split"),
-        (route.service.versions.iter().any(|v| v.breaker.is_some()), "breaker"),
-        (route.retry.is_some(), "retry"),
-        (route.fallback.is_some(), "fallback"),
-        (route.mirror.is_some(), "mirror"),
-    ] {
-        if there {
-            filters.push(name);
-        }
-    }
-    let versions =
-        route.api_versions.iter().flat_map(crate::filters::versions::Versions::all).map(|version| {
-            ApiVersionView {
-                name: Arc::clone(&version.name),
-                state: version.state.as_str(),
-                callers: control.shared.versions.of(&route.name, &version.name),
+    fn route(&self, control: &Control, route: &Route, seen: &Seen) -> RouteView {
+        let (limits, callers) = self.slow.routes.get(&route.name).cloned().unwrap_or_default();
+        let mut filters = vec!["trace"];
+        for (there, name) in [
+            (route.auth.is_some(), "auth"),
+            (route.api_versions.is_some(), "versions"),
+            (route.validate.is_some() || route.max_body.is_some(), "validate"),
+            (route.rate_limit.is_some(), "limit"),
+            (route.cache.is_some(), "cache"),
+            (route.bulkhead.is_some(), "bulkhead"),
+            (true, "split"),
+            (route.service.versions.iter().any(|v| v.breaker.is_some()), "breaker"),
+            (route.retry.is_some(), "retry"),
+            (route.fallback.is_some(), "fallback"),
+            (route.mirror.is_some(), "mirror"),
+        ] {
+            if there {
+                filters.push(name);
             }
-        });
-    RouteView {
-        name: Arc::clone(&route.name),
-        service: Arc::clone(&route.service.name),
-        matches,
-        filters,
-        traffic: seen.traffic(),
-        bulkhead: route.bulkhead.as_ref().map(|gate| gate.view()),
-        limits: route.rate_limit.as_ref().map(|(_, own, _)| own.own.standings(SHOWN)).unwrap_or_default(),
-        callers: route.top_callers(SHOWN),
-        versions: versions.collect(),
-    }
-}
-
-/// Which requests a route takes, in words.
-fn words(route: &crate::config::RouteConfig) -> String {
-    let mut words = route.methods.join(",");
-    if !words.is_empty() {
-        words.push(' ');
-    }
-    words.push_str(&route.hosts.join(","));
-    match (&route.path, &route.prefix) {
-        (Some(path), _) => words.push_str(path),
-        (None, prefix) => {
-            words.push_str(prefix.as_deref().unwrap_or("/").trim_end_matches('/'));
-            words.push_str("/*");
+        }
+        let versions =
+            route.api_versions.iter().flat_map(crate::filters::versions::Versions::all).map(|version| {
+                ApiVersionView {
+                    name: Arc::clone(&version.name),
+                    state: version.state.as_str(),
+                    callers: control.shared.versions.of(&route.name, &version.name),
+                }
+            });
+        RouteView {
+            name: Arc::clone(&route.name),
+            service: Arc::clone(&route.service.name),
+            matches: route.matches.clone(),
+            filters,
+            traffic: seen.traffic(),
+            bulkhead: route.bulkhead.as_ref().map(|gate| gate.view()),
+            limits,
+            callers,
+            versions: versions.collect(),
         }
     }
-    for (name, value) in &route.headers {
-        words.push_str(&format!(" {name}:{}", if value.is_empty() { "*" } else { value }));
-    }
-    words
 }

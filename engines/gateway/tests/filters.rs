@@ -108,7 +108,7 @@ async fn unwell_endpoints_get_nothing() {
 #[tokio::test]
 async fn limits_are_told_in_the_standard_fields() {
     let service = Service::named("x").await;
-    let more = "filters.rate_limit = { rate = { count = 2, per = \"1h\" }, tiers = false }\n";
+    let more = "filters.rate_limit = { rate = { count = 2, per = \"1h\" } }\n";
     let gateway = Gateway::before(&[service.address], more).await;
     let first = gateway.get("/", "").await;
     assert_eq!(first.header("ratelimit-policy"), Some("\"route\";q=2;w=3600"));

@@ -174,6 +174,16 @@ fn proxies() -> Vec<(&'static str, Convention)> {
     use LatencyUnit::{Millis, Seconds};
     vec![
         (
+            // This console's own gateway.
+            "quarterdeck-gateway",
+            requests(
+                "quarterdeck_gateway_requests_total",
+                &[r#"code=~"5..""#],
+                Some(("quarterdeck_gateway_request_duration_seconds_bucket", Seconds)),
+                &["route"],
+            ),
+        ),
+        (
             "nginx-ingress",
             requests(
                 "nginx_ingress_controller_requests",

@@ -110,15 +110,23 @@ pub struct RateLimit {
     pub by: By,
     /// So many for each, whatever their tier is.
     pub rate: Option<RateConfig>,
-    /// The limits of the caller's tier hold too.
-    pub tiers: bool,
+    /// Whether the limits of the caller's tier hold; they do unless a rate is given.
+    pub tiers: Option<bool>,
     /// The tier of callers that nothing is known of.
     pub anonymous: String,
 }
 
 impl Default for RateLimit {
     fn default() -> Self {
-        Self { by: By::Consumer, rate: None, tiers: true, anonymous: "free".to_owned() }
+        Self { by: By::Consumer, rate: None, tiers: None, anonymous: "free".to_owned() }
+    }
+}
+
+impl RateLimit {
+    /// Whether the limits of the caller's tier hold.
+    #[must_use]
+    pub fn by_tier(&self) -> bool {
+        self.tiers.unwrap_or(self.rate.is_none())
     }
 }
 

@@ -126,22 +126,25 @@ impl Limits {
         for part in &self.parts {
             let callers = part.lock();
             all.extend(callers.iter().filter_map(|(who, kept)| {
-                let last = kept.last?;
-                let (count, seconds) = (kept.rate.count, kept.rate.per.as_secs());
-                Some(Standing {
-                    who: who.to_string(),
-                    count,
-                    seconds,
-                    remaining: last.remaining,
-                    refused: kept.refused,
-                })
+                let rate = (kept.rate.count, kept.rate.per.as_secs());
+                Some((std::cmp::Reverse(kept.refused), kept.last?.remaining, who.clone(), rate))
             }));
         }
-        all.sort_by(|a, b| {
+        all.sort_by_key(|caller| (caller.0, caller.1));
+        all.truncate(most);
+        // Only those that are shown are worth a text.
+        let shown = all.into_iter().map(|(refused, remaining, who, (count, seconds))| Standing {
+            who: who.to_string(),
+            count,
+            seconds,
+            remaining,
+            refused: refused.0,
+        });
+        let mut shown: Vec<Standing> = shown.collect();
+        shown.sort_by(|a, b| {
             b.refused.cmp(&a.refused).then(a.remaining.cmp(&b.remaining)).then(a.who.cmp(&b.who))
         });
-        all.truncate(most);
-        all
+        shown
     }
 
     /// Callers that were forgotten although they were in use.
@@ -265,7 +268,7 @@ pub fn check(
         };
         take(&own.own, &who, config, "route", &mut told, now)?;
     }
-    if rule.tiers {
+    if rule.by_tier() || granted.is_some() {
         let granted = granted.map(|count| RateConfig {
             count,
             per: std::time::Duration::from_secs(60),
@@ -313,6 +316,7 @@ mod tests {
     fn limits_are_told_and_retry_after_is_never_too_early() {
         let rule = RateLimit {
             rate: Some(RateConfig { count: 2, per: Duration::from_secs(60), ..RateConfig::default() }),
+            tiers: Some(true),
             ..RateLimit::default()
         };
         let (own, tiers) = (RouteLimits::default(), Limits::default());

@@ -143,6 +143,8 @@ impl Exchange<'_> {
             match outcome {
                 Attempt::Answered(response, lease) => {
                     let status = response.status();
+                    // What went wrong before has been mended.
+                    self.finish.error = None;
                     tell(breaker::outcome(status), status.is_server_error());
                     let retried = route.retry.as_ref().is_some_and(|r| r.statuses.contains(&status.as_u16()));
                     if retried && more && self.pause(&mut attempts).await {

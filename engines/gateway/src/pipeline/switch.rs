@@ -41,6 +41,7 @@ pub(super) fn switch(
     let idle = table.config.timeouts.tunnel;
     let shared = Arc::clone(&conn.worker.shared);
     shared.tunnels.fetch_add(1, Relaxed);
+    shared.touch();
     let stop = conn.worker.stop.clone();
     tokio::spawn(async move {
         let work = async {
@@ -60,7 +61,7 @@ pub(super) fn switch(
             () = stop.cancelled() => {}
         }
         shared.tunnels.fetch_sub(1, Relaxed);
-        shared.dirty.store(true, Relaxed);
+        shared.touch();
     });
     Ok(Answer::Switched(answer))
 }

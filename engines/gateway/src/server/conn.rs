@@ -60,12 +60,14 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Relaxed);
         self.0.shared.connections.fetch_sub(1, Relaxed);
+        self.0.shared.touch();
     }
 }
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(worker: Arc<Worker>, accepted: Accepted) {
     worker.shared.connections.fetch_add(1, Relaxed);
+    worker.shared.touch();
     let _counted = Counted(Arc::clone(&worker));
     let Accepted { stream, peer, listening, place: _place } = accepted;
     let config = Arc::clone(&worker.table().config);

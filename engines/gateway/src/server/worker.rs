@@ -101,7 +101,14 @@ impl Shared {
         self.table.store(Arc::new(table));
         // After the table itself: who sees the new version must find the new table.
         self.version.store(version, std::sync::atomic::Ordering::Release);
-        self.dirty.store(true, Relaxed);
+        self.touch();
+    }
+
+    /// Something has happened that a snapshot should show. Written only when it is news: every thread reads this.
+    pub(crate) fn touch(&self) {
+        if !self.dirty.load(Relaxed) {
+            self.dirty.store(true, Relaxed);
+        }
     }
 
     /// The cache.

@@ -346,6 +346,7 @@ impl Learnt {
         });
         Route {
             name: name.into(),
+            matches: words(route),
             prefix: route.prefix.as_deref().unwrap_or_default().trim_end_matches('/').to_owned(),
             strip: route.strip_prefix,
             version_header: route.version_header.as_ref().and_then(header),
@@ -426,4 +427,24 @@ fn pattern(route: &RouteConfig) -> Pattern {
         methods: route.methods.iter().filter_map(|m| Method::from_bytes(m.as_bytes()).ok()).collect(),
         headers: route.headers.iter().filter_map(header).collect(),
     }
+}
+
+/// Which requests a route takes, in words.
+fn words(route: &RouteConfig) -> String {
+    let mut words = route.methods.join(",");
+    if !words.is_empty() {
+        words.push(' ');
+    }
+    words.push_str(&route.hosts.join(","));
+    match (&route.path, &route.prefix) {
+        (Some(path), _) => words.push_str(path),
+        (None, prefix) => {
+            words.push_str(prefix.as_deref().unwrap_or("/").trim_end_matches('/'));
+            words.push_str("/*");
+        }
+    }
+    for (name, value) in &route.headers {
+        words.push_str(&format!(" {name}:{}", if value.is_empty() { "*" } else { value }));
+    }
+    words
 }

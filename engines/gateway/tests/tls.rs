@@ -1,0 +1,112 @@
+//! Encryption on both sides: one gateway in front of another, the one between them encrypted.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use support::{Answer, Gateway, Service, service};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+fn pem(name: &str) -> String {
+    let file: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/tls").join(name);
+    file.display().to_string()
+}
+
+fn listener(more: &str) -> String {
+    let (cert, key) = (pem("server.pem"), pem("server.key"));
+    format!(
+        "[listeners.edge]\naddress = \"127.0.0.1:0\"\ntls = {{ cert = \"{cert}\", key = \"{key}\"{more} }}\n"
+    )
+}
+
+#[tokio::test]
+async fn both_sides_are_encrypted() {
+    let echo = Service::echo().await;
+    let inner = Gateway::start(&service(&[echo.address], &listener(""))).await;
+    for protocol in ["http1", "http2"] {
+        let text = format!(
+            "[services.s]\nversions.v1 = \"https://localhost:{}\"\nprotocol = \"{protocol}\"\nca_file = \"{}\"\n",
+            inner.address.port(),
+            pem("ca.pem")
+        );
+        let outer = Gateway::start(&text).await;
+        for _ in 0..3 {
+            let answer = outer.ask("POST", "/x", "Host: shop.test\r\n", "hello").await;
+            assert_eq!(answer.status, 200, "{protocol}: {answer:?}");
+            assert!(answer.body.starts_with("POST /x\n") && answer.body.ends_with("hello"), "{answer:?}");
+            assert!(answer.body.contains("host: shop.test\n"), "{answer:?}");
+            assert!(
+                answer.body.contains("x-forwarded-proto: https\n"),
+                "the inner one was called encrypted: {answer:?}"
+            );
+        }
+        outer.stop().await;
+    }
+    inner.stop().await;
+}
+
+#[tokio::test]
+async fn certificates_that_are_not_good_are_refused() {
+    let echo = Service::echo().await;
+    let inner = Gateway::start(&service(&[echo.address], &listener(""))).await;
+    // A certificate is no authority, and the name is not that of the certificate.
+    for (host, ca) in [("localhost", "client.pem"), ("localhost.localdomain", "ca.pem")] {
+        let text = format!(
+            "[services.s]\nversions.v1 = \"https://{host}:{}\"\nca_file = \"{}\"\n",
+            inner.address.port(),
+            pem(ca)
+        );
+        let outer = Gateway::start(&text).await;
+        let answer = outer.get("/", "").await;
+        assert_eq!((answer.status, answer.code().as_str()), (502, "connect_failed"), "{host}");
+        outer.stop().await;
+    }
+    // Plain HTTP to an encrypted listener gets no answer, and others are served.
+    assert!(!inner.raw("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.contains("200 OK"));
+    inner.stop().await;
+}
+
+#[tokio::test]
+async fn callers_show_certificates_where_they_must() {
+    let echo = Service::echo().await;
+    let ca = pem("ca.pem");
+    let gateway =
+        Gateway::start(&service(&[echo.address], &listener(&format!(", client_ca = \"{ca}\"")))).await;
+    let ask = |shown: bool| {
+        let address = gateway.address;
+        async move {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add_parsable_certificates(
+                CertificateDer::pem_file_iter(pem("ca.pem")).unwrap().map(Result::unwrap),
+            );
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let builder = rustls::ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots);
+            let config = if shown {
+                let chain =
+                    CertificateDer::pem_file_iter(pem("client.pem")).unwrap().map(Result::unwrap).collect();
+                let key = PrivateKeyDer::from_pem_file(pem("client.key")).unwrap();
+                builder.with_client_auth_cert(chain, key).unwrap()
+            } else {
+                builder.with_no_client_auth()
+            };
+            let stream = TcpStream::connect(address).await.unwrap();
+            let name = ServerName::try_from("localhost").unwrap();
+            let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+            let mut stream = connector.connect(name, stream).await.ok()?;
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.ok()?;
+            let mut all = Vec::new();
+            let _ = stream.read_to_end(&mut all).await;
+            (!all.is_empty()).then(|| Answer::read(&String::from_utf8_lossy(&all)).status)
+        }
+    };
+    assert_eq!(ask(true).await, Some(200));
+    assert_eq!(ask(false).await, None);
+    gateway.stop().await;
+}
