@@ -206,6 +206,7 @@ impl Gateway {
         }
         // Who moves the selection wants to keep what it is on.
         match verb {
+            _ if self.kind != Kind::Requests => {}
             "first" => self.follow = true,
             "down" | "up" | "page-down" | "page-up" | "last" => self.follow = false,
             _ => {}
@@ -238,7 +239,9 @@ impl Gateway {
     fn acts(&self, cx: &Context<'_, World>) -> Vec<&'static str> {
         let mut hints = Vec::new();
         let service = self.service();
-        if let Some(service) = service.as_ref().filter(|_| matches!(self.kind, Kind::Routes | Kind::Upstreams)) {
+        if let Some(service) =
+            service.as_ref().filter(|_| matches!(self.kind, Kind::Routes | Kind::Upstreams))
+        {
             let can = self.can(cx, SPLIT, Some(&service.subject()));
             if can && service.versions.len() > 1 {
                 hints.push("gateway.weights");
@@ -325,7 +328,7 @@ impl Pane<World> for Gateway {
                 self.arrange(rows)
             }
             Event::Hit { click, at, .. } if self.open.is_none() && self.asking.is_none() => {
-                self.follow = false;
+                self.follow &= self.kind != Kind::Requests;
                 let (rows, area) = (self.rows(cx), self.layout(cx.area).list);
                 let did = self.listing().click(click, at, area, &rows);
                 self.done(did, rows)

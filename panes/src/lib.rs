@@ -35,8 +35,10 @@ use quarterdeck_ui::Pane;
 pub use world::World;
 
 /// Ids of every pane, in the order of the tab line. The first nine have the digits; the rest stand behind them.
-pub const PANES: [&str; 10] =
-    ["overview", "services", "alerts", "oncall", "metrics", "streams", "targets", "timeline", "self", "gateway"];
+pub const PANES: [&str; 10] = [
+    "overview", "services", "alerts", "oncall", "metrics", "streams", "targets", "timeline", "self",
+    "gateway",
+];
 
 /// Every pane, in the order of the tab line.
 #[must_use]

@@ -167,6 +167,13 @@ impl Timeline {
 
     fn open(&self, rows: &EntryRows<'_>) -> Vec<Effect<World>> {
         let Some(entry) = self.selected(rows) else { return Vec::new() };
+        // What was done to traffic is seen where traffic is.
+        if entry.invocation.as_ref().is_some_and(|invocation| invocation.action.starts_with("gateway.")) {
+            return match entry.subject.clone() {
+                Some(subject) => vec![Effect::Open { pane: "gateway", subject }],
+                None => vec![Effect::Show("gateway")],
+            };
+        }
         let service = entry.service.as_ref().map(|name| Subject::service(name.clone()));
         match entry.subject.clone().or(service) {
             Some(subject) if subject.kind != SubjectKind::Entry => vec![Effect::Go(subject)],

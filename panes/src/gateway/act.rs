@@ -8,9 +8,9 @@ use quarterdeck_gateway::model::{RouteView, ServiceView, VersionView};
 use quarterdeck_kernel::{Severity, Subject, SubjectKind};
 use quarterdeck_ui::{Context, Effect};
 
+use super::Gateway;
 use super::limits::Consumer;
 use super::rows::Kind;
-use super::Gateway;
 use crate::World;
 
 /// Something is told in passing, and nothing is done.
@@ -24,7 +24,8 @@ pub(super) fn dispatch<const N: usize>(
     subject: Option<Subject>,
     args: [(&str, String); N],
 ) -> Vec<Effect<World>> {
-    let args: BTreeMap<String, String> = args.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let args: BTreeMap<String, String> =
+        args.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     vec![Effect::Dispatch { action: action.to_owned(), subject, args }]
 }
 
@@ -76,7 +77,10 @@ impl Gateway {
             return told(format!("{} {} has no circuit breaker", service.name, version.name));
         };
         if state == "auto" && !breaker.view.forced {
-            return told(format!("the circuit breaker of {} {} decides for itself", service.name, version.name));
+            return told(format!(
+                "the circuit breaker of {} {} decides for itself",
+                service.name, version.name
+            ));
         }
         let args = [("version", version.name.to_string()), ("state", state.to_owned())];
         dispatch(BREAKER, Some(service.subject()), args)
@@ -85,7 +89,9 @@ impl Gateway {
     /// Cuts a consumer off.
     pub(super) fn cut(&self) -> Vec<Effect<World>> {
         match self.consumer() {
-            Some(consumer) if consumer.grant == Some(0) => told(format!("{} is cut off already", consumer.who)),
+            Some(consumer) if consumer.grant == Some(0) => {
+                told(format!("{} is cut off already", consumer.who))
+            }
             Some(consumer) => {
                 dispatch(LIMIT, None, [("consumer", consumer.who), ("per_minute", "0".to_owned())])
             }
@@ -96,9 +102,7 @@ impl Gateway {
     /// Limits a consumer as its tier has it again.
     pub(super) fn as_tier(&self) -> Vec<Effect<World>> {
         match self.consumer() {
-            Some(consumer) if consumer.grant.is_some() => {
-                dispatch(LIMIT, None, [("consumer", consumer.who)])
-            }
+            Some(consumer) if consumer.grant.is_some() => dispatch(LIMIT, None, [("consumer", consumer.who)]),
             Some(consumer) => told(format!("{} is limited as its tier has it", consumer.who)),
             None => told("select a consumer among the limits first (v shows them)"),
         }

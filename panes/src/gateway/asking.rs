@@ -90,7 +90,10 @@ impl Gateway {
     pub(super) fn ask_warm(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         let Some(route) = self.route() else { return told("select a route first") };
         if !route.filters.contains(&"cache") {
-            return told(format!("{} keeps no answers: give it [gateway.routes.{}.filters.cache]", route.name, route.name));
+            return told(format!(
+                "{} keeps no answers: give it [gateway.routes.{}.filters.cache]",
+                route.name, route.name
+            ));
         }
         if let Err(why) = cx.world.actions.available(WARM, Some(&route.subject())) {
             return told(why.0);
@@ -98,7 +101,8 @@ impl Gateway {
         // What was asked for lately is likely to be asked for again.
         let mut paths: Vec<String> = Vec::new();
         for sample in cx.world.gateway.samples.iter().rev() {
-            if sample.route.as_ref() == Some(&route.name) && !paths.contains(&sample.path) && paths.len() < 6 {
+            if sample.route.as_ref() == Some(&route.name) && !paths.contains(&sample.path) && paths.len() < 6
+            {
                 paths.push(sample.path.clone());
             }
         }
@@ -115,7 +119,8 @@ impl Gateway {
         form.told = match purpose {
             Purpose::Split(name) => match gateway.service(name) {
                 Some(service) => {
-                    let typed = service.versions.iter().map(|v| (v.name.to_string(), form.text(&v.name).to_owned()));
+                    let typed =
+                        service.versions.iter().map(|v| (v.name.to_string(), form.text(&v.name).to_owned()));
                     let typed: Vec<(String, String)> = typed.collect();
                     match weights(&typed) {
                         Ok(shares) => dialog::consequences(service, &shares),
@@ -132,12 +137,17 @@ impl Gateway {
                         vec![(format!("{who} will be limited as its tier has it"), Role::Info)]
                     }
                     (_, Err(_)) => vec![(format!("{typed:?} is not a whole number"), Role::Critical)],
-                    (who, Ok(per_minute)) => vec![(dialog::allowance(gateway, who, Some(per_minute)), Role::Info)],
+                    (who, Ok(per_minute)) => {
+                        vec![(dialog::allowance(gateway, who, Some(per_minute)), Role::Info)]
+                    }
                 }
             }
             Purpose::Purge => vec![(dialog::holds(gateway), Role::Info)],
             Purpose::Warm(_) => {
-                let told = format!("answers are kept as the route's rule has it; {}", cache::summary(&gateway.cache));
+                let told = format!(
+                    "answers are kept as the route's rule has it; {}",
+                    cache::summary(&gateway.cache)
+                );
                 vec![(told, Role::Muted)]
             }
         };
@@ -174,7 +184,8 @@ impl Gateway {
                         return told("no version would take anything: give one a weight above 0");
                     }
                     Ok(shares) => {
-                        let shares: Vec<String> = shares.iter().map(|(v, weight)| format!("{v}={weight}")).collect();
+                        let shares: Vec<String> =
+                            shares.iter().map(|(v, weight)| format!("{v}={weight}")).collect();
                         dispatch(SPLIT, Some(service.subject()), [("shares", shares.join(","))])
                     }
                     Err(why) => return told(why),

@@ -48,8 +48,14 @@ pub(super) fn bytes(count: u64) -> String {
 
 /// In one line.
 pub(super) fn summary(cache: &CacheCounts) -> String {
-    let rate = hit_rate(cache).map_or_else(|| "not asked yet".to_owned(), |r| format!("{} hits", traffic::percent(r)));
-    format!("{rate} · {} of {} · {} evicted", bytes(cache.bytes), bytes(cache.capacity), format::grouped(cache.evictions))
+    let rate = hit_rate(cache)
+        .map_or_else(|| "not asked yet".to_owned(), |r| format!("{} hits", traffic::percent(r)));
+    format!(
+        "{rate} · {} of {} · {} evicted",
+        bytes(cache.bytes),
+        bytes(cache.capacity),
+        format::grouped(cache.evictions)
+    )
 }
 
 /// All of the cache.

@@ -75,8 +75,13 @@ pub(crate) fn preview(world: &World, invocation: &Invocation) -> Option<Vec<Stri
                 format::figure(version.traffic.rate)
             );
             Some(match arg(invocation, "state") {
-                "open" => vec![takes, "All of them will be refused at once until it is given back.".to_owned()],
-                "closed" => vec![takes, "All of them will be sent, however much fails, until it is given back.".to_owned()],
+                "open" => {
+                    vec![takes, "All of them will be refused at once until it is given back.".to_owned()]
+                }
+                "closed" => vec![
+                    takes,
+                    "All of them will be sent, however much fails, until it is given back.".to_owned(),
+                ],
                 _ => match &version.breaker {
                     Some(breaker) => {
                         let limit = breaker.view.limit;
@@ -116,10 +121,14 @@ fn shares(text: &str) -> Option<Vec<(String, u32)>> {
 
 /// What a split will mean for each version: `v2 will take 50 % of the requests; now it takes 10 %`.
 pub(super) fn consequences(service: &ServiceView, shares: &[(String, u32)]) -> Vec<(String, Role)> {
-    let weight = |name: &str| shares.iter().find(|(version, _)| version == name).map_or(0, |(_, weight)| *weight);
+    let weight =
+        |name: &str| shares.iter().find(|(version, _)| version == name).map_or(0, |(_, weight)| *weight);
     let sum: u64 = service.versions.iter().map(|v| u64::from(weight(&v.name))).sum();
     if sum == 0 {
-        return vec![("no version would take anything: give one a weight above 0".to_owned(), Role::Critical)];
+        return vec![(
+            "no version would take anything: give one a weight above 0".to_owned(),
+            Role::Critical,
+        )];
     }
     let rate = service.traffic.rate;
     let mut told = Vec::new();

@@ -198,9 +198,15 @@ pub(super) fn tell(details: &mut Details, snapshot: &Snapshot, consumer: &Consum
     details.glyph(glyph, role);
     details.more([(&format!("{word}  "), role), (&consumer.who, Role::Text)]);
     let told = match (&consumer.route, consumer.grant) {
-        (Some(route), _) => format!("the limit of route {route} for each that calls it; [gateway.routes.{route}] has it"),
-        (None, Some(0)) => "an operator cut it off: all it asks is refused until T gives its tier back".to_owned(),
-        (None, Some(n)) => format!("an operator grants it {n} requests a minute, whatever its tier is; T takes that back"),
+        (Some(route), _) => {
+            format!("the limit of route {route} for each that calls it; [gateway.routes.{route}] has it")
+        }
+        (None, Some(0)) => {
+            "an operator cut it off: all it asks is refused until T gives its tier back".to_owned()
+        }
+        (None, Some(n)) => {
+            format!("an operator grants it {n} requests a minute, whatever its tier is; T takes that back")
+        }
         (None, None) if consumer.standing.is_some() => "as its tier has it".to_owned(),
         (None, None) => "nothing it calls is limited by its tier".to_owned(),
     };
@@ -220,7 +226,8 @@ pub(super) fn tell(details: &mut Details, snapshot: &Snapshot, consumer: &Consum
     if !calls.is_empty() {
         details.section("what it calls", "requests");
         for (count, name) in calls.iter().take(40) {
-            details.pieces([(&format!("{:>12}  ", format::grouped(*count)), Role::Muted), (name, Role::Text)]);
+            details
+                .pieces([(&format!("{:>12}  ", format::grouped(*count)), Role::Muted), (name, Role::Text)]);
         }
     }
 }

@@ -91,8 +91,11 @@ fn draw_split(rows: &ViewRows, row: usize, cell: &mut CellPainter<'_>) {
     if let [only] = service.versions.as_slice() {
         return cell.role(&only.name, Role::Muted);
     }
-    let words: Vec<String> =
-        service.versions.iter().map(|v| format!("{} {}", v.name, format::attained(v.share * 100.0))).collect();
+    let words: Vec<String> = service
+        .versions
+        .iter()
+        .map(|v| format!("{} {}", v.name, format::attained(v.share * 100.0)))
+        .collect();
     let taken: usize = words.iter().map(|word| quarterdeck_widgets::text::width(word) + 2).sum();
     let bars = usize::from(cell.width()).saturating_sub(taken).min(24);
     let mut spans: Vec<(String, Style)> = Vec::new();
@@ -131,10 +134,7 @@ pub(super) fn tell(details: &mut Details, service: Option<&ServiceView>, route: 
     if !route.callers.is_empty() {
         details.section("who calls most", "requests");
         for (who, count) in &route.callers {
-            details.pieces([
-                (&format!("{:>12}  ", format::grouped(*count)), Role::Muted),
-                (who, Role::Text),
-            ]);
+            details.pieces([(&format!("{:>12}  ", format::grouped(*count)), Role::Muted), (who, Role::Text)]);
         }
     }
     if !route.limits.is_empty() {
@@ -190,4 +190,3 @@ pub(super) fn bulkhead(details: &mut Details, room: &quarterdeck_resilience::bul
         (&refused, Role::Muted),
     ]);
 }
-

@@ -8,9 +8,9 @@ use quarterdeck_gateway::Snapshot;
 use quarterdeck_gateway::model::{RouteView, Sample, ServiceView, VersionView};
 use quarterdeck_kernel::{Health, Subject, SubjectKind, Timestamp};
 use quarterdeck_ui::Context;
+use quarterdeck_widgets::Look;
 use quarterdeck_widgets::format::Aligned;
 use quarterdeck_widgets::table::{Align, CellPainter, Column, Order, Rows};
-use quarterdeck_widgets::Look;
 
 use super::limits::Consumer;
 use super::{cache, limits, requests, routes, traffic, upstreams, versions};
@@ -115,9 +115,7 @@ impl Model {
         model.aligned = columns
             .map(|(place, column)| match column.align {
                 Align::Left => Aligned::default(),
-                Align::Right => {
-                    Aligned::of(shown.clone().map(|row| model.text(row, place, snapshot.taken)))
-                }
+                Align::Right => Aligned::of(shown.clone().map(|row| model.text(row, place, snapshot.taken))),
             })
             .collect();
         model
@@ -194,7 +192,9 @@ impl Model {
                 self.version(row).map(|version| format!("{service} {}", version.name).into())
             }
             Kind::Limits => self.consumer(row).map(Consumer::key),
-            Kind::Versions => versions::view(self, row).map(|(route, v)| format!("{} {}", route.name, v.name).into()),
+            Kind::Versions => {
+                versions::view(self, row).map(|(route, v)| format!("{} {}", route.name, v.name).into())
+            }
             Kind::Requests => self.sample(row).map(|sample| sample.number.to_string().into()),
         };
         known.unwrap_or_default()
@@ -251,7 +251,9 @@ impl Rows for ViewRows {
     fn text(&self, row: usize, column: usize) -> Cow<'_, str> {
         match (self.model.kind, self.model.sample(row)) {
             // Times are told in the operator's zone.
-            (Kind::Requests, Some(sample)) if requests::COLUMNS.get(column).is_some_and(|c| c.id == "time") => {
+            (Kind::Requests, Some(sample))
+                if requests::COLUMNS.get(column).is_some_and(|c| c.id == "time") =>
+            {
                 self.look.clock_millis(sample.at).into()
             }
             _ => self.model.text(row, column, self.now),

@@ -42,7 +42,8 @@ pub(super) fn places(snapshot: &Snapshot, service: Option<&str>) -> Vec<(usize, 
 
 /// The fullest bulkhead of the routes that lead to a service.
 fn fullest<'a>(snapshot: &'a Snapshot, service: &str) -> Option<&'a bulkhead::View> {
-    let part = |view: &bulkhead::View| f64::from(view.running + view.waiting) / f64::from(view.concurrency.max(1));
+    let part =
+        |view: &bulkhead::View| f64::from(view.running + view.waiting) / f64::from(view.concurrency.max(1));
     let rooms = snapshot.routes.iter().filter(|r| *r.service == *service).filter_map(|r| r.bulkhead.as_ref());
     rooms.max_by(|a, b| part(a).total_cmp(&part(b)))
 }

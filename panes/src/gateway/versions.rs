@@ -58,7 +58,9 @@ pub(super) fn text<'a>(model: &'a Model, row: usize, id: &str) -> Option<Cow<'a,
         "state" => version.state.into(),
         "consumers" => version.callers.len().to_string().into(),
         "requests" => format::grouped(requests(version)).into(),
-        _ => version.callers.iter().take(8).map(|(who, _)| who.as_str()).collect::<Vec<_>>().join(", ").into(),
+        _ => {
+            version.callers.iter().take(8).map(|(who, _)| who.as_str()).collect::<Vec<_>>().join(", ").into()
+        }
     })
 }
 

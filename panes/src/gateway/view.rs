@@ -117,7 +117,9 @@ impl Gateway {
             Kind::Routes => Some(model.route(row)?.name.to_string()),
             Kind::Upstreams => Some(format!("{} {}", model.service(row)?.name, model.version(row)?.name)),
             Kind::Limits => Some(model.consumer(row)?.who.clone()),
-            Kind::Versions => versions::view(model, row).map(|(route, v)| format!("{} {}", route.name, v.name)),
+            Kind::Versions => {
+                versions::view(model, row).map(|(route, v)| format!("{} {}", route.name, v.name))
+            }
             Kind::Cache => None,
             Kind::Requests => Some(format!("request {}", model.sample(row)?.number)),
         });
@@ -175,10 +177,13 @@ impl Gateway {
             (Kind::Routes | Kind::Upstreams, Some(_)) => {
                 ("The gateway carries nothing of this service.", "Press * to look at all services.")
             }
-            (Kind::Routes, None) => ("No route leads anywhere.", "Add [gateway.routes.NAME] with service = \"NAME\"."),
-            (Kind::Upstreams, None) => {
-                ("No service is behind the gateway.", "Add [gateway.services.NAME.versions.v1] with its endpoints.")
+            (Kind::Routes, None) => {
+                ("No route leads anywhere.", "Add [gateway.routes.NAME] with service = \"NAME\".")
             }
+            (Kind::Upstreams, None) => (
+                "No service is behind the gateway.",
+                "Add [gateway.services.NAME.versions.v1] with its endpoints.",
+            ),
             (Kind::Limits, _) => (
                 "Nobody who is limited has called yet.",
                 "Limits come from [gateway.routes.NAME.filters.rate_limit] and [gateway.tiers]; L grants one.",

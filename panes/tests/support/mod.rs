@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub(crate) mod alerts;
+pub(crate) mod gateway;
 
 use std::sync::Arc;
 use std::time::Duration;

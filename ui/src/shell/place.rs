@@ -95,15 +95,15 @@ impl<W: World> Shell<W> {
         self.finish(vec![(self.front, Effect::Go(subject))]);
     }
 
-    /// The panes of the tab line with their digits; the pane at the front is there even without one.
+    /// The panes of the tab line with their digits, and behind them those without one, as far as there is room.
     pub(crate) fn tabs(&self) -> Vec<(usize, Option<usize>)> {
         let index = |id: &str| self.stations.iter().position(|s| s.spec.id == id);
         let pinned = self.pinned.iter().enumerate();
         let mut tabs: Vec<(usize, Option<usize>)> =
             pinned.filter_map(|(place, id)| Some((index(id)?, Some(place + 1)))).collect();
-        if tabs.iter().all(|(index, _)| *index != self.front) {
-            tabs.push((self.front, None));
-        }
+        let rest: Vec<usize> =
+            (0..self.stations.len()).filter(|index| tabs.iter().all(|(there, _)| there != index)).collect();
+        tabs.extend(rest.into_iter().map(|index| (index, None)));
         tabs
     }
 
