@@ -16,9 +16,9 @@ use crate::lines::Details;
 pub(super) const COLUMNS: [Column; 8] = [
     Column::flex("consumer", "CONSUMER", 12).weight(3).at_most(40),
     Column::fixed("state", "STATE", 14),
-    Column::flex("limit", "LIMIT OF", 8).weight(2).at_most(28),
-    Column::number("allowed", "ALLOWED", 12),
-    Column::number("left", "LEFT", 8),
+    Column::flex("limit", "LIMIT OF", 12).weight(2).at_most(28),
+    Column::number("allowed", "ALLOWED", 11),
+    Column::number("left", "LEFT", 6),
     Column::number("refused", "REFUSED", 8),
     Column::number("requests", "REQUESTS", 9).priority(1),
     Column::number("today", "TODAY", 9).priority(2),
@@ -133,7 +133,8 @@ pub(super) fn text<'a>(model: &'a Model, row: usize, id: &str) -> Option<Cow<'a,
         "limit" => match (&consumer.route, consumer.grant) {
             (Some(route), _) => format!("route {route}").into(),
             (None, Some(_)) => "an operator".into(),
-            (None, None) => "its tier".into(),
+            (None, None) if consumer.standing.is_some() => "its tier".into(),
+            (None, None) => "·".into(),
         },
         "allowed" => match (consumer.grant, standing) {
             (Some(grant), _) => allowed(grant, 60).into(),

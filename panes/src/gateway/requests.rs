@@ -124,10 +124,12 @@ pub(super) fn tell(details: &mut Details, sample: &Sample) {
     details.section("request", &*sample.request_id);
     let route = sample.route.as_deref().unwrap_or("none took it");
     details.field("route", route, Role::Text);
-    if let (Some(service), version) = (&sample.service, &sample.version) {
-        let version = version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+    if let (Some(service), None) = (&sample.service, &sample.version) {
+        details.field("service", service, Role::Text);
+    }
+    if let (Some(service), Some(version)) = (&sample.service, &sample.version) {
         let at = sample.endpoint.as_deref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
-        details.field("answered by", &format!("{service}{version}{at}"), Role::Text);
+        details.field("answered by", &format!("{service} {version}{at}"), Role::Text);
     }
     details.field("caller", &sample.caller, Role::Text);
     details.field("attempts", &sample.attempts.to_string(), Role::Text);

@@ -96,14 +96,14 @@ fn draw_split(rows: &ViewRows, row: usize, cell: &mut CellPainter<'_>) {
         .iter()
         .map(|v| format!("{} {}", v.name, format::attained(v.share * 100.0)))
         .collect();
-    let taken: usize = words.iter().map(|word| quarterdeck_widgets::text::width(word) + 2).sum();
+    let taken: usize = words.iter().map(|word| quarterdeck_widgets::text::width(word) + 2).sum::<usize>() - 1;
     let bars = usize::from(cell.width()).saturating_sub(taken).min(24);
     let mut spans: Vec<(String, Style)> = Vec::new();
     for (place, (word, version)) in words.into_iter().zip(&service.versions).enumerate() {
         let style = look.style(Role::Series(u8::try_from(place).unwrap_or(u8::MAX)));
         let gap = if place > 0 { " " } else { "" };
-        if bars >= 10 {
-            spans.push((format!("{gap}{} ", traffic::bar(version.share, bars - 4)), style));
+        if bars >= 6 {
+            spans.push((format!("{gap}{} ", traffic::bar(version.share, bars)), style));
             spans.push((word, look.style(Role::Text)));
         } else {
             spans.push((format!("{gap}{word}"), style));

@@ -71,7 +71,7 @@ impl Gateway {
             Some(service) => format!("{} · {service}", self.kind.title()),
             None => self.kind.title().to_owned(),
         };
-        rule::rule(cx.look, buffer, layout.title, &title, &self.counts(snapshot));
+        rule::rule(cx.look, buffer, layout.title, &title, &self.counts(snapshot, usize::from(area.width)));
         if let Some(from) = self.open {
             let body = Rect {
                 y: (layout.whole.y + 1).min(layout.whole.bottom()),
@@ -126,50 +126,61 @@ impl Gateway {
         known.unwrap_or_else(|| self.kind.title().to_owned())
     }
 
-    /// What stands at the right of the title: figures of the whole, and the list that comes next.
-    fn counts(&self, snapshot: &Snapshot) -> String {
-        let totals = &snapshot.totals;
+    /// What stands at the right of the title: figures of the whole as far as there is room, and the list that comes next.
+    fn counts(&self, snapshot: &Snapshot, width: usize) -> String {
         let next = Kind::ALL[(self.kind as usize + 1) % Kind::ALL.len()].title();
-        let count = match self.kind {
+        let mut told = self.figures(snapshot);
+        told.retain(|figure| !figure.is_empty());
+        loop {
+            let line = told.iter().map(|figure| format!("{figure} · ")).collect::<String>();
+            let line = format!("{line}v {next}");
+            if told.pop().is_none() || text::width(&line) + text::width(self.kind.title()) + 10 <= width {
+                return line;
+            }
+        }
+    }
+
+    /// Figures of the whole, the most useful first.
+    fn figures(&self, snapshot: &Snapshot) -> Vec<String> {
+        let totals = &snapshot.totals;
+        let some = |count: u64, words: &str| match count {
+            0 => String::new(),
+            n => format!("{} {words}", format::grouped(n)),
+        };
+        match self.kind {
             Kind::Routes | Kind::Upstreams => {
-                let mut told = format!("{}/s", format::figure(totals.traffic.rate));
-                if let Some(errors) = totals.traffic.errors {
-                    told.push_str(&format!(" · {} % errors", format::figure(errors * 100.0)));
-                }
-                told.push_str(&format!(" · {} connections", format::grouped(totals.connections as u64)));
-                if totals.unrouted > 0 {
-                    told.push_str(&format!(" · {} took no route", format::grouped(totals.unrouted)));
-                }
-                told
+                let errors = totals.traffic.errors.map(|share| format::figure(share * 100.0));
+                vec![
+                    format!("{}/s", format::figure(totals.traffic.rate)),
+                    errors.map(|errors| format!("{errors} % errors")).unwrap_or_default(),
+                    format!("{} connections", format::grouped(totals.connections as u64)),
+                    some(totals.unrouted, "took no route"),
+                    some(totals.tunnels as u64, "tunnels"),
+                ]
             }
             Kind::Limits => {
                 let cut = snapshot.grants.iter().filter(|(_, n)| *n == 0).count();
-                let forgotten = match totals.limits_evicted {
-                    0 => String::new(),
-                    n => format!(" · {} forgotten for want of room", format::grouped(n)),
-                };
-                format!("{} granted, {cut} cut off{forgotten}", snapshot.grants.len() - cut)
+                vec![
+                    format!("{} granted, {cut} cut off", snapshot.grants.len() - cut),
+                    some(totals.limits_evicted, "forgotten for want of room"),
+                ]
             }
             Kind::Versions => {
                 let versions = snapshot.routes.iter().flat_map(|route| &route.versions);
                 let remain = versions.filter(|v| v.state != "active" && !v.callers.is_empty()).count();
-                match remain {
+                vec![match remain {
                     0 => "nobody remains on an old one".to_owned(),
                     1 => "1 old one is still called".to_owned(),
                     n => format!("{n} old ones are still called"),
-                }
+                }]
             }
-            Kind::Cache => cache::summary(&snapshot.cache),
-            Kind::Requests => {
-                let skipped = match totals.samples_skipped {
-                    0 => String::new(),
-                    n => format!(", {} skipped", format::grouped(n)),
-                };
-                let follow = if self.follow { " · following" } else { "" };
-                format!("{} sampled{skipped}{follow}", format::grouped(totals.samples))
-            }
-        };
-        format!("{count} · v {next}")
+            Kind::Cache => vec![cache::summary(&snapshot.cache)],
+            Kind::Requests => vec![
+                if self.follow { "following".to_owned() } else { String::new() },
+                format!("{} sampled", format::grouped(totals.samples)),
+                some(totals.samples_skipped, "skipped"),
+            ],
+        }
     }
 
     fn draw_empty(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
