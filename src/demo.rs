@@ -18,6 +18,8 @@ use crate::keeper::{Keeper, MARKER};
 
 /// Sends a share of the orders to the second version of the order API.
 pub const SHIFT: &str = "demo.orders-v2";
+/// What the order API is called.
+const ORDERS: &str = "orders";
 /// How long the second version has to become ready.
 const READY: Duration = Duration::from_secs(15);
 
@@ -146,13 +148,13 @@ impl Children {
     }
 
     /// Gives the second version its share; the share before is answered.
-    async fn shift(&self, percent: u8) -> Result<u8, String> {
+    async fn shift(&self, percent: u8, gateway: &Gateway) -> Result<u8, String> {
         let mut second = self.second.lock().await;
-        let before = second.1;
+        let before = self.share(second.1, gateway);
         if percent > 0 && second.0.is_none() {
             second.0 = Some(self.start_second().await?);
         }
-        self.split(percent).await?;
+        self.split(percent, gateway).await?;
         second.1 = percent;
         if percent == 0
             && let Some(running) = second.0.take()
@@ -179,7 +181,21 @@ impl Children {
         Err(format!("{} was not ready within {} s; nothing was sent to it", spec.name, READY.as_secs()))
     }
 
-    async fn split(&self, percent: u8) -> Result<(), String> {
+    /// The share of the second version: what the gateway says, who may have been told something else since.
+    fn share(&self, known: u8, gateway: &Gateway) -> u8 {
+        let split = gateway.get().ok().filter(|_| self.platform.gateway()).and_then(|g| g.split(ORDERS).ok());
+        let Some(split) = split else { return known };
+        let all: u64 = split.iter().map(|(_, share)| u64::from(*share)).sum();
+        let of = |version: &str| split.iter().find(|(v, _)| v == version).map_or(0, |(_, s)| u64::from(*s));
+        u8::try_from((of("v2") * 100).checked_div(all).unwrap_or_default()).unwrap_or(known)
+    }
+
+    async fn split(&self, percent: u8, gateway: &Gateway) -> Result<(), String> {
+        if self.platform.gateway() {
+            let gateway = gateway.get().map_err(|why| why.to_string())?;
+            let shares = [("v1".to_owned(), u32::from(100 - percent)), ("v2".to_owned(), u32::from(percent))];
+            return gateway.set_split(ORDERS, Some(&shares)).map_err(|why| why.to_string());
+        }
         let url = self.platform.url("load").ok_or("the demo has no clients")?;
         let body = serde_json::json!({ "v2": f64::from(percent) / 100.0 });
         let answer = self.http.post(format!("{url}/admin/split")).json(&body).send().await;
@@ -192,8 +208,16 @@ impl Children {
     }
 }
 
+/// The running gateway, once it runs.
+pub type Gateway = crate::live::Live<quarterdeck_gateway::Handle>;
+
 /// `demo.orders-v2`
-pub struct Shift(pub Arc<Children>);
+pub struct Shift {
+    /// The platform.
+    pub children: Arc<Children>,
+    /// What orders go through.
+    pub gateway: Gateway,
+}
 
 fn percent(invocation: &Invocation) -> Result<u8, Refusal> {
     let text = invocation.args.get("percent").map(String::as_str).unwrap_or_default();
@@ -205,7 +229,7 @@ fn percent(invocation: &Invocation) -> Result<u8, Refusal> {
 
 impl Execute for Shift {
     fn preview(&self, invocation: &Invocation) -> Vec<String> {
-        let now = self.0.second.try_lock().map(|second| second.1);
+        let now = self.children.second.try_lock().map(|second| self.children.share(second.1, &self.gateway));
         match (percent(invocation), now) {
             (Ok(wanted), Ok(now)) => {
                 vec![format!("v2 will take {wanted} % of the orders; now it takes {now} %.")]
@@ -232,9 +256,10 @@ impl External for Shift {
     fn run<'a>(&'a self, invocation: &'a Invocation) -> BoxFuture<'a, Result<Outcome, Refusal>> {
         Box::pin(async move {
             let wanted = percent(invocation)?;
-            let now = self.0.second.lock().await.1;
+            let now = self.children.second.lock().await.1;
+            let now = self.children.share(now, &self.gateway);
             Refusal::unless_expected(invocation, &now.to_string())?;
-            let before = self.0.shift(wanted).await.map_err(Refusal::Failed)?;
+            let before = self.children.shift(wanted, &self.gateway).await.map_err(Refusal::Failed)?;
             let inverse = Invocation::new(SHIFT, invocation.actor.clone()).arg("percent", before.to_string());
             Ok(Outcome::new(ChangeKind::Deployment, format!("orders v2 {before} % → {wanted} %"))
                 .service("orders")

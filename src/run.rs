@@ -49,8 +49,12 @@ pub fn demo(global: &Global, demo: &Demo) -> Result<(), Failure> {
     let mut paths = Paths::new(global, "demo")?;
     // The keeper is there before anything that it might have to end.
     let keeper = keeper(!demo.headless)?;
-    let options =
-        PlatformOptions { seed: demo.seed, ..PlatformOptions::new(paths.data_dir.join("platform")) };
+    let options = PlatformOptions {
+        seed: demo.seed,
+        // A configuration of one's own names no gateway for the platform.
+        gateway: global.config.is_none(),
+        ..PlatformOptions::new(paths.data_dir.join("platform"))
+    };
     let platform = Platform::prepare(&options).map_err(|e| Failure::Data(e.to_string()))?;
     if global.config.is_none() {
         paths.config_file = platform.config().to_path_buf();

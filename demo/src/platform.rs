@@ -50,12 +50,22 @@ pub struct PlatformOptions {
     pub order_rate: f64,
     /// Quotes per second at activity 1.
     pub quote_rate: f64,
+    /// Whether clients reach the order API and the feed through a gateway at the address that the configuration names;
+    /// without one they share orders between its versions themselves.
+    pub gateway: bool,
 }
 
 impl PlatformOptions {
     /// The usual platform, in `dir`.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), seed: 7, day: Duration::from_secs(600), order_rate: 30.0, quote_rate: 140.0 }
+        Self {
+            dir: dir.into(),
+            seed: 7,
+            day: Duration::from_secs(600),
+            order_rate: 30.0,
+            quote_rate: 140.0,
+            gateway: false,
+        }
     }
 }
 
@@ -65,6 +75,7 @@ pub struct Platform {
     config: PathBuf,
     children: Vec<ChildSpec>,
     ports: Ports,
+    gateway: bool,
 }
 
 /// Where each service listens, on 127.0.0.1.
@@ -77,6 +88,7 @@ struct Ports {
     orders: u16,
     orders_v2: u16,
     load: u16,
+    gateway: u16,
 }
 
 impl Platform {
@@ -97,7 +109,7 @@ impl Platform {
             let file = options.dir.join(name);
             std::fs::write(&file, text).map_err(|source| write(&file, source))?;
         }
-        Ok(Self { config, children: ports.children(options), ports })
+        Ok(Self { config, children: ports.children(options), ports, gateway: options.gateway })
     }
 
     /// The configuration that the console loads to see the platform.
@@ -108,6 +120,11 @@ impl Platform {
     /// The child processes, in an order in which they can be started.
     pub fn children(&self) -> &[ChildSpec] {
         &self.children
+    }
+
+    /// Whether clients reach the order API through a gateway.
+    pub fn gateway(&self) -> bool {
+        self.gateway
     }
 
     /// Base address of a child by its name (`http://127.0.0.1:…`).
@@ -136,10 +153,11 @@ impl Ports {
             orders: next()?,
             orders_v2: next()?,
             load: next()?,
+            gateway: next()?,
         })
     }
 
-    fn named(&self) -> [(&'static str, u16); 7] {
+    fn named(&self) -> [(&'static str, u16); 8] {
         [
             ("market-data", self.market_data),
             ("ledger", self.ledger),
@@ -148,6 +166,7 @@ impl Ports {
             ("orders", self.orders),
             ("orders-v2", self.orders_v2),
             ("load", self.load),
+            ("gateway", self.gateway),
         ]
     }
 
@@ -174,10 +193,15 @@ impl Ports {
         let mut second = orders("v2");
         second.extend(["--register".to_owned(), listed]);
         let data = options.dir.join("ledger").to_string_lossy().into_owned();
-        let mut load = vec!["--orders-url".to_owned(), url(self.orders)];
-        load.extend(["--orders-v2-url".to_owned(), url(self.orders_v2)]);
-        load.extend(["--order-rate".to_owned(), options.order_rate.to_string()]);
-        load.extend(feed.clone());
+        let mut load = vec!["--order-rate".to_owned(), options.order_rate.to_string()];
+        if options.gateway {
+            load.extend(["--orders-url".to_owned(), url(self.gateway)]);
+            load.extend(["--feed-url".to_owned(), format!("ws://127.0.0.1:{}/feed", self.gateway)]);
+        } else {
+            load.extend(["--orders-url".to_owned(), url(self.orders)]);
+            load.extend(["--orders-v2-url".to_owned(), url(self.orders_v2)]);
+            load.extend(feed.clone());
+        }
         let quotes = vec!["--quote-rate".to_owned(), options.quote_rate.to_string()];
 
         let child = |name: &str, role: Role, port: u16, own: Vec<String>| {

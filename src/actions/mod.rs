@@ -84,7 +84,8 @@ pub fn registry(handles: &Handles, timeline: &Timeline) -> Result<Registry, Regi
     console::register(&mut registry, &handles.level, &handles.reload)?;
     if let Some(children) = &handles.demo {
         for spec in demo::specs() {
-            registry.register(spec, Arc::new(Shift(Arc::clone(children))))?;
+            let (children, gateway) = (Arc::clone(children), handles.gateway.clone());
+            registry.register(spec, Arc::new(Shift { children, gateway }))?;
         }
     }
     registry.check()?;
