@@ -204,7 +204,9 @@ mod tests {
         tell(&mut details, &escalation, &look, at(0));
         let text = |line: &Line| match line {
             Line::Section(title, _) => title.clone(),
-            Line::Text(pieces) => pieces.iter().map(|(piece, _)| piece.as_str()).collect(),
+            Line::Text(pieces) | Line::Signed(_, _, pieces) => {
+                pieces.iter().map(|(piece, _)| piece.as_str()).collect()
+            }
         };
         details.lines.iter().map(text).collect()
     }

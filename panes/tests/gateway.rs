@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use quarterdeck_gateway::actions::{BREAKER, LIMIT, PURGE, SPLIT, WARM};
 use quarterdeck_gateway::model::ServiceView;
-use quarterdeck_kernel::{Actor, Invocation, Subject, SubjectKind};
+use quarterdeck_kernel::{Actor, Entry, Invocation, Subject, SubjectKind};
 use quarterdeck_panes::gateway::Gateway;
-use quarterdeck_panes::world::{Answer, Query, World};
+use quarterdeck_panes::timeline::Timeline;
+use quarterdeck_panes::world::{Answer, Query, Timeline as Entries, World};
 use quarterdeck_resilience::breaker::{Reason, State};
 use quarterdeck_ui::pane::World as _;
 use quarterdeck_ui::{Effect, Event, HostEffect, Input, Key, Options, Pane as _, Shell};
@@ -342,6 +343,26 @@ fn subjects_open_it_and_what_changed_leads_to_the_timeline() {
         [Effect::Open { pane: "timeline", subject }] => assert_eq!(subject.to_string(), "service:orders"),
         _ => panic!("it goes to the timeline"),
     }
+}
+
+#[test]
+fn an_entry_about_traffic_opens_this_pane() {
+    let entry = |action: &str, subject: Option<Subject>| {
+        let mut entry = Entry::clone(&support::deployed());
+        entry.subject.clone_from(&subject);
+        entry.invocation = Some(Invocation { subject, ..Invocation::new(action, Actor::default()) });
+        let mut world = world_of(snapshot());
+        world.timeline =
+            Arc::new(Entries { entries: Arc::from([Arc::new(entry)]), total: 1, ..Entries::default() });
+        Stage::new(Timeline::new(), world, (120, 36)).keys("enter")
+    };
+    match entry(SPLIT, Some(Subject::service("orders"))).as_slice() {
+        [Effect::Open { pane: "gateway", subject }] => assert_eq!(subject.to_string(), "service:orders"),
+        _ => panic!("it opens the service in the gateway"),
+    }
+    assert!(matches!(entry(PURGE, None).as_slice(), [Effect::Show("gateway")]));
+    let other = entry("services.limit", Some(Subject::service("orders")));
+    assert!(matches!(other.as_slice(), [Effect::Go(_)]), "anything else goes home");
 }
 
 #[test]

@@ -156,7 +156,11 @@ fn tell_breaker(details: &mut Details, version: &VersionView, now: Timestamp) {
     };
     let (glyph, word, role) = breaker::word(Some(view), now);
     details.glyph(glyph, role);
-    let since = format!(" for {}: {}", format::span((now.as_millis() - view.since.as_millis()).max(0)), breaker::why(view.view.reason));
+    let since = format!(
+        " for {}: {}",
+        format::span((now.as_millis() - view.since.as_millis()).max(0)),
+        breaker::why(view.view.reason)
+    );
     let next = breaker::next(view, now).map(|next| format!("; {next}")).unwrap_or_default();
     details.more([
         (&format!("breaker {}", word.split(' ').next().unwrap_or_default()), role),
@@ -165,7 +169,9 @@ fn tell_breaker(details: &mut Details, version: &VersionView, now: Timestamp) {
     ]);
     let rate = view.view.success_rate().map_or_else(|| "·".to_owned(), traffic::percent);
     let last = match view.last_failure {
-        Some(at) => format!(", the last failure {} ago", format::span((now.as_millis() - at.as_millis()).max(0))),
+        Some(at) => {
+            format!(", the last failure {} ago", format::span((now.as_millis() - at.as_millis()).max(0)))
+        }
         None => String::new(),
     };
     let told = format!(

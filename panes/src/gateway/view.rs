@@ -231,9 +231,9 @@ fn draw_absent(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
         ("", Role::Text),
         ("or in quarterdeck.toml:", Role::Muted),
         ("[gateway]", Role::Text),
-        ("listen = \"127.0.0.1:8080\"", Role::Text),
-        ("[gateway.services.web.versions]", Role::Text),
-        ("v1 = [\"http://127.0.0.1:9001\"]", Role::Text),
+        ("listen = [\"127.0.0.1:8080\"]", Role::Text),
+        ("[gateway.services.web]", Role::Text),
+        ("versions = { v1 = \"http://127.0.0.1:9001\" }", Role::Text),
     ];
     let widest = LINES.iter().map(|(line, _)| text::width(line)).max().unwrap_or(0) as u16;
     let body = Rect { y: area.y.saturating_add(1), height: area.height.saturating_sub(1), ..area };
