@@ -164,12 +164,12 @@ impl Gateway {
                 self.asking = None;
                 Vec::new()
             }
-            Typed::Done(args) => self.answered(args, cx),
+            Typed::Done(args) => self.answered(&args, cx),
         }
     }
 
     /// Does what was filled in; what cannot be done stays open, with why.
-    fn answered(&mut self, args: BTreeMap<String, String>, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+    fn answered(&mut self, args: &BTreeMap<String, String>, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         let Some(Asking { purpose, .. }) = &self.asking else { return Vec::new() };
         let arg = |name: &str| args.get(name).cloned().unwrap_or_default();
         let effects = match purpose {
