@@ -183,6 +183,8 @@ fn imports_only_go_down() {
                 "alerting",
                 "alertmanager",
                 "oncall",
+                "gateway",
+                "resilience",
             ],
             _ => return None,
         })

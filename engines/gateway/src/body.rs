@@ -227,6 +227,8 @@ pub struct Upload {
 pub struct Fault {
     kind: std::sync::atomic::AtomicU8,
     seen: std::sync::atomic::AtomicU64,
+    /// Whether the body is still to come, or a part of it.
+    open: std::sync::atomic::AtomicBool,
 }
 
 impl Fault {
@@ -248,6 +250,12 @@ impl Fault {
         self.seen.load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    /// Whether the caller has still to send something.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     fn set(&self, kind: u8) {
         self.kind.store(kind, std::sync::atomic::Ordering::Relaxed);
     }
@@ -260,6 +268,7 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
+        told.open.store(true, std::sync::atomic::Ordering::Relaxed);
         Self::Stream(Box::new(Upload { incoming, seen: 0, most, idle: Idle::new(idle), told: Some(told) }))
     }
 
@@ -305,13 +314,24 @@ impl HttpBody for RequestBody {
                                 return Poll::Ready(Some(Err(BodyError::TooLarge(upload.most))));
                             }
                         }
+                        // Whoever reads may not ask again once it knows that this was the last.
+                        if upload.incoming.is_end_stream()
+                            && let Some(told) = &upload.told
+                        {
+                            told.open.store(false, std::sync::atomic::Ordering::Relaxed);
+                        }
                         Poll::Ready(Some(Ok(frame)))
                     }
                     Poll::Ready(Some(Err(error))) => {
                         fault(2);
                         Poll::Ready(Some(Err(error.into())))
                     }
-                    Poll::Ready(None) => Poll::Ready(None),
+                    Poll::Ready(None) => {
+                        if let Some(told) = &upload.told {
+                            told.open.store(false, std::sync::atomic::Ordering::Relaxed);
+                        }
+                        Poll::Ready(None)
+                    }
                     Poll::Pending => match upload.idle.poll(cx) {
                         Poll::Ready(after) => {
                             fault(3);

@@ -98,7 +98,8 @@ impl Drop for Finish {
         if let Some(counts) = &self.counts {
             let shard = counts.shard(self.worker.index);
             // 499 is what nginx calls a caller that went away before it was answered; an answer that has begun counts as it began.
-            shard.end(self.status, took, received, self.sent);
+            let status = if self.status == 0 { 499 } else { self.status };
+            shard.end(status, took, received, self.sent);
             if self.refused.is_some() {
                 shard.refused();
             }

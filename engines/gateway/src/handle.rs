@@ -103,6 +103,7 @@ impl Handle {
         let mut learnt = self.control.learnt.lock();
         self.control.rebuild(&config, &mut learnt).map_err(|why| at("services", why))?;
         *self.control.config.lock() = config;
+        drop(learnt);
         Ok(())
     }
 
@@ -166,8 +167,9 @@ impl Handle {
     /// See [`Handle::plan_split`].
     pub fn set_split(&self, service: &str, shares: Option<&[(String, u32)]>) -> Result<(), Reason> {
         let planned = shares.map(|shares| self.plan_split(service, shares)).transpose()?;
-        let config = Arc::clone(&self.control.config.lock());
         let mut learnt = self.control.learnt.lock();
+        // Under that lock: a reload that goes on would else be undone by what it replaces.
+        let config = Arc::clone(&self.control.config.lock());
         match planned {
             Some(shares) => drop(learnt.splits.insert(service.to_owned(), shares)),
             None => drop(learnt.splits.remove(service)),

@@ -6,6 +6,7 @@ mod switch;
 
 pub(crate) use attempt::ask;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -253,16 +254,20 @@ impl Exchange<'_> {
         }
         let host = rewrite::host(&mut parts)?;
         self.finish.about.host = Some(host.clone());
-        rewrite::check_path(parts.uri.path())?;
+        let path = match parts.uri.path() {
+            // Asks about the whole server.
+            "*" if parts.method == Method::OPTIONS => Cow::Borrowed("/"),
+            path => rewrite::plain_path(path)?,
+        };
         let table = Arc::clone(&self.finish.table);
         let name = without_port(host.to_str().unwrap_or_default());
-        let found = table.router.find(name, parts.uri.path(), &parts.method, &parts.headers);
+        let found = table.router.find(name, &path, &parts.method, &parts.headers);
         let place = match found {
             Ok(place) => place,
             Err(NoRoute::Path) => return no(Code::NoRoute, "no route takes this host and path"),
             Err(NoRoute::Method) => {
                 let mut refusal = Refusal::new(Code::MethodNotAllowed, "no route takes this method here");
-                let methods = table.router.methods(name, parts.uri.path(), &parts.headers).join(", ");
+                let methods = table.router.methods(name, &path, &parts.headers).join(", ");
                 refusal.headers.extend(HeaderValue::from_str(&methods).ok().map(|methods| (ALLOW, methods)));
                 return Err(Box::new(refusal));
             }
@@ -380,8 +385,8 @@ impl Exchange<'_> {
             self.finish.caller = Some(Who::Address(self.finish.address));
         }
         if let Some(versions) = &route.api_versions {
-            let path = parts.uri.path();
-            let behind = path.strip_prefix(route.prefix.as_str()).unwrap_or(path);
+            let path = rewrite::plain_path(parts.uri.path())?;
+            let behind = path.strip_prefix(route.prefix.as_str()).unwrap_or(&path);
             let version = versions.of(behind, &parts.headers)?;
             self.finish
                 .trail

@@ -168,13 +168,16 @@ impl Engine {
     fn restore_group(&mut self, slot: u32, known: &GroupRecord, alive: Timestamp, now: Timestamp) {
         let Some(route) = self.groups.get(slot).map(|g| g.route) else { return };
         let (interval, wait) = (self.plan.route(route).group_interval, self.plan.route(route).group_wait);
-        // What is written may lie ahead, when the clock was set back since: nobody waits for that long.
-        let anchor = not_after(known.anchor, interval, now);
+        // Where the clock was set back since, what is written lies far ahead: nobody waits for that long.
+        let set_back = alive > now;
+        let anchor = if set_back { not_after(known.anchor, interval, now) } else { known.anchor };
         let next = if known.flushed {
             // The first tick that may not have been done: at once, if it is past.
             next_tick(anchor, interval, alive.min(now)).max(now)
-        } else {
+        } else if set_back {
             known.anchor.max(now).min(now + wait)
+        } else {
+            known.anchor.max(now)
         };
         if let Some(group) = self.groups.get_mut(slot) {
             group.created_at = known.created_at;

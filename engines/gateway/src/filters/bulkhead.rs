@@ -115,15 +115,13 @@ impl Waiting {
     fn give_up(&mut self, now: Moment) -> Option<Place> {
         let ticket = self.ticket.take()?;
         let mut state = self.gate.state.lock();
-        state.waiting.remove(&ticket);
-        for gone in state.bulkhead.expire(now) {
-            if gone != ticket {
-                state.waiting.remove(&gone);
-            } else {
-                return None;
-            }
+        // Who still stands here was never called. Others whose time is up look for themselves.
+        if state.waiting.remove(&ticket).is_some() {
+            state.bulkhead.expire(now);
+            state.bulkhead.cancel(ticket);
+            return None;
         }
-        (!state.bulkhead.cancel(ticket)).then(|| Place(Arc::clone(&self.gate)))
+        Some(Place(Arc::clone(&self.gate)))
     }
 }
 
@@ -159,6 +157,18 @@ mod tests {
         drop(place);
         assert_eq!(other.await.unwrap(), Ok(()));
         assert_eq!((gate.view().running, gate.view().waiting, gate.view().refused), (0, 0, 1));
+    }
+
+    #[tokio::test]
+    async fn two_whose_time_is_up_at_once_both_wait_in_vain() {
+        let wait = Duration::from_millis(20);
+        let gate = Gate::new(Settings { concurrency: 1, queue: 2, wait });
+        let place = gate.enter().await.unwrap();
+        let (one, two) = tokio::join!(gate.enter(), gate.enter());
+        assert!(one.is_err() && two.is_err());
+        assert_eq!((gate.view().running, gate.view().waiting), (1, 0));
+        drop(place);
+        assert_eq!(gate.view().running, 0);
     }
 
     #[tokio::test]

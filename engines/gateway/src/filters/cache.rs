@@ -53,7 +53,7 @@ impl Entry {
     /// What `Age` says.
     #[must_use]
     pub fn age(&self) -> HeaderValue {
-        HeaderValue::from((self.age + self.stored.elapsed()).as_secs())
+        HeaderValue::from(self.age.saturating_add(self.stored.elapsed()).as_secs())
     }
 
     /// Whether the caller has the same already.

@@ -146,7 +146,11 @@ impl WebKey {
                 ))))
             }
             ("oct", _) if is("HS256") => {
-                Ok(Some(Key::Hs256(hmac::Key::new(hmac::HMAC_SHA256, &bytes(&self.k)?))))
+                let secret = bytes(&self.k)?;
+                if secret.is_empty() {
+                    return Err("a symmetric key is empty: anybody could sign with it".to_owned());
+                }
+                Ok(Some(Key::Hs256(hmac::Key::new(hmac::HMAC_SHA256, &secret))))
             }
             // Keys of other kinds may be there for others.
             _ => Ok(None),
@@ -162,6 +166,9 @@ impl Verifier {
     pub fn new(config: &JwtConfig) -> Result<Self, String> {
         let mut keys = Vec::new();
         if let Some(secret) = &config.secret {
+            if secret.secret().expose().is_empty() {
+                return Err("the secret is empty: anybody could sign with it".to_owned());
+            }
             keys.push((
                 None,
                 Key::Hs256(hmac::Key::new(hmac::HMAC_SHA256, secret.secret().expose().as_bytes())),

@@ -202,6 +202,10 @@ impl Exchange<'_> {
                     return no(Code::BadGateway, format!("{} {} broke off", route.service.name, target.name));
                 }
                 Attempt::TimedOut => {
+                    // A caller who has not sent all of its request is late, not the endpoint.
+                    if self.finish.upload.as_ref().is_some_and(|upload| upload.is_open()) {
+                        return no(Code::RequestTimeout, "the body of the request did not come in time");
+                    }
                     tell(Outcome::Failure, true);
                     let detail = format!("no answer within {:?}", route.timeout);
                     self.finish.error = Some(detail.clone());
@@ -230,7 +234,8 @@ impl Exchange<'_> {
         let sending = worker.pool.send(endpoint, request, timeouts.connect, kept);
         let mut sending = std::pin::pin!(sending);
         let upload = self.finish.upload.as_deref();
-        let mut left = route.timeout.saturating_sub(self.finish.started.elapsed());
+        // What the caller and the gateway took before is not the endpoint's time.
+        let mut left = route.timeout;
         let mut seen = upload.map_or(0, Fault::seen);
         loop {
             match tokio::time::timeout(left, sending.as_mut()).await {

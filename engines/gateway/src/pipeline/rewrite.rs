@@ -1,5 +1,7 @@
 //! Host and path: what the caller asked for, and what the endpoint is asked for.
 
+use std::borrow::Cow;
+
 use hyper::Uri;
 use hyper::header::{HOST, HeaderValue};
 use hyper::http::request::Parts;
@@ -37,16 +39,53 @@ pub(super) fn host(parts: &mut Parts) -> Result<HeaderValue, Box<Refusal>> {
     Ok(host)
 }
 
-/// Paths with `..` in them would be one thing to the route and another to the service.
-pub(super) fn check_path(path: &str) -> Result<(), Box<Refusal>> {
-    if !path.contains("..") && !path.contains("%2") && !path.contains('\\') {
-        return Ok(());
+/// The path by which a route is chosen: as a service may read it, whatever way it is written, so that no spelling of a
+/// path escapes what its route asks for. What is passed on is what the caller wrote.
+///
+/// Characters that need no escape are unescaped, `//` is `/`, `.` parts and `;parameters` go (RFC 3986, 6.2.2). A path with
+/// `..` is refused: it would be one thing here and another there.
+pub(super) fn plain_path(path: &str) -> Result<Cow<'_, str>, Box<Refusal>> {
+    if !path.starts_with('/') {
+        return Err(bad("the target is no path"));
     }
-    let plain = path.replace("%2e", ".").replace("%2E", ".").replace("%2f", "/").replace("%2F", "/");
-    if plain.split(['/', '\\']).any(|part| part == "..") {
-        return Err(bad("the path leads out of itself"));
+    let plain = !path.contains("//") && !path.contains("/.") && !path.contains(['%', '\\', ';']);
+    if plain {
+        return Ok(Cow::Borrowed(path));
     }
-    Ok(())
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let hex = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        let escaped = match (first, behind) {
+            (b'%', [a, b, ..]) => hex(*a).zip(hex(*b)).map(|(a, b)| a * 16 + b),
+            _ => None,
+        };
+        match escaped {
+            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~/\\;".contains(&byte) => {
+                bytes.push(byte);
+                rest = &behind[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let mut parts = Vec::new();
+    let folder = text.ends_with(['/', '\\']);
+    for part in text.split(['/', '\\']) {
+        match part.split(';').next().unwrap_or_default() {
+            "" | "." => {}
+            ".." => return Err(bad("the path leads out of itself")),
+            part => parts.push(part),
+        }
+    }
+    let mut found = format!("/{}", parts.join("/"));
+    if folder && found.len() > 1 {
+        found.push('/');
+    }
+    Ok(Cow::Owned(found))
 }
 
 /// The URI that an endpoint is asked for.
@@ -87,12 +126,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_path_is_the_same_however_it_is_written() {
+        for way in ["//admin", "/./admin", "/%61dmin", "/%2e/admin", "/;x/admin;y=1", "/%2Fadmin", "\\/admin"]
+        {
+            let way = way.trim_start_matches('\\');
+            assert_eq!(plain_path(way).unwrap_or_default(), "/admin", "{way}");
+        }
+        for (way, plain) in [("/a/", "/a/"), ("/a%20b", "/a%20b"), ("//", "/"), ("/a%2fb", "/a/b")] {
+            assert_eq!(plain_path(way).unwrap_or_default(), plain);
+        }
+        for bad in ["", "secret.html", "*", "/x/..;/admin", "/..%5cadmin", "/%2e%2e%2fadmin"] {
+            assert!(plain_path(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn paths_that_lead_out_of_themselves_are_refused() {
         for good in ["/", "/a..b", "/...", "/a%20b", "/%2fa", "/a/b..", "/v1.2"] {
-            assert!(check_path(good).is_ok(), "{good}");
+            assert!(plain_path(good).is_ok(), "{good}");
         }
         for bad in ["/..", "/a/../b", "/%2e%2e/a", "/.%2E/a", "/a%2f..%2fb", "/a\\..\\b"] {
-            assert!(check_path(bad).is_err(), "{bad}");
+            assert!(plain_path(bad).is_err(), "{bad}");
         }
     }
 }

@@ -58,6 +58,10 @@ impl Escalations {
     fn not_ahead(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         for escalation in self.open.values().cloned().collect::<Vec<_>>() {
             let (position, ladder) = (&escalation.position, &escalation.ladder);
+            // Something has happened later than now: only then was the clock set back.
+            if escalation.pages.last().map_or(escalation.opened, |page| page.at) <= now {
+                continue;
+            }
             let longest = match position.state {
                 State::Waiting => ladder.delay,
                 State::Paging | State::Assigned { .. } => ladder.wait(position.step.unwrap_or(0)),
