@@ -245,8 +245,9 @@ enum Left {
     Stopped,
     /// Another console notifies.
     Lost,
-    /// The clock was set back: everything is to be timed anew. The lease is still held, if there is one.
-    SetBack(Option<Lease>),
+    /// The clock was set back, from what it had shown before: everything is to be timed anew. The lease is still held, if
+    /// there is one.
+    SetBack(Option<Lease>, Timestamp),
 }
 
 impl Runner {
@@ -274,6 +275,7 @@ impl Runner {
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), String> {
         let mut stop = std::pin::pin!(stop);
         let mut kept: Option<Option<Lease>> = None;
+        let mut shown = None;
         loop {
             let lease = match (kept.take(), self.db()) {
                 (Some(lease), _) => lease,
@@ -284,12 +286,12 @@ impl Runner {
                     None => return Ok(()),
                 },
             };
-            match self.lead(lease, stop.as_mut()).await? {
+            match self.lead(lease, shown.take(), stop.as_mut()).await? {
                 Left::Stopped => return Ok(()),
                 Left::Lost => tracing::warn!("another console notifies now"),
-                Left::SetBack(lease) => {
+                Left::SetBack(lease, latest) => {
                     tracing::warn!("the clock was set back: what waits is timed anew");
-                    kept = Some(lease);
+                    (kept, shown) = (Some(lease), Some(latest));
                 }
             }
         }

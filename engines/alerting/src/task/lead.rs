@@ -11,6 +11,7 @@ use super::save::{Asker, Saved, Waiting};
 use super::{FRAME, Left, Message, Role, Runner, View};
 use crate::desk::Desk;
 use crate::engine::RandomIds;
+use crate::model::Record;
 use crate::request::{Ask, Refused};
 use crate::store::{self, Inbox, Lease, TERM};
 
@@ -43,12 +44,15 @@ impl Runner {
     pub(super) async fn lead(
         &mut self,
         lease: Option<Lease>,
+        shown: Option<Timestamp>,
         mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Left, String> {
-        let stored = store::load(self.db()).await.map_err(|e| e.to_string())?;
+        let mut stored = store::load(self.db()).await.map_err(|e| e.to_string())?;
         for (kind, name, why) in &stored.unreadable {
             tracing::error!(kind, name, why, "a row of alerting cannot be read and is left aside");
         }
+        // What the clock had shown before it was set back; a write since may have dated the store anew.
+        stored.records.extend(shown.map(Record::Clock));
         let unreadable: Arc<[_]> = stored.unreadable.clone().into();
         let setting = &self.setting;
         let (desk, step) = Desk::restore(
@@ -80,7 +84,7 @@ impl Runner {
             if now + SET_BACK < latest && leading.waiting.is_empty() {
                 // What is under way is sent once more, marked: its outcome would be lost.
                 self.deliver.withdraw();
-                return Ok(Left::SetBack(leading.lease));
+                return Ok(Left::SetBack(leading.lease, latest));
             }
             latest = latest.max(now);
             if leading.dirty && leading.published.elapsed() >= FRAME {
