@@ -480,3 +480,20 @@ fn it_remembers_its_list_and_its_order() {
     assert!(again.screen().contains("─ limits"), "{}", again.screen());
     assert_eq!(again.pane.remember(), Some(told));
 }
+
+#[test]
+fn a_version_that_takes_nothing_may_be_missing() {
+    let state = |share: f64| {
+        let mut one = snapshot();
+        let mut service = ServiceView::clone(one.service("prices").expect("it is there"));
+        let mut missing = version("v2", 0, share, 0.0);
+        missing.endpoints.clear();
+        service.versions = vec![version("v1", 100, 1.0 - share, 9.0), missing];
+        one.services = vec![Arc::new(service)];
+        one.routes = vec![Arc::new(route("prices", "prices", 9.0))];
+        let screen = Stage::new(Gateway::new(), world_of(one), (120, 12)).screen();
+        screen.lines().find(|line| line.contains("▌")).unwrap_or_default().to_owned()
+    };
+    assert!(state(0.0).contains("● ok"), "{}", state(0.0));
+    assert!(state(0.5).contains("✖ v2"), "{}", state(0.5));
+}

@@ -79,7 +79,9 @@ pub(super) fn version(version: &VersionView) -> (Health, String) {
 }
 
 fn service(service: &ServiceView) -> (Health, String) {
-    let worst = service.versions.iter().map(version).max_by_key(|(health, _)| *health);
+    // What takes no traffic harms nobody: a version may wait for its turn unstarted.
+    let taking = service.versions.iter().filter(|version| version.share > 0.0);
+    let worst = taking.map(version).max_by_key(|(health, _)| *health);
     worst.unwrap_or((Health::Unknown, "no version".to_owned()))
 }
 
