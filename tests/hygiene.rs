@@ -155,6 +155,9 @@ fn imports_only_go_down() {
             "quarterdeck-scrape" => &["kernel", "metrics", "yaml"],
             "quarterdeck-services" => &["kernel", "metrics", "promql"],
             "quarterdeck-gateway" => &["kernel", "journal", "metrics", "resilience"],
+            "quarterdeck-deploy" => {
+                &["kernel", "journal", "metrics", "promql", "resilience", "gateway", "yaml"]
+            }
             "quarterdeck-rules" => &["kernel", "metrics", "promql", "templates", "yaml"],
             "quarterdeck-notify" => &["kernel", "alertmanager", "templates"],
             "quarterdeck-alerting" => &[
@@ -184,6 +187,7 @@ fn imports_only_go_down() {
                 "alertmanager",
                 "oncall",
                 "gateway",
+                "deploy",
                 "resilience",
             ],
             _ => return None,

@@ -1,0 +1,1 @@
+//! Analyses: measurements, conditions, limits, outcome.

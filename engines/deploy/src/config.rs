@@ -1,0 +1,1 @@
+//! `[deploy]`: which services are deployed, how and where.

@@ -1,0 +1,1 @@
+//! DORA's five measures.

@@ -1,0 +1,1 @@
+//! The statistical judge of a new version against the stable one.

@@ -1,0 +1,1 @@
+//! How many replicas of each version there are to be.
