@@ -8,9 +8,10 @@
 mod inbox;
 mod lease;
 pub mod past;
+mod places;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use quarterdeck_journal::store::{AssertSqlSafe, Db, Migrations, Step, StoreError, Tx, Value};
 use quarterdeck_journal::values;
@@ -19,6 +20,7 @@ use crate::model::{Record, RecordKind};
 
 pub use inbox::{Asked, Inbox};
 pub use lease::{Held, Lease, LeaseError, TERM};
+pub use places::{CLOCK, Places};
 
 /// The engine's tables.
 pub const MIGRATIONS: Migrations = Migrations {
@@ -79,6 +81,32 @@ pub const MIGRATIONS: Migrations = Migrations {
             "alerts that are over, by when",
             "CREATE INDEX alerting_past_over ON alerting_past (over_ms)",
         ),
+        // By kind and name, a hundred new alerts are a hundred pages of an index; in the order in which they come, one after the other.
+        Step::each(
+            "records in the order in which they came",
+            "CREATE TABLE alerting_rows (
+                place INTEGER PRIMARY KEY,
+                kind TEXT NOT NULL,
+                name TEXT NOT NULL,
+                body TEXT NOT NULL
+            );
+            INSERT INTO alerting_rows (place, kind, name, body)
+                SELECT CASE kind WHEN 'clock' THEN 0 ELSE row_number() OVER (ORDER BY kind, name) END, kind, name, body
+                FROM alerting_records;
+            DROP TABLE alerting_records;
+            ALTER TABLE alerting_rows RENAME TO alerting_records",
+            "CREATE TABLE alerting_rows (
+                place BIGINT PRIMARY KEY,
+                kind TEXT NOT NULL,
+                name TEXT NOT NULL,
+                body TEXT NOT NULL
+            );
+            INSERT INTO alerting_rows (place, kind, name, body)
+                SELECT CASE kind WHEN 'clock' THEN 0 ELSE row_number() OVER (ORDER BY kind, name) END, kind, name, body
+                FROM alerting_records;
+            DROP TABLE alerting_records;
+            ALTER TABLE alerting_rows RENAME TO alerting_records",
+        ),
     ],
 };
 
@@ -131,9 +159,19 @@ impl RowChange {
     }
 }
 
-/// Rows not written yet: of each kind and name the newest.
+/// Rows not written yet: of each kind and name the newest, and the place that it is written at.
 #[derive(Clone, Debug, Default)]
-pub struct Unwritten(BTreeMap<(&'static str, String), Option<Body>>);
+pub struct Unwritten {
+    places: Places,
+    rows: BTreeMap<i64, Row>,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    kind: &'static str,
+    name: String,
+    body: Option<Body>,
+}
 
 /// A list in pieces of the sizes that statements come in, largest first.
 fn pieces<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
@@ -146,57 +184,76 @@ fn pieces<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 impl Unwritten {
+    /// None yet, beside the rows that are in the store.
+    #[must_use]
+    pub fn beside(places: Places) -> Self {
+        Self { places, rows: BTreeMap::new() }
+    }
+
     /// Takes a change in; it replaces an older one of the same thing.
     pub fn push(&mut self, change: RowChange) {
-        self.0.insert((change.kind, change.name), change.body);
+        let RowChange { kind, name, body } = change;
+        let place = match &body {
+            Some(_) => self.places.give(kind, &name),
+            None => match self.places.of(kind, &name) {
+                Some(place) => place,
+                // It is not in the store and is not to be.
+                None => return,
+            },
+        };
+        self.rows.insert(place, Row { kind, name, body });
     }
 
     /// How many rows.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.rows.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rows.is_empty()
     }
 
-    /// Writes them in a transaction.
+    /// The transaction that they were written in holds: nothing waits any more.
+    pub fn written(&mut self) {
+        for row in std::mem::take(&mut self.rows).into_values() {
+            if row.body.is_none() {
+                self.places.forget(row.kind, &row.name);
+            }
+        }
+    }
+
+    /// Writes them in a transaction. After its commit, [`Unwritten::written`] is to be called.
     ///
     /// # Errors
     /// What the database says.
     pub async fn write(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        let kept: Vec<_> = self.0.iter().filter_map(|(k, body)| body.as_ref().map(|b| (k, b))).collect();
-        let gone: Vec<_> = self.0.iter().filter(|(_, body)| body.is_none()).map(|(k, _)| k).collect();
+        let kept: Vec<_> =
+            self.rows.iter().filter_map(|(p, row)| Some((p, row, row.body.as_ref()?))).collect();
+        let gone: Vec<_> = self.rows.iter().filter(|(_, row)| row.body.is_none()).collect();
         for rows in pieces(&kept) {
-            let mut sql = String::from("INSERT INTO alerting_records (kind, name, body) VALUES ");
-            let mut parameters: Vec<Value> = Vec::with_capacity(rows.len() * 3);
-            for (n, ((kind, name), body)) in rows.iter().enumerate() {
+            let mut sql = String::from("INSERT INTO alerting_records (place, kind, name, body) VALUES ");
+            let mut parameters: Vec<Value> = Vec::with_capacity(rows.len() * 4);
+            for (n, (place, Row { kind, name, .. }, body)) in rows.iter().enumerate() {
                 sql.push_str(if n == 0 { "" } else { ", " });
-                sql.push_str(&format!("(${}, ${}, ${})", n * 3 + 1, n * 3 + 2, n * 3 + 3));
+                let first = n * 4 + 1;
+                sql.push_str(&format!("(${first}, ${}, ${}, ${})", first + 1, first + 2, first + 3));
                 let body = body.json().map_err(|e| StoreError::Database(format!("{kind} {name}: {e}")))?;
-                parameters.extend(values![*kind, name.as_str(), &*body]);
+                parameters.extend(values![**place, *kind, name.as_str(), &*body]);
             }
-            sql.push_str(" ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body");
+            sql.push_str(" ON CONFLICT (place) DO UPDATE SET body = excluded.body");
             // Made of numbered parameters alone: no text from outside is in it.
             tx.execute(AssertSqlSafe(sql), &parameters).await?;
         }
         for rows in pieces(&gone) {
-            let alerts: Vec<&str> = rows
-                .iter()
-                .filter(|(kind, _)| *kind == RecordKind::Alert.as_str())
-                .map(|(_, name)| name.as_str())
-                .collect();
-            past::bury(tx, &alerts).await?;
-            let mut sql = String::from("DELETE FROM alerting_records WHERE ");
-            let mut parameters: Vec<Value> = Vec::with_capacity(rows.len() * 2);
-            for (n, (kind, name)) in rows.iter().enumerate() {
-                sql.push_str(if n == 0 { "" } else { " OR " });
-                sql.push_str(&format!("(kind = ${} AND name = ${})", n * 2 + 1, n * 2 + 2));
-                parameters.extend(values![*kind, name.as_str()]);
-            }
+            let alert = RecordKind::Alert.as_str();
+            let alerts = rows.iter().filter(|(_, row)| row.kind == alert).map(|(place, _)| **place);
+            past::bury(tx, &alerts.collect::<Vec<_>>()).await?;
+            let marks: Vec<String> = (1..=rows.len()).map(|n| format!("${n}")).collect();
+            let sql = format!("DELETE FROM alerting_records WHERE place IN ({})", marks.join(", "));
+            let parameters: Vec<Value> = rows.iter().flat_map(|(place, _)| values![**place]).collect();
             tx.execute(AssertSqlSafe(sql), &parameters).await?;
         }
         Ok(())
@@ -212,17 +269,26 @@ pub struct Stored {
     pub escalations: Vec<quarterdeck_oncall::escalation::Record>,
     /// Rows that could not be read: kind, name and why. They are left in the store and shown.
     pub unreadable: Vec<(String, String, String)>,
+    /// Where each stands.
+    pub places: Places,
 }
 
-/// Reads everything back.
+/// Reads everything back, by kind and name.
 ///
 /// # Errors
 /// What the database says.
 pub async fn load(db: &Db) -> Result<Stored, StoreError> {
-    let rows = db.rows("SELECT kind, name, body FROM alerting_records ORDER BY kind, name", &[]).await?;
+    let rows = db.rows("SELECT place, kind, name, body FROM alerting_records ORDER BY place", &[]).await?;
     let mut stored = Stored::default();
+    let mut newest = HashMap::with_capacity(rows.len());
     for row in rows {
-        let (kind, name, body) = (row.text("kind")?, row.text("name")?, row.text("body")?);
+        let (kind, name) = (row.text("kind")?, row.text("name")?);
+        stored.places.found(&kind, &name, row.int("place")?);
+        newest.insert((kind, name), row.text("body")?);
+    }
+    let mut newest: Vec<_> = newest.into_iter().collect();
+    newest.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    for ((kind, name), body) in newest {
         let read = match kind.as_str() {
             ESCALATION | OVERRIDE => serde_json::from_str(&body).map(|r| stored.escalations.push(r)),
             _ => serde_json::from_str(&body).map(|r| stored.records.push(r)),

@@ -50,7 +50,7 @@ fn alert(number: u64, fired: u64, acknowledged: u64, ended: u64) -> Alert {
 }
 
 async fn write(db: &Db, records: impl IntoIterator<Item = Record>) {
-    let mut rows = Unwritten::default();
+    let mut rows = Unwritten::beside(store::load(db).await.unwrap().places);
     records.into_iter().for_each(|record| rows.push(RowChange::of(record)));
     let mut tx = db.begin().await.unwrap();
     rows.write(&mut tx).await.unwrap();

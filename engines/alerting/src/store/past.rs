@@ -20,14 +20,13 @@ pub const SHOWN: i64 = 10_000;
 ///
 /// # Errors
 /// What the database says.
-pub async fn bury(tx: &mut Tx, names: &[&str]) -> Result<(), StoreError> {
-    if names.is_empty() {
+pub(super) async fn bury(tx: &mut Tx, places: &[i64]) -> Result<(), StoreError> {
+    if places.is_empty() {
         return Ok(());
     }
-    let marks: Vec<String> = (1..=names.len()).map(|n| format!("${n}")).collect();
-    let sql =
-        format!("SELECT body FROM alerting_records WHERE kind = 'alert' AND name IN ({})", marks.join(", "));
-    let parameters: Vec<Value> = names.iter().flat_map(|name| values![*name]).collect();
+    let marks: Vec<String> = (1..=places.len()).map(|n| format!("${n}")).collect();
+    let sql = format!("SELECT body FROM alerting_records WHERE place IN ({})", marks.join(", "));
+    let parameters: Vec<Value> = places.iter().flat_map(|place| values![*place]).collect();
     // Made of numbered parameters alone: no text from outside is in it.
     let rows = tx.rows(AssertSqlSafe(sql), &parameters).await?;
     let mut newest = None;

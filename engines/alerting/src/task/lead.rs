@@ -54,6 +54,7 @@ impl Runner {
         // What the clock had shown before it was set back; a write since may have dated the store anew.
         stored.records.extend(shown.map(Record::Clock));
         let unreadable: Arc<[_]> = stored.unreadable.clone().into();
+        let places = std::mem::take(&mut stored.places);
         let setting = &self.setting;
         let (desk, step) = Desk::restore(
             Arc::clone(&setting.plan),
@@ -66,7 +67,7 @@ impl Runner {
         let now = Instant::now();
         let mut leading = Leading {
             desk,
-            waiting: Waiting::default(),
+            waiting: Waiting::beside(places),
             lease,
             unreadable,
             dirty: true,

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::Unsaved;
 use crate::desk::{Job, Step};
 use crate::request::{Answer, Refused};
-use crate::store::{Inbox, Lease, LeaseError, Unwritten};
+use crate::store::{Inbox, Lease, LeaseError, Places, Unwritten};
 
 /// Entries for the timeline that wait at most while the store fails; more are dropped and counted.
 const MAX_ENTRIES: usize = 10_000;
@@ -62,6 +62,11 @@ pub(super) enum Saved {
 }
 
 impl Waiting {
+    /// Nothing waits, beside what is in the store.
+    pub(super) fn beside(places: Places) -> Self {
+        Self { rows: Unwritten::beside(places), ..Self::default() }
+    }
+
     /// Takes a step in.
     pub(super) fn push(&mut self, step: Step) {
         for row in step.rows {
@@ -139,7 +144,7 @@ impl Waiting {
         }
         match written {
             Ok(()) => {
-                self.rows = Unwritten::default();
+                self.rows.written();
                 self.entries.clear();
                 self.unsaved = None;
                 if self.dropped > 0 {

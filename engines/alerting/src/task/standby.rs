@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quarterdeck_journal::store::{Db, StoreError};
+use quarterdeck_journal::values;
 use quarterdeck_kernel::Clock;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
@@ -83,7 +84,10 @@ impl Runner {
 
     /// The state as written, if it has changed since `seen`.
     async fn mirrored(&self, seen: &mut Option<String>) -> Result<Option<Desk>, StoreError> {
-        let row = self.db().row("SELECT body FROM alerting_records WHERE kind = 'clock'", &[]).await?;
+        let row = self
+            .db()
+            .row("SELECT body FROM alerting_records WHERE place = $1", &values![store::CLOCK])
+            .await?;
         let stamp = row.map_or(Ok(None), |row| row.text("body").map(Some))?;
         if stamp == *seen && seen.is_some() {
             return Ok(None);

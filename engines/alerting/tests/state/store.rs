@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use quarterdeck_alerting::model::{Beat, Record};
 use quarterdeck_alerting::store::{self, Body, Inbox, RowChange, Unwritten};
-use quarterdeck_journal::store::Db;
+use quarterdeck_journal::store::{Db, Migrations};
 use quarterdeck_journal::testing::Scratch;
+use quarterdeck_journal::values;
 use quarterdeck_kernel::Timestamp;
 
 use super::at;
@@ -14,8 +15,15 @@ fn beat(switch: &str, seconds: i64) -> RowChange {
     RowChange::of(Record::Beat(Beat { switch: switch.into(), at: at(seconds) }))
 }
 
+fn json(change: &RowChange) -> String {
+    match &change.body {
+        Some(Body::Record(record)) => serde_json::to_string(record).expect("a record is JSON"),
+        other => panic!("no record: {other:?}"),
+    }
+}
+
 async fn write(db: &Db, changes: impl IntoIterator<Item = RowChange>) {
-    let mut rows = Unwritten::default();
+    let mut rows = Unwritten::beside(store::load(db).await.unwrap().places);
     for change in changes {
         rows.push(change);
     }
@@ -107,5 +115,38 @@ async fn requests_of_other_consoles_wait_in_order_until_they_are_answered() {
         tx.commit().await.expect("a commit");
         assert_eq!(inbox.answer_of(&ids[0]).await.expect("it is read"), None);
         assert_eq!(inbox.waiting().await.expect("it is read").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn rows_of_an_older_version_are_taken_over() {
+    for scratch in Scratch::each() {
+        let name = scratch.name();
+        let all = quarterdeck_alerting::MIGRATIONS;
+        let before =
+            all.steps.iter().position(|step| step.name.contains("in the order in which")).expect("that step");
+        let older = Migrations { engine: all.engine, steps: &all.steps[..before] };
+        let db = scratch.open(&[older]).await;
+        let mut tx = db.begin().await.expect("a transaction");
+        for (kind, name, body) in [
+            ("beat", "b", json(&beat("b", 5))),
+            ("clock", "clock", json(&RowChange::of(Record::Clock(at(7))))),
+            ("beat", "a", json(&beat("a", 4))),
+        ] {
+            let insert = "INSERT INTO alerting_records (kind, name, body) VALUES ($1, $2, $3)";
+            tx.execute(insert, &values![kind, name, body]).await.expect("a row");
+        }
+        tx.commit().await.expect("a commit");
+        drop(db);
+        let db = scratch.open(&[all]).await;
+        assert_eq!(beats(&db).await, [("a".to_owned(), at(4)), ("b".to_owned(), at(5))], "{name}");
+        let clock =
+            db.row("SELECT kind FROM alerting_records WHERE place = $1", &values![store::CLOCK]).await;
+        assert_eq!(clock.expect("a query").expect("a row").text("kind").expect("text"), "clock", "{name}");
+        write(&db, [beat("b", 9), beat("c", 1)]).await;
+        let found = beats(&db).await;
+        assert_eq!(found.iter().map(|(_, at)| *at).collect::<Vec<_>>(), [at(4), at(9), at(1)], "{name}");
+        let rows = db.rows("SELECT place FROM alerting_records ORDER BY place", &[]).await.expect("rows");
+        assert_eq!(rows.len(), 4, "{name}: one row for each thing");
     }
 }
