@@ -1,1 +1,9 @@
-//! Strategies and the files they are written in.
+//! How a rollout goes: strategies as data, and the files that they are read from.
+
+mod spec;
+
+pub use spec::{
+    AnalysisSpec, ArgValue, BlueGreen, Canary, CanaryScale, Direction, Effect, Gradual, JudgeMetric,
+    JudgeSpec, Limit, MetricSpec, NanStrategy, OnFailure, OnRestart, Outliers, Rolling, Step, Strategy,
+    StrategyKind,
+};
