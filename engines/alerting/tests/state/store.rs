@@ -23,7 +23,7 @@ fn json(change: &RowChange) -> String {
 }
 
 async fn write(db: &Db, changes: impl IntoIterator<Item = RowChange>) {
-    let mut rows = Unwritten::beside(store::load(db).await.unwrap().places);
+    let mut rows = Unwritten::beside(store::load(db).await.expect("rows are read").places);
     for change in changes {
         rows.push(change);
     }
