@@ -138,6 +138,7 @@ fn a_form_acts_on_what_it_was_opened_for() {
         name: "aaa".into(),
         versions: vec![version("v1", 0, 0.0, 0.0), version("v2", 0, 0.0, 0.0)],
         split_set: false,
+        steered: false,
         traffic: support::gateway::traffic(1.0, 1.0, 9.0),
     }));
     let mut worse = route("aaa", "aaa", 1.0);

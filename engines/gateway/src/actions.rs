@@ -164,6 +164,11 @@ struct Change {
 
 impl Split {
     fn plan(&self, invocation: &Invocation) -> Result<Change, Reason> {
+        (self.0)()?.free(named(invocation))?;
+        self.change(invocation)
+    }
+
+    fn change(&self, invocation: &Invocation) -> Result<Change, Reason> {
         let (handle, service) = ((self.0)()?, named(invocation));
         let before = store::written(&handle.split(service)?);
         let was_set = handle.control.learnt.lock().splits.contains_key(service);
@@ -178,14 +183,15 @@ impl Split {
                 None => format!("{text:?} is not a split: write VERSION=SHARE,…, as in v1=90,v2=10"),
             })
         })?;
-        let shares = handle.plan_split(service, &shares)?;
+        let shares = handle.full_split(service, &shares)?;
         Ok(Change { before, after: store::written(&shares), stored: Some(shares), was_set })
     }
 }
 
 impl Execute for Split {
     fn available(&self, subject: Option<&Subject>) -> Result<(), Reason> {
-        served(&self.0, subject)
+        served(&self.0, subject)?;
+        subject.map_or(Ok(()), |subject| (self.0)()?.free(&subject.id))
     }
 
     fn preview(&self, invocation: &Invocation) -> Vec<String> {
@@ -226,8 +232,8 @@ impl Stored for Split {
 
     fn committed(&self, invocation: &Invocation, _outcome: &Outcome) {
         // Planned from the same state as what was stored: nothing else changes splits between.
-        if let (Ok(handle), Ok(change)) = ((self.0)(), self.plan(invocation))
-            && let Err(Reason(why)) = handle.set_split(named(invocation), change.stored.as_deref())
+        if let (Ok(handle), Ok(change)) = ((self.0)(), self.change(invocation))
+            && let Err(Reason(why)) = handle.keep_split(named(invocation), change.stored)
         {
             tracing::error!(service = named(invocation), why, "a split is stored but not in force");
         }

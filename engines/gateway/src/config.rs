@@ -2,7 +2,7 @@
 
 pub mod filters;
 pub mod oneline;
-mod validate;
+pub(crate) mod validate;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -52,9 +52,18 @@ pub struct Finish {
     pub(crate) place: Option<Place>,
     pub(crate) sent: u64,
     pub(crate) done: bool,
+    /// It may still choose any version of its table.
+    pub(crate) undecided: bool,
 }
 
 impl Finish {
+    /// It has chosen its version, or will choose none.
+    pub(crate) fn decide(&mut self) {
+        if std::mem::take(&mut self.undecided) {
+            self.table.undecided.end(self.worker.index);
+        }
+    }
+
     /// A part of the answer has gone.
     pub fn sent(&mut self, bytes: usize) {
         self.sent += bytes as u64;
@@ -90,6 +99,10 @@ impl Finish {
 
 impl Drop for Finish {
     fn drop(&mut self) {
+        self.decide();
+        if let (Some(route), Some(version)) = (self.route, self.version) {
+            self.table.routes[route].service.versions[version].flow.end(self.worker.index);
+        }
         let took = self.started.elapsed();
         if !self.done && self.error.is_none() {
             self.error = Some("the caller went away".to_owned());

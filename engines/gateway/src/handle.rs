@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock;
 use crate::config::{self, Config};
+use crate::flow::Flow;
 use crate::model::Snapshot;
 use crate::pipeline::ask;
 use crate::server::accept::{Ask, Listening, wanted};
@@ -32,6 +33,8 @@ pub(crate) struct Control {
     pub(crate) shared: Arc<Shared>,
     pub(crate) learnt: Mutex<Learnt>,
     pub(crate) config: Mutex<Arc<Config>>,
+    /// Requests under tables that are no longer in force and that have not chosen a version yet.
+    pub(crate) former: Mutex<Vec<Arc<Flow>>>,
     pub(crate) listening: Mutex<Vec<Arc<Listening>>>,
     pub(crate) ask: mpsc::Sender<Ask>,
     /// One that carries no traffic: health checks, warming.
@@ -48,11 +51,15 @@ pub struct Handle {
 
 impl Control {
     /// Makes the table anew and puts it in force from the next request on.
-    fn rebuild(&self, config: &Arc<Config>, learnt: &mut Learnt) -> Result<(), String> {
+    pub(crate) fn rebuild(&self, config: &Arc<Config>, learnt: &mut Learnt) -> Result<(), String> {
         let table = learnt.table(config)?;
         *self.shared.alive.lock() = learnt.alive();
         self.shared.versions.retain(|route| table.routes.iter().any(|r| &*r.name == route));
+        let mut former = self.former.lock();
+        former.push(Arc::clone(&self.shared.table().undecided));
         self.shared.swap(table);
+        // From here on nobody begins under a table that was in force before.
+        former.retain(|flow| flow.active() > 0);
         Ok(())
     }
 }
@@ -94,7 +101,9 @@ impl Handle {
         let at = |key: &str, why: String| vec![(key.to_owned(), Diagnostic::new(why))];
         let config = Arc::new(config);
         // What can fail comes first: a table that is tried on a copy of nothing learnt costs little.
-        Learnt::new(1).table(&config).map_err(|why| at("services", why))?;
+        let mut trial = Learnt::new(1);
+        trial.steerings = self.control.learnt.lock().steerings.clone();
+        trial.table(&config).map_err(|why| at("services", why))?;
         let (answer, answered) = oneshot::channel();
         let stopped = || at("", "the gateway does not run".to_owned());
         self.control.ask.send((wanted(&config), answer)).await.map_err(|_| stopped())?;
@@ -136,8 +145,18 @@ impl Handle {
     /// What a split would be: every version of the service, those that are not named with nothing.
     ///
     /// # Errors
-    /// When a version is not there, or none would take anything.
+    /// When a version is not there, none would take anything, or the service is being steered.
     pub fn plan_split(&self, service: &str, shares: &[(String, u32)]) -> Result<Vec<(String, u32)>, Reason> {
+        self.free(service)?;
+        self.full_split(service, shares)
+    }
+
+    /// The same, whether the service is being steered or not.
+    pub(crate) fn full_split(
+        &self,
+        service: &str,
+        shares: &[(String, u32)],
+    ) -> Result<Vec<(String, u32)>, Reason> {
         let before = self.split(service)?;
         for (version, _) in shares {
             if !before.iter().any(|(known, _)| known == version) {
@@ -166,15 +185,36 @@ impl Handle {
     /// # Errors
     /// See [`Handle::plan_split`].
     pub fn set_split(&self, service: &str, shares: Option<&[(String, u32)]>) -> Result<(), Reason> {
+        self.free(service)?;
         let planned = shares.map(|shares| self.plan_split(service, shares)).transpose()?;
+        self.keep_split(service, planned)
+    }
+
+    /// Takes a split that has been planned and stored. Where the service is being steered meanwhile, it holds afterwards.
+    pub(crate) fn keep_split(&self, service: &str, split: Option<Vec<(String, u32)>>) -> Result<(), Reason> {
         let mut learnt = self.control.learnt.lock();
         // Under that lock: a reload that goes on would else be undone by what it replaces.
         let config = Arc::clone(&self.control.config.lock());
-        match planned {
-            Some(shares) => drop(learnt.splits.insert(service.to_owned(), shares)),
-            None => drop(learnt.splits.remove(service)),
-        }
-        self.control.rebuild(&config, &mut learnt).map_err(Reason)
+        let before = match split {
+            Some(shares) => learnt.splits.insert(service.to_owned(), shares),
+            None => learnt.splits.remove(service),
+        };
+        self.control.rebuild(&config, &mut learnt).map_err(|why| {
+            match before {
+                Some(before) => drop(learnt.splits.insert(service.to_owned(), before)),
+                None => drop(learnt.splits.remove(service)),
+            }
+            Reason(why)
+        })
+    }
+
+    /// Whether the shares of a service may be set by hand.
+    ///
+    /// # Errors
+    /// Why not: the service is being steered.
+    pub(crate) fn free(&self, service: &str) -> Result<(), Reason> {
+        let refusal = self.control.learnt.lock().steerings.get(service).and_then(|s| s.refusal(service));
+        refusal.map_or(Ok(()), Err)
     }
 
     /// Forces the breaker of a version open or closed; None lets it decide for itself again.

@@ -154,6 +154,8 @@ pub struct ServiceView {
     pub versions: Vec<VersionView>,
     /// The split was set by an operator, not by the configuration.
     pub split_set: bool,
+    /// The split is neither: deployment control steers the service.
+    pub steered: bool,
     /// Its traffic.
     pub traffic: Traffic,
 }
@@ -182,6 +184,8 @@ pub struct VersionView {
     pub weight: u32,
     /// Its share, from 0 to 1.
     pub share: f64,
+    /// Where it runs is not configured but added while traffic runs.
+    pub steered: bool,
     /// Where it runs.
     pub endpoints: Vec<EndpointView>,
     /// Its breaker.

@@ -69,7 +69,7 @@ pub(crate) async fn handle(
     let started = Instant::now();
     let worker = &conn.worker;
     let busy = Busy::new(&conn);
-    let table = worker.table();
+    let table = worker.enter();
     let switching = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
     let (mut parts, incoming) = request.into_parts();
     let ids = trace::apply(&mut parts.headers, &mut worker.random.lock());
@@ -108,11 +108,13 @@ pub(crate) async fn handle(
         place: None,
         sent: 0,
         done: false,
+        undecided: true,
     };
     let mut telling = Telling::default();
     let mut exchange = Exchange { conn: &conn, trusted, finish: &mut finish, telling: &mut telling };
     let answered = exchange.run(parts, incoming, switching).await;
     drop(busy);
+    finish.decide();
     Ok(match answered {
         Ok(answer) => respond(answer, finish, &telling, table.config.timeouts.idle),
         Err(refusal) => refuse(*refusal, finish, &telling, conn.http2),
@@ -447,12 +449,15 @@ impl Exchange<'_> {
                 None => no(Code::NoEndpoint, format!("the version {name} runs nowhere")),
             };
         }
+        let fits =
+            |(name, value, _): &&(HeaderName, HeaderValue, usize)| parts.headers.get(name) == Some(value);
+        if let Some((_, _, version)) = route.service.header_routes.iter().find(fits) {
+            return Ok(Some(*version));
+        }
         let by_name = route.version_header.as_ref().and_then(|name| parts.headers.get(name)?.to_str().ok());
         if let Some(version) = by_name.and_then(|name| route.service.version(name)) {
             return Ok(Some(version));
         }
-        let fits =
-            |(name, value, _): &&(HeaderName, HeaderValue, usize)| parts.headers.get(name) == Some(value);
         Ok(route.version_routes.iter().find(fits).map(|(_, _, version)| *version))
     }
 
@@ -499,10 +504,10 @@ impl Exchange<'_> {
         let idle = self.finish.table.config.timeouts.idle;
         let stream = RequestBody::stream(incoming, most, idle, Arc::clone(&fault));
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-        let replay = match (&route.retry, &route.mirror) {
+        let replay = match (&route.retry, route.mirrors.is_empty()) {
             (Some(retry), _) => retry.replay as u64,
-            (None, Some(_)) => 64 << 10,
-            (None, None) => 0,
+            (None, false) => 64 << 10,
+            (None, true) => 0,
         };
         let json = route.validate.as_ref().is_some_and(|rule| rule.json);
         let hold = if json {

@@ -24,6 +24,7 @@ use crate::filters::breaker::Named;
 use crate::filters::bulkhead::Gate;
 use crate::filters::limit::{RouteLimits, Who};
 use crate::filters::versions::Versions;
+use crate::flow::Flow;
 use crate::route::Router;
 use crate::split::Split;
 use crate::stats::{Counts, Top};
@@ -47,6 +48,8 @@ pub struct Table {
     pub(crate) trusted: Vec<Network>,
     pub(crate) auth: Auth,
     pub(crate) forwarded: Forwarded,
+    /// Requests that have begun under this table and not chosen a version yet.
+    pub(crate) undecided: Arc<Flow>,
 }
 
 /// Counts of what the gateway answers itself are kept under this version's name.
@@ -65,8 +68,8 @@ pub struct Route {
     pub(crate) prefix: String,
     pub(crate) strip: bool,
     pub(crate) version_header: Option<HeaderName>,
-    pub(crate) version_routes: Vec<(HeaderName, HeaderValue, usize)>,
-    pub(crate) mirror: Option<Mirroring>,
+    pub(crate) version_routes: Vec<VersionRule>,
+    pub(crate) mirrors: Vec<Mirroring>,
     pub(crate) timeout: Duration,
     pub(crate) max_body: Option<u64>,
     pub(crate) auth: Option<AuthRule>,
@@ -83,6 +86,9 @@ pub struct Route {
     pub counts: Vec<Arc<Counts>>,
     pub(crate) callers: Arc<Callers>,
 }
+
+/// A header, its value, and the version that requests with it go to.
+pub(crate) type VersionRule = (HeaderName, HeaderValue, usize);
 
 /// The callers of a route, by thread.
 pub(crate) type Callers = Vec<Mutex<Top<Who>>>;
@@ -140,16 +146,31 @@ pub struct Service {
     pub(crate) sticky: Option<Sticky>,
     pub(crate) host: HostHeader,
     pub(crate) health: Option<HealthConfig>,
-    /// Whose turn it is, for each thread.
+    /// Which version's turn it is, for each thread.
     pub(crate) turns: Arc<[Turn]>,
+    /// Headers that choose a version on every route, before what the routes say.
+    pub(crate) header_routes: Vec<VersionRule>,
+    /// Where a copy of every route's requests goes, and of which share of them.
+    pub(crate) mirror: Option<(usize, f64)>,
+    /// Its shares are neither configured nor an operator's: see [`crate::Steering`].
+    pub steered: bool,
 }
 
-/// A counter that has a line of the processor's cache to itself.
+/// Counters that have a line of the processor's cache to themselves.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct Turn {
-    version: AtomicU64,
-    endpoint: AtomicU64,
+    /// Of requests.
+    own: AtomicU64,
+    /// Of copies: were they counted with the others, both would see only every second turn.
+    copies: AtomicU64,
+}
+
+impl Turn {
+    fn next(turns: &[Self], thread: usize, copy: bool) -> u64 {
+        let turn = &turns[thread % turns.len()];
+        if copy { turn.copies.fetch_add(1, Relaxed) } else { turn.own.fetch_add(1, Relaxed) }
+    }
 }
 
 impl Service {
@@ -159,9 +180,9 @@ impl Service {
         self.versions.iter().position(|version| &*version.name == name)
     }
 
-    pub(crate) fn next_version(&self, thread: usize) -> usize {
-        let turn = &self.turns[thread % self.turns.len()];
-        self.split.nth(turn.version.fetch_add(1, Relaxed))
+    /// The version whose turn it is; copies have turns of their own.
+    pub(crate) fn next_version(&self, thread: usize, copy: bool) -> usize {
+        self.split.nth(Turn::next(&self.turns, thread, copy))
     }
 
     pub(crate) fn version_at(&self, point: u64) -> usize {
@@ -177,18 +198,12 @@ impl Service {
         point: Option<u64>,
         tried: &[u64],
     ) -> Option<&Arc<Endpoint>> {
-        let endpoints = &self.versions[version].endpoints;
-        let good = |e: &&Arc<Endpoint>| e.available() && !tried.contains(&e.id);
-        if let Some(point) = point {
-            let members = endpoints.iter().enumerate().filter(|(_, e)| good(e)).map(|(i, e)| (i, e.point));
-            return crate::split::rendezvous(point, members).map(|i| &endpoints[i]);
-        }
-        if let [only] = endpoints.as_slice() {
-            return Some(only).filter(good);
-        }
-        let turn = self.turns[thread % self.turns.len()].endpoint.fetch_add(1, Relaxed);
-        let start = (turn % endpoints.len() as u64) as usize;
-        (0..endpoints.len()).map(|i| &endpoints[(start + i) % endpoints.len()]).find(good)
+        self.versions[version].endpoint(thread, point, tried, false)
+    }
+
+    /// The endpoint of a version that a copy goes to.
+    pub(crate) fn endpoint_for_copy(&self, version: usize, thread: usize) -> Option<&Arc<Endpoint>> {
+        self.versions[version].endpoint(thread, None, &[], true)
     }
 }
 
@@ -202,9 +217,36 @@ pub struct Version {
     /// Its breaker, if there is one.
     pub breaker: Option<Arc<Named>>,
     pub(crate) outliers: Option<Arc<Mutex<Outliers<u64>>>>,
+    /// Which endpoint's turn it is, for each thread.
+    pub(crate) turns: Arc<[Turn]>,
+    /// What is under way to it.
+    pub(crate) flow: Arc<Flow>,
+    /// Where it runs is not configured: see [`crate::Steering`].
+    pub steered: bool,
 }
 
 impl Version {
+    fn endpoint(
+        &self,
+        thread: usize,
+        point: Option<u64>,
+        tried: &[u64],
+        copy: bool,
+    ) -> Option<&Arc<Endpoint>> {
+        let endpoints = &self.endpoints;
+        let good = |e: &&Arc<Endpoint>| e.available() && !tried.contains(&e.id);
+        if let Some(point) = point {
+            let members = endpoints.iter().enumerate().filter(|(_, e)| good(e)).map(|(i, e)| (i, e.point));
+            return crate::split::rendezvous(point, members).map(|i| &endpoints[i]);
+        }
+        if let [only] = endpoints.as_slice() {
+            return Some(only).filter(good);
+        }
+        let turn = Turn::next(&self.turns, thread, copy);
+        let start = (turn % endpoints.len() as u64) as usize;
+        (0..endpoints.len()).map(|i| &endpoints[(start + i) % endpoints.len()]).find(good)
+    }
+
     /// What came of a request to an endpoint.
     pub(crate) fn tell(&self, endpoint: &Endpoint, outcome: Outcome) {
         if outcome == Outcome::Failure {

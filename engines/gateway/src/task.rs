@@ -114,6 +114,7 @@ impl Engine {
             shared,
             learnt: Mutex::new(learnt),
             config: Mutex::new(config),
+            former: Mutex::default(),
             listening: Mutex::new(listening),
             ask,
             own,

@@ -228,6 +228,7 @@ impl Viewer {
             all.add(&seen);
             let weight = service.shares[place];
             VersionView {
+                steered: version.steered,
                 name: Arc::clone(&version.name),
                 weight,
                 share: if sum == 0 {
@@ -265,7 +266,13 @@ impl Viewer {
         // What the gateway itself answered counts for the service, though for no version.
         routes().filter_map(|route| route.counts.last()).for_each(|counts| all.add(&self.seen(counts, now)));
         let split_set = set.iter().any(|name| **name == *service.name);
-        ServiceView { name: Arc::clone(&service.name), versions, split_set, traffic: all.traffic() }
+        ServiceView {
+            name: Arc::clone(&service.name),
+            versions,
+            split_set,
+            steered: service.steered,
+            traffic: all.traffic(),
+        }
     }
 
     fn route(&self, control: &Control, route: &Route, seen: &Seen) -> RouteView {
@@ -282,7 +289,7 @@ impl Viewer {
             (route.service.versions.iter().any(|v| v.breaker.is_some()), "breaker"),
             (route.retry.is_some(), "retry"),
             (route.fallback.is_some(), "fallback"),
-            (route.mirror.is_some(), "mirror"),
+            (!route.mirrors.is_empty(), "mirror"),
         ] {
             if there {
                 filters.push(name);

@@ -4,10 +4,11 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use support::{Answer, Gateway, Service, service};
+use support::{Answer, Gateway, Service, service, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -46,6 +47,48 @@ async fn both_sides_are_encrypted() {
         }
         outer.stop().await;
     }
+    inner.stop().await;
+}
+
+#[tokio::test]
+async fn encrypted_endpoints_stay_what_they_are_over_every_change() {
+    let echo = Service::echo().await;
+    let inner = Gateway::start(&service(&[echo.address], &listener(""))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    std::fs::copy(pem("ca.pem"), &ca).unwrap();
+    let text = format!(
+        "threads = 1\nlisten = [\"127.0.0.1:0\"]\n[services.s]\nca_file = \"{}\"\n\
+         versions = {{ v1 = \"https://localhost:{port}\", v2 = \"https://localhost:{port}/b\" }}\n\
+         health = {{ path = \"/\", period = \"1h\" }}\n",
+        ca.display(),
+        port = inner.address.port()
+    );
+    let outer = Gateway::start(&text).await;
+    let endpoint = || {
+        let table = outer.handle.table();
+        Arc::clone(&table.service("s").unwrap().versions[0].endpoints[0])
+    };
+    until("it is found well", || endpoint().available()).await;
+    assert_eq!(outer.get("/", "").await.status, 200);
+    let (first, opened) = (endpoint(), endpoint().connections.load(Relaxed));
+    for share in 1..=10 {
+        let shares = [("v1".to_owned(), 11 - share), ("v2".to_owned(), 0)];
+        outer.handle.set_split("s", Some(&shares)).unwrap();
+        assert_eq!(outer.get("/", "").await.status, 200, "it needs no new check");
+    }
+    outer.handle.reload(support::config(&format!("access_log = \"all\"\n{text}"))).await.unwrap();
+    assert_eq!(outer.get("/", "").await.status, 200);
+    assert_eq!(
+        (endpoint().id, endpoint().connections.load(Relaxed)),
+        (first.id, opened),
+        "nor a new connection"
+    );
+    // Other authorities are another matter.
+    std::fs::copy(pem("client.pem"), &ca).unwrap();
+    outer.handle.reload(support::config(&text)).await.unwrap();
+    assert_ne!(endpoint().id, first.id);
+    outer.stop().await;
     inner.stop().await;
 }
 

@@ -140,6 +140,17 @@ impl Monitor {
         monitor
     }
 
+    /// Begins to watch a member that is known to be up and well: every check passes until it has failed as often as it may.
+    #[must_use]
+    pub fn well(checks: Checks, now: Moment) -> Self {
+        let mut monitor = Self::new(checks, now);
+        monitor.begin(now);
+        if let Some(readiness) = &mut monitor.readiness {
+            readiness.passes = true;
+        }
+        monitor
+    }
+
     /// The checks that are due: ask, within the timeout, and [`Monitor::tell`].
     pub fn due(&mut self, now: Moment) -> Vec<(Kind, Duration)> {
         let mut due = Vec::new();

@@ -219,6 +219,20 @@ fn startup_first_then_readiness_and_liveness() {
 }
 
 #[test]
+fn who_is_known_to_be_well_is_so_until_checks_fail() {
+    let each = health::Settings::default();
+    let checks = Checks { startup: Some(each), readiness: Some(each), liveness: Some(each) };
+    let mut monitor = Monitor::well(checks, at(0));
+    assert_eq!(monitor.health(), health::Health { started: true, ready: true, live: true });
+    for (second, ready) in [(0, true), (10, true), (20, false)] {
+        assert_eq!(monitor.due(at(second)), [(Kind::Readiness, at(1)), (Kind::Liveness, at(1))]);
+        monitor.tell(Kind::Readiness, Failure, at(second));
+        monitor.tell(Kind::Liveness, Success, at(second));
+        assert_eq!(monitor.health().ready, ready, "at {second}");
+    }
+}
+
+#[test]
 fn what_never_comes_up_is_not_live() {
     let checks = Checks { startup: Some(health::Settings::default()), ..Checks::default() };
     let mut monitor = Monitor::new(checks, at(0));

@@ -129,7 +129,9 @@ pub(super) fn tell_split(details: &mut Details, service: &ServiceView) {
             (&if why.is_empty() { why } else { format!("  {}", health.as_str()) }, Role::from(health)),
         ]);
     }
-    if service.split_set {
+    if service.steered {
+        details.wrapped("Deployment control steers this split.", Role::Info, 2);
+    } else if service.split_set {
         details.wrapped("An operator set this split; R goes back to the configured one.", Role::Info, 2);
     }
 }

@@ -87,6 +87,7 @@ fn endpoint(port: u16, ready: bool, ejected: bool) -> EndpointView {
 
 pub(crate) fn version(name: &str, weight: u32, share: f64, rate: f64) -> VersionView {
     VersionView {
+        steered: false,
         name: name.into(),
         weight,
         share,
@@ -169,12 +170,14 @@ pub(crate) fn snapshot() -> Snapshot {
         name: "orders".into(),
         versions: vec![version("v1", 90, 0.9, 371.0), v2],
         split_set: true,
+        steered: false,
         traffic: traffic(412.0, 0.004, 40.0),
     };
     let prices = ServiceView {
         name: "prices".into(),
         versions: vec![version("v1", 1, 1.0, 8140.0)],
         split_set: false,
+        steered: false,
         traffic: traffic(8140.0, 0.0, 3.0),
     };
     let mut books = route("orders", "orders", 412.0);

@@ -108,8 +108,13 @@ impl Watched {
             readiness: Some(settings(config)),
             liveness: config.liveness_path.as_ref().map(|_| settings(config)),
         };
-        let monitor = Monitor::new(checks, clock::now());
-        endpoint.unready.store(!monitor.health().ready, Relaxed);
+        // One that takes requests goes on taking them until a check says otherwise: it was found well under other settings,
+        // was not checked before, or whoever added it has looked itself.
+        let monitor = if endpoint.unready.load(Relaxed) {
+            Monitor::new(checks, clock::now())
+        } else {
+            Monitor::well(checks, clock::now())
+        };
         Self { endpoint: Arc::clone(endpoint), config: config.clone(), monitor }
     }
 

@@ -18,9 +18,10 @@ use crate::config::{HostHeader, Protocol};
 use crate::filters::breaker::{self, Asked};
 use crate::filters::cache::Ticket;
 use crate::filters::validate::idempotent;
+use crate::flow::Held;
 use crate::headers::{Caller, forward, strip_hop_by_hop};
 use crate::problem::{Code, Refusal};
-use crate::table::Route;
+use crate::table::{Mirroring, Route};
 use crate::upstream::Endpoint;
 use crate::upstream::pool::{Lease, SendError, Unsent};
 
@@ -73,7 +74,7 @@ impl Exchange<'_> {
         let version = match (plan.pinned, plan.point) {
             (Some(version), _) => version,
             (None, Some(point)) => route.service.version_at(point),
-            (None, None) => route.service.next_version(worker.index),
+            (None, None) => route.service.next_version(worker.index, false),
         };
         let target = &route.service.versions[version];
         self.count_for(route, version);
@@ -82,7 +83,10 @@ impl Exchange<'_> {
         if let Some(retry) = &route.retry {
             retry.budget.lock().call(clock::at(self.finish.started));
         }
-        self.mirror(route, parts, &body, &plan.host);
+        for mirror in &route.mirrors {
+            self.mirror(route, mirror, parts, &body, &plan.host);
+        }
+        self.finish.decide();
 
         let mut body = Some(body);
         let mut unsent: Option<Request<RequestBody>> = None;
@@ -153,7 +157,15 @@ impl Exchange<'_> {
                     if let (Some(protocol), Some(switching)) = (protocol, switching.take())
                         && status == hyper::StatusCode::SWITCHING_PROTOCOLS
                     {
-                        return switch::switch(conn, response, &protocol, switching, &self.finish.table);
+                        let held = Held::new(&target.flow, worker.index);
+                        return switch::switch(
+                            conn,
+                            response,
+                            &protocol,
+                            switching,
+                            &self.finish.table,
+                            held,
+                        );
                     }
                     if status.is_informational() {
                         return no(Code::BadGateway, "the endpoint switched to what nobody asked for");
@@ -224,6 +236,7 @@ impl Exchange<'_> {
         let counts = &route.counts[version];
         counts.shard(thread).begin();
         self.finish.counts = Some(Arc::clone(counts));
+        route.service.versions[version].flow.begin(thread);
         self.finish.version = Some(version);
     }
 
@@ -275,18 +288,21 @@ impl Exchange<'_> {
     }
 
     /// Sends a copy, if one is wanted and the body is there to be sent again. What comes of it is nobody's concern.
-    fn mirror(&self, route: &Route, parts: &Parts, body: &RequestBody, host: &HeaderValue) {
-        let Some(mirror) = &route.mirror else { return };
+    fn mirror(
+        &self,
+        route: &Route,
+        mirror: &Mirroring,
+        parts: &Parts,
+        body: &RequestBody,
+        host: &HeaderValue,
+    ) {
         let worker = &self.conn.worker;
         if mirror.share < 1.0 && worker.random.lock().unit() >= mirror.share {
             return;
         }
-        let (version, there) = match mirror.version {
-            Some(version) => (version, body.again()),
-            None => (mirror.service.next_version(worker.index), body.again()),
-        };
-        let endpoint = mirror.service.endpoint(version, worker.index, None, &[]);
-        let (Some(body), Some(endpoint)) = (there, endpoint) else {
+        let version = mirror.version.unwrap_or_else(|| mirror.service.next_version(worker.index, true));
+        let endpoint = mirror.service.endpoint_for_copy(version, worker.index);
+        let (Some(body), Some(endpoint)) = (body.again(), endpoint) else {
             worker.shared.mirrors_skipped.fetch_add(1, Relaxed);
             return;
         };
@@ -305,6 +321,7 @@ impl Exchange<'_> {
         let (worker, endpoint, timeout) = (Arc::clone(worker), Arc::clone(endpoint), route.timeout);
         let (connect, kept) =
             (self.finish.table.config.timeouts.connect, self.finish.table.config.limits.kept);
+        let held = Held::new(&mirror.service.versions[version].flow, worker.index);
         tokio::spawn(async move {
             let copy = async {
                 if let Ok((response, lease)) = worker.pool.send(&endpoint, request, connect, kept).await {
@@ -319,6 +336,7 @@ impl Exchange<'_> {
             };
             let _ = tokio::time::timeout(timeout, copy).await;
             worker.mirrors.fetch_sub(1, Relaxed);
+            drop(held);
         });
     }
 }

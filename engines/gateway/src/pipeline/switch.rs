@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
 use super::{Answer, no};
+use crate::flow::Held;
 use crate::headers::strip_hop_by_hop;
 use crate::io::Stream;
 use crate::problem::{Code, Refusal};
@@ -25,6 +26,7 @@ pub(super) fn switch(
     asked: &HeaderValue,
     caller: OnUpgrade,
     table: &TableRef,
+    held: Held,
 ) -> Result<Answer, Box<Refusal>> {
     let endpoint = hyper::upgrade::on(&mut response);
     let agreed = strip_hop_by_hop(response.headers_mut());
@@ -60,6 +62,7 @@ pub(super) fn switch(
             },
             () = stop.cancelled() => {}
         }
+        drop(held);
         shared.tunnels.fetch_sub(1, Relaxed);
         shared.touch();
     });

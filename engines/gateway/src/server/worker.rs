@@ -100,7 +100,7 @@ impl Shared {
         }
         self.table.store(Arc::new(table));
         // After the table itself: who sees the new version must find the new table.
-        self.version.store(version, std::sync::atomic::Ordering::Release);
+        self.version.store(version, std::sync::atomic::Ordering::SeqCst);
         self.touch();
     }
 
@@ -164,6 +164,21 @@ impl Worker {
             *own = (table.version, Arc::new(table));
         }
         Arc::clone(&own.1)
+    }
+
+    /// The table in force, under which a request begins: until it has chosen its version it counts as undecided there
+    /// ([`crate::finish::Finish::decide`]).
+    pub(crate) fn enter(&self) -> TableRef {
+        loop {
+            let table = self.table();
+            table.undecided.enter(self.index);
+            // Whoever swaps tables looks at the count after it has set the version: either it sees this request, or this
+            // request sees the new version.
+            if self.shared.version.load(std::sync::atomic::Ordering::SeqCst) == table.version {
+                return table;
+            }
+            table.undecided.end(self.index);
+        }
     }
 
     /// Carries connections until told to stop, then lets requests under way finish.

@@ -1,8 +1,9 @@
 //! Making a table from a configuration and what has been learnt before.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use hyper::Method;
@@ -11,24 +12,29 @@ use parking_lot::Mutex;
 use quarterdeck_resilience::outlier::{Outliers, Settings};
 use quarterdeck_resilience::retry::Budget;
 
-use super::{Callers, GATEWAY, Mirroring, Retrying, Route, Service, Table, Turn, Version};
+use super::{Callers, GATEWAY, Mirroring, Retrying, Route, Service, Table, Turn, Version, VersionRule};
 use crate::clock;
 use crate::config::filters::{BreakerConfig, RetryConfig};
-use crate::config::{Config, OneOrMany, OutlierConfig, Protocol, RouteConfig, ServiceConfig};
+use crate::config::{Config, OneOrMany, OutlierConfig, Protocol, RouteConfig, ServiceConfig, VersionRoute};
 use crate::filters::auth::Auth;
 use crate::filters::breaker::Named;
 use crate::filters::bulkhead::Gate;
 use crate::filters::limit::RouteLimits;
 use crate::filters::versions::Versions;
+use crate::flow::Flow;
 use crate::route::{PathPattern, Pattern, Router};
 use crate::split::{self, Split};
 use crate::stats::{Counts, Top};
+use crate::steering::Steering;
 use crate::upstream::Endpoint;
+use crate::upstream::tls::Trust;
 
 /// How long until an answer begins, unless configured otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Callers that are counted for each route and thread.
 const CALLERS: usize = 64;
+/// Versions that are gone and whose counts are still known; beyond them those without anything under way are forgotten.
+const GONE: usize = 1024;
 
 /// What an endpoint's URL says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,13 +86,19 @@ pub fn endpoint(text: &str) -> Result<Address, String> {
 /// Who watches the endpoints of a version for those that fail.
 type Watched = Arc<Mutex<Outliers<u64>>>;
 
+/// Service, version, URL, how it is spoken to, and for encrypted ones whom it is trusted by: an endpoint is the same as long
+/// as all of these are.
+type EndpointKey = (String, String, String, Protocol, Option<[u8; 32]>);
+
 /// What is kept from one table to the next.
 #[derive(Debug, Default)]
 pub struct Learnt {
     threads: usize,
     next_endpoint: u64,
     tables: u64,
-    endpoints: HashMap<(String, String, String, Protocol), Arc<Endpoint>>,
+    endpoints: HashMap<EndpointKey, Arc<Endpoint>>,
+    /// How the encrypted endpoints of a service are called, as of the newest table.
+    trusts: HashMap<String, Trust>,
     breakers: HashMap<(String, String), Arc<Named>>,
     outliers: HashMap<(String, String), (Settings, Watched)>,
     counts: HashMap<(String, String, String), Arc<Counts>>,
@@ -94,7 +106,10 @@ pub struct Learnt {
     gates: HashMap<String, Arc<Gate>>,
     limits: HashMap<String, Arc<RouteLimits>>,
     budgets: HashMap<String, (RetryConfig, Arc<Mutex<Budget>>)>,
-    turns: HashMap<String, Arc<[Turn]>>,
+    turns: HashMap<(String, String), Arc<[Turn]>>,
+    flows: HashMap<(String, String), Arc<Flow>>,
+    /// What is added to services as configured.
+    pub(crate) steerings: BTreeMap<String, Steering>,
     /// Splits that an operator has set, before those of the configuration.
     pub splits: BTreeMap<String, Vec<(String, u32)>>,
 }
@@ -113,8 +128,8 @@ impl Learnt {
     pub fn table(&mut self, config: &Arc<Config>) -> Result<Table, String> {
         let auth = Auth::new(config)?;
         let mut services = BTreeMap::new();
-        for (name, service) in &config.services {
-            services.insert(name.clone(), Arc::new(self.service(config, name, service)?));
+        for (name, configured) in &config.services {
+            services.insert(name.clone(), Arc::new(self.service(config, name, configured)?));
         }
         let mut routes = Vec::new();
         let mut patterns = Vec::new();
@@ -124,10 +139,11 @@ impl Learnt {
             patterns.push(pattern(&route));
             routes.push(self.route(config, &auth, &name, &route, service, &services));
         }
-        self.forget(config, &routes);
+        self.forget(&routes, &services);
         self.tables += 1;
         Ok(Table {
             version: self.tables,
+            undecided: Flow::new(self.threads),
             router: Router::new(patterns),
             routes,
             services: services.into_values().collect(),
@@ -138,33 +154,52 @@ impl Learnt {
         })
     }
 
-    fn service(&mut self, config: &Config, name: &str, service: &ServiceConfig) -> Result<Service, String> {
+    fn service(
+        &mut self,
+        config: &Config,
+        name: &str,
+        configured: &ServiceConfig,
+    ) -> Result<Service, String> {
+        let steering = self.steerings.get(name).cloned();
+        let service = match &steering {
+            Some(steering) => Cow::Owned(steering.applied(name, configured)?),
+            None => Cow::Borrowed(configured),
+        };
         let filters = service.filters.or(&config.filters);
         let breaker = filters.breaker.unwrap_or_default();
-        let encrypted =
-            service.versions.values().flat_map(OneOrMany::as_slice).any(|url| url.starts_with("https:"));
-        let tls = encrypted
-            .then(|| crate::upstream::tls::client_config(service.ca_file.as_deref(), service.protocol))
-            .transpose()?;
+        let trust = self.trust(name, &service)?;
         let mut versions = Vec::new();
         for (version, urls) in &service.versions {
+            let steered = steering.as_ref().is_some_and(|s| s.versions.contains_key(version));
+            let before = self.next_endpoint;
             let mut endpoints = Vec::new();
             for url in urls.as_slice() {
-                endpoints.push(self.endpoint(name, version, url, service, tls.as_ref())?);
+                endpoints.push(self.endpoint(name, version, url, &service, trust.as_ref(), steered)?);
             }
+            // What was learnt of a version that now runs somewhere else entirely says nothing of it.
+            if steered && endpoints.iter().all(|endpoint| endpoint.id > before) {
+                self.begin_anew(name, version);
+            }
+            let key = (name.to_owned(), version.clone());
+            let flow = self.flows.entry(key).or_insert_with(|| Flow::new(self.threads));
+            let flow = Arc::clone(flow);
             versions.push(Version {
                 name: version.as_str().into(),
                 breaker: self.breaker(name, version, &breaker),
                 outliers: self.outliers(name, version, service.outlier.as_ref(), &endpoints),
+                turns: self.turns(name, version),
                 endpoints,
+                flow,
+                steered,
             });
         }
-        let shares = self.shares(name, service, &versions);
-        let threads = self.threads;
-        let turns = self
-            .turns
-            .entry(name.to_owned())
-            .or_insert_with(|| (0..threads.max(1)).map(|_| Turn::default()).collect());
+        let shares = self.shares(name, configured, steering.as_ref(), &versions);
+        let place = |version: &str| versions.iter().position(|v| &*v.name == version);
+        let header_routes = steering.iter().flat_map(|s| &s.header_routes);
+        let header_routes = header_routes.filter_map(|rule| rule_of(rule, &place)).collect();
+        let mirror = steering.as_ref().and_then(|s| s.mirror.as_ref());
+        let mirror = mirror.and_then(|mirror| Some((place(&mirror.version)?, mirror.percent / 100.0)));
+        let turns = self.turns(name, GATEWAY);
         Ok(Service {
             name: name.into(),
             split: Split::new(&shares),
@@ -173,14 +208,61 @@ impl Learnt {
             sticky: service.sticky.clone(),
             host: service.host,
             health: service.health.clone(),
-            turns: Arc::clone(turns),
+            turns,
+            header_routes,
+            mirror,
+            steered: steering.is_some_and(|steering| !steering.shares.is_empty()),
         })
     }
 
-    fn shares(&self, name: &str, service: &ServiceConfig, versions: &[Version]) -> Vec<u32> {
+    /// Whose turn it is among the versions of a service, or among the endpoints of a version.
+    fn turns(&mut self, service: &str, version: &str) -> Arc<[Turn]> {
+        let threads = self.threads.max(1);
+        let made = || (0..threads).map(|_| Turn::default()).collect();
+        let key = (service.to_owned(), version.to_owned());
+        Arc::clone(self.turns.entry(key).or_insert_with(made))
+    }
+
+    /// How the encrypted endpoints of a service are called. As long as whom they are trusted by is the same, the same
+    /// configuration is used.
+    fn trust(&mut self, name: &str, service: &ServiceConfig) -> Result<Option<Trust>, String> {
+        if !service.versions.values().flat_map(OneOrMany::as_slice).any(|url| url.starts_with("https:")) {
+            self.trusts.remove(name);
+            return Ok(None);
+        }
+        let digest = crate::upstream::tls::digest(service)?;
+        if let Some(known) = self.trusts.get(name).filter(|known| known.digest == digest) {
+            return Ok(Some(known.clone()));
+        }
+        let made = Trust { config: crate::upstream::tls::client_config(service)?, digest };
+        self.trusts.insert(name.to_owned(), made.clone());
+        Ok(Some(made))
+    }
+
+    /// Forgets what was learnt of a version, except what an operator has forced.
+    fn begin_anew(&mut self, service: &str, version: &str) {
+        let key = (service.to_owned(), version.to_owned());
+        if self.breakers.get(&key).is_some_and(|breaker| !breaker.view(clock::now()).forced) {
+            self.breakers.remove(&key);
+        }
+        self.outliers.remove(&key);
+    }
+
+    fn shares(
+        &self,
+        name: &str,
+        service: &ServiceConfig,
+        steering: Option<&Steering>,
+        versions: &[Version],
+    ) -> Vec<u32> {
         let of = |find: &dyn Fn(&str) -> Option<u32>| -> Vec<u32> {
             versions.iter().map(|version| find(&version.name).unwrap_or(0)).collect()
         };
+        if let Some(steering) = steering.filter(|steering| !steering.shares.is_empty()) {
+            return of(&|version| {
+                steering.shares.iter().find(|(v, _)| v == version).map(|(_, share)| *share)
+            });
+        }
         // What an operator has set holds as long as the versions that take anything are there.
         if let Some(set) = self.splits.get(name) {
             let there = |version: &str| versions.iter().any(|v| &*v.name == version);
@@ -193,7 +275,9 @@ impl Learnt {
             );
         }
         if service.split.is_empty() {
-            return (0..versions.len()).map(|i| u32::from(i == 0)).collect();
+            // The first that is configured: one that is added may stand before it.
+            let first = service.versions.keys().next();
+            return of(&|version| first.map(|first| u32::from(first == version)));
         }
         of(&|version| service.split.get(version).copied())
     }
@@ -204,12 +288,14 @@ impl Learnt {
         version: &str,
         url: &str,
         config: &ServiceConfig,
-        tls: Option<&Arc<rustls::ClientConfig>>,
+        trust: Option<&Trust>,
+        probed: bool,
     ) -> Result<Arc<Endpoint>, String> {
         let (address, protocol) = (endpoint(url)?, config.protocol);
-        let key = (service.to_owned(), version.to_owned(), url.to_owned(), protocol);
-        // Encrypted ones are made anew: whom they trust may have changed.
-        if let Some(known) = self.endpoints.get(&key).filter(|known| known.tls.is_none()) {
+        let trust = trust.filter(|_| address.tls);
+        let digest = trust.map(|trust| trust.digest);
+        let key = (service.to_owned(), version.to_owned(), url.to_owned(), protocol, digest);
+        if let Some(known) = self.endpoints.get(&key) {
             return Ok(Arc::clone(known));
         }
         self.next_endpoint += 1;
@@ -222,10 +308,10 @@ impl Learnt {
             authority,
             base: address.base.into(),
             protocol,
-            tls: tls.filter(|_| address.tls).cloned(),
+            tls: trust.map(|trust| Arc::clone(&trust.config)),
             point: split::point(url.as_bytes()),
-            // What is checked takes nothing before the first check has passed.
-            unready: AtomicBool::new(config.health.is_some()),
+            // What is checked takes nothing before the first check has passed, unless whoever names it has looked itself.
+            unready: AtomicBool::new(config.health.is_some() && !probed),
             ejected: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),
@@ -259,7 +345,7 @@ impl Learnt {
         let key = (service.to_owned(), version.to_owned());
         let Some(config) = config else {
             self.outliers.remove(&key);
-            endpoints.iter().for_each(|e| e.ejected.store(false, std::sync::atomic::Ordering::Relaxed));
+            endpoints.iter().for_each(|e| e.ejected.store(false, Relaxed));
             return None;
         };
         let settings = Settings {
@@ -274,7 +360,7 @@ impl Learnt {
         let known = self.outliers.entry(key).or_insert_with(|| (settings, fresh()));
         if known.0 != settings {
             *known = (settings, fresh());
-            endpoints.iter().for_each(|e| e.ejected.store(false, std::sync::atomic::Ordering::Relaxed));
+            endpoints.iter().for_each(|e| e.ejected.store(false, Relaxed));
         }
         known.1.lock().set_members(members());
         Some(Arc::clone(&known.1))
@@ -332,18 +418,18 @@ impl Learnt {
             let budget = Arc::clone(&known.1);
             Retrying { policy: config.policy(), statuses: config.statuses, replay: config.replay, budget }
         });
-        let mirror = route.mirror.as_ref().and_then(|mirror| {
+        let own = route.mirror.as_ref().and_then(|mirror| {
             let service = mirror.service.as_ref().map_or(Some(service), |name| services.get(name))?;
             let version = mirror.version.as_ref().and_then(|version| service.version(version));
             Some(Mirroring { service: Arc::clone(service), version, share: mirror.percent / 100.0 })
         });
-        let version_routes = route.version_routes.iter().filter_map(|rule| {
-            Some((
-                header(&rule.header)?,
-                HeaderValue::from_str(&rule.value).ok()?,
-                service.version(&rule.version)?,
-            ))
+        let steered = service.mirror.map(|(version, share)| Mirroring {
+            service: Arc::clone(service),
+            version: Some(version),
+            share,
         });
+        let place = |version: &str| service.version(version);
+        let version_routes = route.version_routes.iter().filter_map(|rule| rule_of(rule, &place));
         Route {
             name: name.into(),
             matches: words(route),
@@ -351,7 +437,7 @@ impl Learnt {
             strip: route.strip_prefix,
             version_header: route.version_header.as_ref().and_then(header),
             version_routes: version_routes.collect(),
-            mirror,
+            mirrors: own.into_iter().chain(steered).collect(),
             timeout: filters.timeout.unwrap_or(TIMEOUT),
             max_body: filters.max_body,
             auth: filters.auth,
@@ -368,28 +454,29 @@ impl Learnt {
         }
     }
 
-    /// Forgets what the configuration no longer names.
-    fn forget(&mut self, config: &Config, routes: &[Route]) {
-        let version = |service: &String, version: &String| {
-            config.services.get(service).is_some_and(|s| s.versions.contains_key(version))
+    /// Forgets what is no longer named.
+    fn forget(&mut self, routes: &[Route], services: &BTreeMap<String, Arc<Service>>) {
+        let version = |service: &str, version: &str| {
+            services.get(service).is_some_and(|service| service.version(version).is_some())
         };
         self.breakers.retain(|(s, v), _| version(s, v));
         self.outliers.retain(|(s, v), _| version(s, v));
-        self.endpoints.retain(|(s, v, url, protocol), _| {
-            config.services.get(s).is_some_and(|service| {
-                service.protocol == *protocol
-                    && service.versions.get(v).is_some_and(|urls| urls.as_slice().contains(url))
-            })
-        });
+        let versions = || services.values().flat_map(|service| &service.versions);
+        let used: HashSet<u64> = versions().flat_map(|v| &v.endpoints).map(|endpoint| endpoint.id).collect();
+        self.endpoints.retain(|_, endpoint| used.contains(&endpoint.id));
+        self.steerings.retain(|name, _| services.contains_key(name));
+        self.trusts.retain(|name, _| services.contains_key(name));
+        if self.flows.len() > versions().count() + GONE {
+            self.flows.retain(|(s, v), flow| version(s, v) || flow.active() > 0);
+        }
         let route = |name: &str| routes.iter().any(|route| &*route.name == name);
-        self.counts.retain(|(s, r, v), _| {
-            route(r) && (v == GATEWAY || version(s, v)) && config.services.contains_key(s)
-        });
+        self.counts
+            .retain(|(s, r, v), _| route(r) && (v == GATEWAY || version(s, v)) && services.contains_key(s));
         self.callers.retain(|name, _| route(name));
         self.gates.retain(|name, _| route(name));
         self.limits.retain(|name, _| route(name));
         self.budgets.retain(|name, _| route(name));
-        self.turns.retain(|name, _| config.services.contains_key(name));
+        self.turns.retain(|(s, v), _| if v == GATEWAY { services.contains_key(s) } else { version(s, v) });
     }
 
     /// The gateway itself as an endpoint, to be asked through.
@@ -401,13 +488,24 @@ impl Learnt {
             ip => ip,
         };
         let at = std::net::SocketAddr::new(ip, at.port());
-        self.endpoint("", "", &format!("http://{at}"), &ServiceConfig::default(), None)
+        self.endpoint("", "", &format!("http://{at}"), &ServiceConfig::default(), None, false)
+    }
+
+    /// What is under way to a version, whether it is still there or not.
+    pub(crate) fn flow(&self, service: &str, version: &str) -> Option<Arc<Flow>> {
+        self.flows.get(&(service.to_owned(), version.to_owned())).cloned()
     }
 
     /// The endpoints that are in use.
     pub fn alive(&self) -> Vec<u64> {
         self.endpoints.values().map(|endpoint| endpoint.id).collect()
     }
+}
+
+/// A header that chooses a version, read.
+fn rule_of(rule: &VersionRoute, place: &dyn Fn(&str) -> Option<usize>) -> Option<VersionRule> {
+    let header = HeaderName::from_bytes(rule.header.as_bytes()).ok()?;
+    Some((header, HeaderValue::from_str(&rule.value).ok()?, place(&rule.version)?))
 }
 
 fn pattern(route: &RouteConfig) -> Pattern {

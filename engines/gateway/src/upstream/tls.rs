@@ -7,7 +7,7 @@ use rustls::RootCertStore;
 use rustls::crypto::ring::default_provider;
 use rustls_platform_verifier::BuilderVerifierExt;
 
-use crate::config::Protocol;
+use crate::config::{Protocol, ServiceConfig};
 
 /// The authorities of a file.
 ///
@@ -17,11 +17,44 @@ pub fn roots(file: &Path) -> Result<RootCertStore, String> {
     crate::server::tls::root_store(file)
 }
 
-/// How encrypted endpoints are called: those of `ca` are trusted, or else the machine's.
+/// How the encrypted endpoints of a service are called.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// As rustls wants it.
+    pub config: Arc<rustls::ClientConfig>,
+    /// What it was made from: where this is the same, so is the configuration.
+    pub digest: [u8; 32],
+}
+
+/// The SHA-256 of everything that says how the encrypted endpoints of a service are called.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn digest(service: &ServiceConfig) -> Result<[u8; 32], String> {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    context.update(match service.protocol {
+        Protocol::Http1 => b"http1",
+        Protocol::Http2 => b"http2",
+    });
+    match &service.ca_file {
+        Some(file) => {
+            let pem = std::fs::read(file).map_err(|e| format!("{} cannot be read: {e}", file.display()))?;
+            context.update(b" ca ");
+            context.update(&pem);
+        }
+        None => context.update(b" machine"),
+    }
+    let mut digest = [0; 32];
+    digest.copy_from_slice(context.finish().as_ref());
+    Ok(digest)
+}
+
+/// How the encrypted endpoints of a service are called: those of its authority are trusted, or else the machine's.
 ///
 /// # Errors
 /// When there is nobody to trust.
-pub fn client_config(ca: Option<&Path>, protocol: Protocol) -> Result<Arc<rustls::ClientConfig>, String> {
+pub fn client_config(service: &ServiceConfig) -> Result<Arc<rustls::ClientConfig>, String> {
+    let (ca, protocol) = (service.ca_file.as_deref(), service.protocol);
     let builder = rustls::ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?;
