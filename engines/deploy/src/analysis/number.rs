@@ -58,31 +58,6 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// `#[serde(with)]` for an `f64`.
-pub(crate) mod plain {
-    use super::{Deserialize, Deserializer, Number, Serialize, Serializer};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-    pub(crate) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        Number(*value).serialize(serializer)
-    }
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        Number::deserialize(deserializer).map(|n| n.0)
-    }
-}
-
-/// `#[serde(with)]` for an `Option<f64>`.
-pub(crate) mod maybe {
-    use super::{Deserialize, Deserializer, Number, Serialize, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-        value.map(Number).serialize(serializer)
-    }
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-        Ok(Option::<Number>::deserialize(deserializer)?.map(|n| n.0))
-    }
-}
-
 /// At most three significant digits, as the console writes figures: `84`, `0.031`, `1.25`.
 #[must_use]
 pub fn figure(value: f64) -> String {

@@ -7,8 +7,8 @@ use quarterdeck_kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::args::{ArgsError, Arguments, fill};
+use super::assess;
 use super::condition::{Condition, ConditionError, Value};
-use super::{assess, number::figure};
 use crate::model::{AnalysisPhase, AnalysisPlace, AnalysisState, JudgeState, Measured, MetricState, Verdict};
 use crate::strategy::{AnalysisSpec, JudgeSpec, MetricSpec};
 
@@ -539,9 +539,4 @@ pub fn longest(spec: &AnalysisSpec) -> Option<Duration> {
         longest = longest.max(bound(judge.initial_delay, judge.interval, judge.count, errors)?);
     }
     Some(longest)
-}
-
-/// For people: a score without needless digits.
-pub(crate) fn score(value: f64) -> String {
-    figure((value * 10.0).round() / 10.0)
 }

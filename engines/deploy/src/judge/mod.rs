@@ -203,17 +203,16 @@ fn classify(metric: &JudgeMetric, series: &Series) -> Row {
     let mut row = Row::of(metric, class, String::new());
     row.fails = matches!(class, Class::High | Class::Low);
     // With a limit of its own a metric is critical beyond that limit; marked as critical without one, at any failure.
-    let (limit, beyond) = match class {
-        Class::High => (
-            metric.effect.critical_increase,
-            ratio.is_none_or(|r| Some(r) >= metric.effect.critical_increase),
-        ),
-        _ => (
-            metric.effect.critical_decrease,
-            ratio.is_none_or(|r| metric.effect.critical_decrease.is_none_or(|l| r <= l)),
-        ),
+    let limit = match class {
+        Class::High => metric.effect.critical_increase,
+        _ => metric.effect.critical_decrease,
     };
-    row.fatal = row.fails && (metric.critical || limit.is_some()) && beyond;
+    let reached = match (limit, ratio) {
+        (Some(limit), Some(ratio)) if class == Class::High => ratio >= limit,
+        (Some(limit), Some(ratio)) => ratio <= limit,
+        _ => true,
+    };
+    row.fatal = row.fails && (metric.critical || limit.is_some()) && reached;
     row.shown.values = counts;
     row.shown.stable = median(&stable);
     row.shown.canary = median(&canary);

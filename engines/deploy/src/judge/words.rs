@@ -64,7 +64,7 @@ pub(super) fn compared(
 
 /// "v2 fails" is said by who knows the names; here: the score, what passes, and the metrics that are why.
 pub(super) fn verdict(spec: &JudgeSpec, rows: &[Row], score: f64, verdict: Verdict) -> String {
-    let scored = format!("score {}, passes at {}", crate::analysis::score(score), figure(spec.pass));
+    let scored = format!("score {}, passes at {}", figure((score * 10.0).round() / 10.0), figure(spec.pass));
     if rows.is_empty() {
         return format!("{scored}: there is nothing to compare");
     }
