@@ -108,7 +108,7 @@ fn statistics_agree_with_scipy() {
         return;
     };
     let cases = cases();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scipy.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judged_by_scipy.py");
     let mut child = python
         .arg(script)
         .stdin(Stdio::piped())
@@ -117,9 +117,9 @@ fn statistics_agree_with_scipy() {
         .spawn()
         .expect("python starts");
     let question = serde_json::to_vec(&cases).expect("JSON");
-    child.stdin.take().expect("its input").write_all(&question).expect("the question");
+    let told = child.stdin.take().expect("its input").write_all(&question);
     let out = child.wait_with_output().expect("an answer");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(told.is_ok() && out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let answers: Vec<Answer> = serde_json::from_slice(&out.stdout).expect("JSON");
     assert_eq!(answers.len(), cases.len());
     let mut worst = 0.0_f64;
