@@ -80,19 +80,18 @@ struct Check {
     /// When it is next asked; None while it is being asked.
     next: Option<Moment>,
     asked: Option<Moment>,
+    /// Until it has passed once it is asked at least this often.
+    eager: Option<Duration>,
 }
 
 impl Check {
     fn new(settings: Settings, passes: bool, now: Moment) -> Self {
         let next = Some(now.saturating_add(settings.initial_delay));
-        Self { settings, passes, successes: 0, failures: 0, next, asked: None }
+        Self { settings, passes, successes: 0, failures: 0, next, asked: None, eager: None }
     }
 
     fn tell(&mut self, outcome: Outcome, now: Moment) {
         let Some(asked) = self.asked.take() else { return };
-        // A slow answer does not move the beat.
-        let beat = asked.saturating_add(self.settings.period);
-        self.next = Some(beat.max(now));
         match outcome {
             Outcome::Success => {
                 (self.failures, self.successes) = (0, self.successes.saturating_add(1));
@@ -107,6 +106,12 @@ impl Check {
                 }
             }
         }
+        if self.passes {
+            self.eager = None;
+        }
+        let period = self.eager.map_or(self.settings.period, |eager| eager.min(self.settings.period));
+        // A slow answer does not move the beat.
+        self.next = Some(asked.saturating_add(period).max(now));
     }
 }
 
@@ -120,6 +125,7 @@ pub struct Monitor {
     /// A startup check has failed as often as it may: it will not come up by itself.
     failed_to_start: bool,
     checks: Checks,
+    eager: Option<Duration>,
 }
 
 impl Monitor {
@@ -133,6 +139,7 @@ impl Monitor {
             started: false,
             failed_to_start: false,
             checks,
+            eager: None,
         };
         if checks.startup.is_none() {
             monitor.begin(now);
@@ -149,6 +156,16 @@ impl Monitor {
             readiness.passes = true;
         }
         monitor
+    }
+
+    /// Asks for readiness at least this often until it has passed once, as the kubelet does: who comes up is let in soon.
+    #[must_use]
+    pub fn eager(mut self, every: Duration) -> Self {
+        self.eager = Some(every);
+        if let Some(check) = &mut self.readiness {
+            check.eager = Some(every);
+        }
+        self
     }
 
     /// The checks that are due: ask, within the timeout, and [`Monitor::tell`].
@@ -206,7 +223,10 @@ impl Monitor {
     /// It came up: the other checks begin.
     fn begin(&mut self, now: Moment) {
         (self.started, self.failed_to_start, self.startup) = (true, false, None);
-        self.readiness = self.checks.readiness.map(|settings| Check::new(settings, false, now));
+        self.readiness = self
+            .checks
+            .readiness
+            .map(|settings| Check { eager: self.eager, ..Check::new(settings, false, now) });
         self.liveness = self.checks.liveness.map(|settings| Check::new(settings, true, now));
     }
 

@@ -247,3 +247,20 @@ fn what_never_comes_up_is_not_live() {
         health::Health { started: true, ready: true, live: true }
     );
 }
+
+#[test]
+fn who_comes_up_is_asked_more_often_until_it_is_ready_once() {
+    let at = |seconds| Duration::from_secs(seconds);
+    let checks = Checks { readiness: Some(health::Settings::default()), ..Checks::default() };
+    let mut monitor = Monitor::new(checks, at(0)).eager(at(1));
+    let mut asked = Vec::new();
+    for second in 0..40 {
+        for (kind, _) in monitor.due(at(second)) {
+            asked.push(second);
+            // It comes up at 3 s, and is unwell from 20 s on.
+            let outcome = if (3..20).contains(&second) { Success } else { Failure };
+            monitor.tell(kind, outcome, at(second));
+        }
+    }
+    assert_eq!(asked, [0, 1, 2, 3, 13, 23, 33]);
+}
