@@ -11,9 +11,9 @@ libfuzzer_sys::fuzz_target!(|input: (u8, &[u8])| {
         assert!(length <= bytes.len());
     }
     let cut = usize::from(cut).min(bytes.len());
-    let whole = Framing::new(4096).read(bytes);
-    let mut framing = Framing::new(4096);
-    let parts = framing.read(&bytes[..cut]).and_then(|()| framing.read(&bytes[cut..]));
+    let whole = Framing::new(4096, 100).read(bytes);
+    let mut framing = Framing::new(4096, 100);
+    let parts = framing.read(&bytes[..cut]).and_then(|_| framing.read(&bytes[cut..]));
     assert_eq!(whole.is_ok(), parts.is_ok());
     if let Err((at, _)) = whole {
         assert!(at < bytes.len());

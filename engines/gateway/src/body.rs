@@ -1,6 +1,10 @@
 //! Bodies on their way through: never held whole, unless somebody asked for it.
 
+mod ahead;
+pub mod shared;
+
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -8,6 +12,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 
+use self::ahead::{Ahead, Found, Source};
 use crate::filters::cache::Filling;
 use crate::finish::Finish;
 use crate::upstream::pool::Lease;
@@ -24,6 +29,9 @@ pub enum BodyError {
     /// Nothing came for too long.
     #[error("nothing came for {0:?}")]
     Idle(Duration),
+    /// The caller has taken nothing for too long.
+    #[error("the caller stopped reading")]
+    Unread,
 }
 
 /// The body of an answer.
@@ -35,18 +43,26 @@ pub enum Body {
     Full(Option<Bytes>, Option<Box<Finish>>),
     /// From an endpoint.
     Stream(Box<Streamed>),
+    /// From an endpoint, over HTTP/2.
+    Shared(Arc<shared::Shared>),
 }
 
 /// A body that an endpoint sends.
 #[derive(Debug)]
 pub struct Streamed {
-    incoming: Incoming,
-    /// Given back when all of it has come.
-    lease: Option<Lease>,
+    from: From,
     finish: Finish,
-    /// Kept for the cache on the way.
-    filling: Option<Box<Filling>>,
-    idle: Idle,
+}
+
+/// Where its parts come from.
+#[derive(Debug)]
+enum From {
+    /// As the caller reads.
+    Endpoint(Box<Source>, Idle),
+    /// As the endpoint sends.
+    Ahead(Ahead, Duration),
+    /// It has broken off.
+    Nowhere,
 }
 
 impl Body {
@@ -62,39 +78,118 @@ impl Body {
         match self {
             Self::Empty => Self::Full(None, Some(Box::new(finish))),
             Self::Full(bytes, _) => Self::Full(bytes, Some(Box::new(finish))),
-            stream @ Self::Stream(_) => stream,
+            other => other,
         }
-    }
-
-    pub(crate) fn stream(
-        incoming: Incoming,
-        lease: Option<Lease>,
-        finish: Finish,
-        filling: Option<Box<Filling>>,
-        idle: Duration,
-    ) -> Self {
-        let mut streamed = Streamed { incoming, lease, finish, filling, idle: Idle::new(idle) };
-        streamed.release_at_end();
-        Self::Stream(Box::new(streamed))
     }
 }
 
 impl Streamed {
-    /// An answer whose length is known is at its end before anybody asks for more; the connection is free from then on.
-    fn release_at_end(&mut self) {
-        if self.incoming.is_end_stream() {
-            self.ended();
+    pub(crate) fn new(
+        incoming: Incoming,
+        lease: Option<Lease>,
+        mut finish: Finish,
+        filling: Option<Box<Filling>>,
+        idle: Duration,
+    ) -> Self {
+        let mut source = Source { incoming, lease, filling, place: None };
+        if source.incoming.is_end_stream() {
+            source.complete();
+            finish.complete();
+        }
+        let from = if source.filling.is_some() {
+            // Others wait for this answer: they are not to wait for the caller.
+            source.place = finish.place.take();
+            From::Ahead(Ahead::start(source, idle), idle)
+        } else {
+            From::Endpoint(Box::new(source), Idle::new(idle))
+        };
+        Self { from, finish }
+    }
+
+    /// The caller takes nothing more of it.
+    fn unread(&mut self) {
+        self.from = From::Nowhere;
+        self.finish.unread();
+    }
+
+    fn failed(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.from = From::Nowhere;
+        match &error {
+            BodyError::Http(error) => self.finish.broken(error),
+            _ => self.finish.stalled(),
+        }
+        Poll::Ready(Some(Err(error)))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            match &mut self.from {
+                From::Endpoint(source, idle) => match Pin::new(&mut source.incoming).poll_frame(cx) {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        idle.progress();
+                        if let Some(data) = frame.data_ref() {
+                            self.finish.sent(data.len());
+                            source.keep(data);
+                        }
+                        // An answer whose length is known is at its end before anybody asks for more; the connection is free
+                        // from then on.
+                        if source.incoming.is_end_stream() {
+                            source.complete();
+                            self.finish.complete();
+                        }
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                    Poll::Ready(Some(Err(error))) => return self.failed(error.into()),
+                    Poll::Ready(None) => {
+                        source.complete();
+                        self.finish.complete();
+                        return Poll::Ready(None);
+                    }
+                    Poll::Pending => match idle.poll(cx) {
+                        Poll::Ready(after) => return self.failed(BodyError::Idle(after)),
+                        Poll::Pending => return Poll::Pending,
+                    },
+                },
+                From::Ahead(ahead, idle) => match std::task::ready!(ahead.poll(cx)) {
+                    Found::Frame(frame) => {
+                        if let Some(data) = frame.data_ref() {
+                            self.finish.sent(data.len());
+                        }
+                        if ahead.left == Some(0) {
+                            self.finish.complete();
+                        }
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                    Found::Rest(mut rest) => {
+                        self.finish.place = rest.place.take();
+                        self.from = From::Endpoint(rest, Idle::new(*idle));
+                    }
+                    Found::Failed(error) => return self.failed(error),
+                    Found::End => {
+                        self.finish.complete();
+                        return Poll::Ready(None);
+                    }
+                },
+                From::Nowhere => return Poll::Ready(None),
+            }
         }
     }
 
-    fn ended(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.give_back();
+    /// Whether nothing more will come.
+    pub(crate) fn is_done(&self) -> bool {
+        match &self.from {
+            From::Endpoint(source, _) => source.incoming.is_end_stream(),
+            From::Ahead(ahead, _) => ahead.left == Some(0),
+            From::Nowhere => false,
         }
-        if let Some(filling) = self.filling.take() {
-            filling.complete();
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.from {
+            From::Endpoint(source, _) => source.incoming.size_hint(),
+            From::Ahead(ahead, _) => ahead.left.map_or_else(SizeHint::default, SizeHint::with_exact),
+            From::Nowhere => SizeHint::default(),
         }
-        self.finish.complete();
     }
 }
 
@@ -116,43 +211,8 @@ impl HttpBody for Body {
                 }
                 Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
-            Self::Stream(streamed) => {
-                let streamed = &mut **streamed;
-                match Pin::new(&mut streamed.incoming).poll_frame(cx) {
-                    Poll::Ready(Some(Ok(frame))) => {
-                        streamed.idle.progress();
-                        if let Some(data) = frame.data_ref() {
-                            streamed.finish.sent(data.len());
-                            if let Some(filling) = &mut streamed.filling
-                                && !filling.push(data)
-                            {
-                                streamed.filling = None;
-                            }
-                        }
-                        streamed.release_at_end();
-                        Poll::Ready(Some(Ok(frame)))
-                    }
-                    Poll::Ready(Some(Err(error))) => {
-                        streamed.lease = None;
-                        streamed.filling = None;
-                        streamed.finish.broken(&error);
-                        Poll::Ready(Some(Err(error.into())))
-                    }
-                    Poll::Ready(None) => {
-                        streamed.ended();
-                        Poll::Ready(None)
-                    }
-                    Poll::Pending => match streamed.idle.poll(cx) {
-                        Poll::Ready(after) => {
-                            streamed.lease = None;
-                            streamed.filling = None;
-                            streamed.finish.stalled();
-                            Poll::Ready(Some(Err(BodyError::Idle(after))))
-                        }
-                        Poll::Pending => Poll::Pending,
-                    },
-                }
-            }
+            Self::Stream(streamed) => streamed.poll(cx),
+            Self::Shared(shared) => shared.poll(cx),
         }
     }
 
@@ -160,7 +220,8 @@ impl HttpBody for Body {
         match self {
             Self::Empty => true,
             Self::Full(bytes, _) => bytes.is_none(),
-            Self::Stream(streamed) => streamed.incoming.is_end_stream(),
+            Self::Stream(streamed) => streamed.is_done(),
+            Self::Shared(shared) => shared.is_end_stream(),
         }
     }
 
@@ -168,7 +229,8 @@ impl HttpBody for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Self::Stream(streamed) => streamed.incoming.size_hint(),
+            Self::Stream(streamed) => streamed.size_hint(),
+            Self::Shared(shared) => shared.size_hint(),
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct Finish {
     pub(crate) done: bool,
     /// It may still choose any version of its table.
     pub(crate) undecided: bool,
+    /// It counts as under way to its version.
+    pub(crate) flowing: bool,
 }
 
 impl Finish {
@@ -72,14 +74,38 @@ impl Finish {
     /// All of it has gone.
     pub fn complete(&mut self) {
         self.done = true;
-        // Others may come in from here on; what is left is counting.
+        self.leave();
+    }
+
+    /// It goes to a version.
+    pub(crate) fn begin(&mut self, version: usize) {
+        if let Some(route) = self.route {
+            self.table.routes[route].service.versions[version].flow.begin(self.worker.index);
+            self.flowing = true;
+        }
+        self.version = Some(version);
+    }
+
+    /// The version has nothing more to do with it. Others may come in from here on; what is left is counting.
+    pub(crate) fn leave(&mut self) {
         self.place = None;
+        if let (true, Some(route), Some(version)) =
+            (std::mem::take(&mut self.flowing), self.route, self.version)
+        {
+            self.table.routes[route].service.versions[version].flow.end(self.worker.index);
+        }
     }
 
     /// The endpoint broke off.
     pub(crate) fn broken(&mut self, error: &hyper::Error) {
         self.error = Some(format!("the endpoint broke off its answer: {error}"));
         self.endpoint_failed();
+    }
+
+    /// The caller takes nothing more of it.
+    pub(crate) fn unread(&mut self) {
+        self.error = Some("the caller stopped reading".to_owned());
+        self.done = true;
     }
 
     /// The endpoint stopped in the middle.
@@ -100,9 +126,7 @@ impl Finish {
 impl Drop for Finish {
     fn drop(&mut self) {
         self.decide();
-        if let (Some(route), Some(version)) = (self.route, self.version) {
-            self.table.routes[route].service.versions[version].flow.end(self.worker.index);
-        }
+        self.leave();
         let took = self.started.elapsed();
         if !self.done && self.error.is_none() {
             self.error = Some("the caller went away".to_owned());

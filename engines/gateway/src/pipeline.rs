@@ -22,7 +22,7 @@ use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Version as HttpVersion};
 
-use crate::body::{Body, Fault, RequestBody};
+use crate::body::{Body, Fault, RequestBody, Streamed};
 use crate::clock;
 use crate::config::Sticky;
 use crate::filters::access::Trail;
@@ -72,6 +72,11 @@ pub(crate) async fn handle(
     let table = worker.enter();
     let switching = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
     let (mut parts, incoming) = request.into_parts();
+    // First of all: what is between two neighbours must decide nothing here that the service does not see.
+    let asked = crate::headers::strip_hop_by_hop(&mut parts.headers);
+    if conn.http2 {
+        crate::headers::join_cookies(&mut parts.headers);
+    }
     let ids = trace::apply(&mut parts.headers, &mut worker.random.lock());
     let mut trail = Trail::new(worker.pacer.take(started), started);
     trail.step("trace");
@@ -109,15 +114,16 @@ pub(crate) async fn handle(
         sent: 0,
         done: false,
         undecided: true,
+        flowing: false,
     };
     let mut telling = Telling::default();
     let mut exchange = Exchange { conn: &conn, trusted, finish: &mut finish, telling: &mut telling };
-    let answered = exchange.run(parts, incoming, switching).await;
+    let answered = exchange.run(parts, incoming, switching.zip(asked)).await;
     drop(busy);
     finish.decide();
     Ok(match answered {
-        Ok(answer) => respond(answer, finish, &telling, table.config.timeouts.idle),
-        Err(refusal) => refuse(*refusal, finish, &telling, conn.http2),
+        Ok(answer) => respond(answer, finish, &telling, table.config.timeouts.idle, &conn),
+        Err(refusal) => refuse(*refusal, finish, &telling, &conn),
     })
 }
 
@@ -149,17 +155,28 @@ fn tell(response: &mut Response<Body>, finish: &Finish, telling: &Telling) {
 }
 
 /// The answer as the caller gets it.
-fn respond(answer: Answer, mut finish: Finish, telling: &Telling, idle: Duration) -> Response<Body> {
+fn respond(
+    answer: Answer,
+    mut finish: Finish,
+    telling: &Telling,
+    idle: Duration,
+    conn: &Conn,
+) -> Response<Body> {
     match answer {
         Answer::Endpoint(response, lease, filling) => {
             let (mut parts, incoming) = response.into_parts();
             finish.status = parts.status.as_u16();
-            crate::headers::strip_hop_by_hop(&mut parts.headers);
             parts.version = HttpVersion::HTTP_11;
             parts.extensions.clear();
             let mut response = Response::from_parts(parts, Body::Empty);
             tell(&mut response, &finish, telling);
-            *response.body_mut() = Body::stream(incoming, lease, finish, filling, idle);
+            let body = Streamed::new(incoming, lease, finish, filling, idle);
+            // Nobody asks for a body over HTTP/2 while the caller takes nothing: somebody else must look.
+            *response.body_mut() = if conn.http2 && !body.is_done() {
+                Body::Shared(conn.streams.hold(body))
+            } else {
+                Body::Stream(Box::new(body))
+            };
             response
         }
         Answer::Cached(entry, stale) => {
@@ -193,6 +210,8 @@ fn respond(answer: Answer, mut finish: Finish, telling: &Telling, idle: Duration
 
 fn whole(mut response: Response<Body>, mut finish: Finish, telling: &Telling) -> Response<Body> {
     tell(&mut response, &finish, telling);
+    // Nothing more is asked of the service, however slowly the caller reads.
+    finish.leave();
     // hyper asks neither for an empty body nor for one to HEAD: it is as good as gone.
     if response.body().is_end_stream() || finish.about.method == Method::HEAD {
         finish.complete();
@@ -200,11 +219,12 @@ fn whole(mut response: Response<Body>, mut finish: Finish, telling: &Telling) ->
     response.map(|body| body.finishing(finish))
 }
 
-fn refuse(refusal: Refusal, mut finish: Finish, telling: &Telling, http2: bool) -> Response<Body> {
+fn refuse(refusal: Refusal, mut finish: Finish, telling: &Telling, conn: &Conn) -> Response<Body> {
     finish.status = refusal.code.status().as_u16();
     // After a request that makes no sense nobody knows what the next bytes are.
-    let close = refusal.code == Code::BadRequest && !http2;
+    let close = !conn.http2 && (refusal.code == Code::BadRequest || conn.watched.has_refused());
     finish.refused = Some((refusal.code, refusal.detail.clone()));
+    finish.leave();
     let violated = !refusal.violated.is_empty();
     let mut response = refusal.response(&finish.request_id);
     if !violated {
@@ -237,7 +257,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) point: Option<u64>,
     /// Who was asked for.
     pub(crate) host: HeaderValue,
-    pub(crate) switching: Option<OnUpgrade>,
+    /// The caller's side of a switch, and the protocol that is asked for.
+    pub(crate) switching: Option<(OnUpgrade, HeaderValue)>,
 }
 
 fn no<T>(code: Code, detail: impl Into<String>) -> Result<T, Box<Refusal>> {
@@ -249,8 +270,13 @@ impl Exchange<'_> {
         &mut self,
         mut parts: Parts,
         incoming: Incoming,
-        switching: Option<OnUpgrade>,
+        switching: Option<(OnUpgrade, HeaderValue)>,
     ) -> Result<Answer, Box<Refusal>> {
+        if let Some((code, detail)) = self.conn.watched.refusal_of(&parts.method) {
+            // What the caller sent is not known to be a method.
+            self.finish.about.method = Method::from_bytes(b"-").unwrap_or(Method::GET);
+            return no(code, detail);
+        }
         if parts.method == Method::CONNECT {
             return no(Code::NotImplemented, "CONNECT is not offered");
         }
@@ -296,8 +322,11 @@ impl Exchange<'_> {
             let path = parts.uri.path_and_query().map_or("/", |p| p.as_str());
             let asked = Asked {
                 route: &route.name,
-                pinned,
+                pinned: pinned.map(|version| &*route.service.versions[version].name),
+                version: self.telling.version.as_ref().map(|version| &*version.name),
+                tls: self.conn.tls,
                 method: &parts.method,
+                body: !incoming.is_end_stream(),
                 host: plan.host.to_str().unwrap_or_default(),
                 path,
                 headers: &parts.headers,

@@ -29,6 +29,8 @@ pub enum Code {
     QuotaExceeded,
     /// The body is too large.
     BodyTooLarge,
+    /// The header is too long, or has too many fields.
+    HeaderTooLarge,
     /// The body is of a type that is not taken.
     UnsupportedMediaType,
     /// The version of the interface has ended.
@@ -66,6 +68,7 @@ impl Code {
             Self::RateLimited => "rate_limited",
             Self::QuotaExceeded => "quota_exceeded",
             Self::BodyTooLarge => "body_too_large",
+            Self::HeaderTooLarge => "header_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::VersionRetired => "version_retired",
             Self::VersionUnknown => "version_unknown",
@@ -91,6 +94,7 @@ impl Code {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::RateLimited | Self::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::VersionRetired => StatusCode::GONE,
             Self::Busy | Self::CircuitOpen | Self::NoEndpoint => StatusCode::SERVICE_UNAVAILABLE,
@@ -111,6 +115,7 @@ impl Code {
             Self::RateLimited => "Too many requests",
             Self::QuotaExceeded => "Too many requests today",
             Self::BodyTooLarge => "The body is too large",
+            Self::HeaderTooLarge => "The header is too long",
             Self::UnsupportedMediaType => "The type of the body is not taken",
             Self::VersionRetired => "This version has ended",
             Self::VersionUnknown => "There is no such version",
@@ -216,7 +221,8 @@ impl Refusal {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds(after)));
         }
         for (name, value) in self.headers {
-            headers.insert(name, value);
+            // One name may be there several times: `Link`, `WWW-Authenticate`.
+            headers.append(name, value);
         }
         response
     }

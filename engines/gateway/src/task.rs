@@ -42,6 +42,8 @@ pub struct Engine {
     /// Ends the threads.
     stop: CancellationToken,
     threads: Vec<JoinHandle<()>>,
+    /// The thread that listens.
+    accepting: Option<JoinHandle<()>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -78,6 +80,8 @@ impl Engine {
         }
         shared.quotas.load(stored.quotas.0, stored.quotas.1);
         let stop = CancellationToken::new();
+        // Whatever fails from here on, the threads end.
+        let started_or_not = stop.clone().drop_guard();
         let started = worker::start(threads, &shared, &stop);
         let started = started.map_err(|e| fail("threads", format!("the threads cannot be started: {e}")))?;
         let mut handles = Vec::new();
@@ -94,20 +98,16 @@ impl Engine {
             .build()
             .map_err(|e| fail("threads", format!("the accepting thread cannot be started: {e}")))?;
         let own_stop = stop.clone();
-        let thread = std::thread::Builder::new()
+        let accepting = std::thread::Builder::new()
             .name("gateway-accept".to_owned())
             .spawn(move || runtime.block_on(acceptor.run(asked, own_stop)))
             .map_err(|e| fail("threads", format!("the accepting thread cannot be started: {e}")))?;
-        handles.push(thread);
         let (answer, answered) = oneshot::channel();
         let gone = || fail("listen", "the accepting thread has ended".to_owned());
         ask.send((wanted(&config), answer)).await.map_err(|_| gone())?;
         let listening = match answered.await.map_err(|_| gone())? {
             Ok(listening) => listening,
-            Err((key, why)) => {
-                stop.cancel();
-                return Err(fail(&key, why));
-            }
+            Err((key, why)) => return Err(fail(&key, why)),
         };
         let own = Worker::new(0, Arc::clone(&shared), stop.clone());
         let control = Arc::new(Control {
@@ -123,11 +123,12 @@ impl Engine {
         let first = Viewer::new().view(&control, &*clock);
         let (publish, snapshots) = watch::channel(Arc::new(first));
         let handle = Handle { control: Arc::clone(&control), snapshots };
-        Ok((Self { control, publish, clock, stop, threads: handles }, handle))
+        started_or_not.disarm();
+        Ok((Self { control, publish, clock, stop, threads: handles, accepting: Some(accepting) }, handle))
     }
 
     /// Runs until `stop` completes; then nothing new is taken, requests under way finish, and the threads end.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut viewer = Viewer::new();
         let mut checker = Checker::new(Arc::clone(&self.control.own));
         let mut table = 0;
@@ -156,9 +157,10 @@ impl Engine {
         self.end().await;
     }
 
-    async fn end(self) {
+    async fn end(&mut self) {
         self.stop.cancel();
-        let threads = self.threads;
+        let mut threads = std::mem::take(&mut self.threads);
+        threads.extend(self.accepting.take());
         let ended = tokio::task::spawn_blocking(move || {
             for thread in threads {
                 if thread.join().is_err() {
@@ -168,6 +170,18 @@ impl Engine {
         });
         if ended.await.is_err() {
             tracing::error!("the threads of the gateway could not be waited for");
+        }
+    }
+}
+
+impl Drop for Engine {
+    /// Given up before its end, as when it is to be started again: the next one must find the addresses free. Requests under
+    /// way have their time still.
+    fn drop(&mut self) {
+        self.stop.cancel();
+        // It looks at nothing but its listeners: this takes a moment.
+        if self.accepting.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the accepting thread of the gateway has failed");
         }
     }
 }

@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use hyper::header::{
-    AGE, AUTHORIZATION, CACHE_CONTROL, COOKIE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, RANGE,
-    SET_COOKIE, VARY,
+    AGE, AUTHORIZATION, CACHE_CONTROL, COOKIE, DATE, ETAG, EXPIRES, HeaderName, HeaderValue, IF_NONE_MATCH,
+    RANGE, SET_COOKIE, VARY,
 };
 use hyper::{HeaderMap, Method, StatusCode};
 use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::sync::Cache;
 use parking_lot::Mutex;
+use quarterdeck_kernel::{Clock, SystemClock};
 use tokio::sync::watch;
 
 use crate::config::CacheConfig;
@@ -168,6 +169,11 @@ pub struct Filling {
 }
 
 impl Filling {
+    /// The most bytes of a body that are kept.
+    pub(crate) fn most(&self) -> usize {
+        self.ticket.answers.largest
+    }
+
     /// Keeps a part of the body. False when it has become too large to keep.
     pub(crate) fn push(&mut self, data: &[u8]) -> bool {
         if self.body.len() + data.len() > self.ticket.answers.largest {
@@ -320,14 +326,20 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// What a request asks for, as far as the cache goes.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// The route.
     pub route: &'a str,
     /// The service's version, where something else than chance chose it.
-    pub pinned: Option<usize>,
+    pub pinned: Option<&'a str>,
+    /// The interface's version that is asked for.
+    pub version: Option<&'a str>,
+    /// Whether the caller came encrypted.
+    pub tls: bool,
     /// The method.
     pub method: &'a Method,
+    /// Whether the request has a body.
+    pub body: bool,
     /// The host.
     pub host: &'a str,
     /// Path and query.
@@ -340,7 +352,9 @@ pub struct Asked<'a> {
 
 impl Asked<'_> {
     fn key(&self, rule: &CacheRule) -> Option<(String, bool)> {
-        if !matches!(*self.method, Method::GET | Method::HEAD) || self.headers.contains_key(RANGE) {
+        let plain = matches!(*self.method, Method::GET | Method::HEAD);
+        // What a body in such a request means is the service's alone to know (RFC 9110, 9.3.1).
+        if !plain || self.body || self.headers.contains_key(RANGE) {
             return None;
         }
         let control = directives(self.headers);
@@ -349,7 +363,10 @@ impl Asked<'_> {
         }
         let credentials = [AUTHORIZATION, COOKIE].iter().any(|name| self.headers.contains_key(name))
             || self.headers.contains_key(self.key_header);
-        let mut key = format!("{}\n{:?}\n{}\n{}", self.route, self.pinned, self.host, self.path);
+        let scheme = if self.tls { "https" } else { "http" };
+        // None of these can have a line end in it, nor be empty where it is there.
+        let (pinned, version) = (self.pinned.unwrap_or_default(), self.version.unwrap_or_default());
+        let mut key = format!("{}\n{pinned}\n{version}\n{scheme}://{}\n{}", self.route, self.host, self.path);
         if *self.method == Method::HEAD {
             key.push_str("\nHEAD");
         }
@@ -395,6 +412,28 @@ fn directives(headers: &HeaderMap) -> Directives {
     found
 }
 
+/// How long an answer says by `Expires` that it is good for, where it says so (RFC 9111, 4.2.1). A date that makes no sense is
+/// one that is past (5.3).
+fn lifetime(headers: &HeaderMap) -> Option<Duration> {
+    let date = |name: HeaderName| {
+        let value = headers.get(name)?;
+        Some(value.to_str().ok().and_then(http_date))
+    };
+    let Some(expires) = date(EXPIRES)? else { return Some(Duration::ZERO) };
+    let made = date(DATE).flatten().unwrap_or_else(|| SystemClock.now().as_millis() / 1000);
+    Some(Duration::from_secs(u64::try_from(expires - made).unwrap_or(0)))
+}
+
+/// A moment as HTTP writes it, in any of its three ways (RFC 9110, 5.6.7), in seconds since 1970.
+fn http_date(text: &str) -> Option<i64> {
+    ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"].iter().find_map(
+        |format| {
+            let read = jiff::civil::DateTime::strptime(format, text.trim()).ok()?;
+            Some(read.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second())
+        },
+    )
+}
+
 /// Statuses whose answers may be kept without their saying so.
 fn keepable(status: StatusCode) -> bool {
     matches!(status.as_u16(), 200 | 203 | 301 | 308 | 404 | 410)
@@ -429,6 +468,7 @@ impl Ticket {
             .and_then(|v| v.to_str().ok()?.parse().ok())
             .map_or(Duration::ZERO, Duration::from_secs);
         let own = control.shared_max_age.or(control.max_age).map(Duration::from_secs);
+        let own = own.or_else(|| lifetime(headers));
         let fresh = own.map_or(rule.ttl, |own| own.saturating_sub(age).min(rule.ttl));
         if fresh.is_zero() {
             return None;
@@ -484,7 +524,10 @@ mod tests {
         let asked = Asked {
             route: "r",
             pinned: None,
+            version: None,
+            tls: false,
             method: &Method::GET,
+            body: false,
             host: "h",
             path,
             headers,
@@ -515,6 +558,8 @@ mod tests {
             ("cache-control", "no-store"),
             ("cache-control", "private, max-age=5"),
             ("cache-control", "max-age=0"),
+            ("expires", "0"),
+            ("expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
             ("set-cookie", "a=b"),
             ("vary", "accept-language"),
             ("vary", "*"),
@@ -537,6 +582,58 @@ mod tests {
         assert_eq!(answers.purge(Some("r"), "/pl*"), 1);
         assert_eq!(answers.purge(Some("other"), "*"), 0);
         assert!(matches!(look(&answers, "/plain", &none).await, Lookup::Miss(..)));
+    }
+
+    #[tokio::test]
+    async fn answers_are_known_by_all_that_they_depend_on() {
+        let answers = Answers::new(&CacheConfig::default());
+        let (none, key_header) = (HeaderMap::new(), HeaderName::from_static("x-api-key"));
+        let asked = Asked {
+            route: "r",
+            pinned: None,
+            version: None,
+            tls: false,
+            method: &Method::GET,
+            body: false,
+            host: "h",
+            path: "/",
+            headers: &none,
+            key_header: &key_header,
+        };
+        let rule = CacheRule::default();
+        let patience = Duration::from_secs(5);
+        let Lookup::Miss(ticket, _) = answers.look(&asked, &rule, patience).await else { panic!() };
+        ticket.fill(StatusCode::OK, &none, &rule, &"r".into()).unwrap().complete();
+        assert!(matches!(answers.look(&asked, &rule, patience).await, Lookup::Hit(_)));
+        for other in [
+            Asked { tls: true, ..asked },
+            Asked { version: Some("v1"), ..asked },
+            Asked { pinned: Some("v1"), ..asked },
+            Asked { host: "i", ..asked },
+            Asked { method: &Method::HEAD, ..asked },
+        ] {
+            assert!(matches!(answers.look(&other, &rule, patience).await, Lookup::Miss(..)), "{other:?}");
+        }
+        assert!(matches!(
+            answers.look(&Asked { body: true, ..asked }, &rule, patience).await,
+            Lookup::Bypass
+        ));
+    }
+
+    #[test]
+    fn expires_is_read_in_all_its_ways() {
+        for text in
+            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
+            assert_eq!(http_date(text), Some(784_111_777), "{text}");
+        }
+        assert_eq!(http_date("0"), None);
+        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let of = |expires| lifetime(&headers(&[date, ("expires", expires)]));
+        assert_eq!(of("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(of("Sun, 06 Nov 1994 08:49:36 GMT"), Some(Duration::ZERO));
+        assert_eq!(of("-1"), Some(Duration::ZERO));
+        assert_eq!(lifetime(&headers(&[date])), None);
     }
 
     #[tokio::test]

@@ -50,9 +50,8 @@ impl Exchange<'_> {
         let conn = self.conn;
         let worker = &conn.worker;
         let mut switching = plan.switching;
-        let asked = strip_hop_by_hop(&mut parts.headers);
         // Only HTTP/1.1 can switch; a protocol that is offered without anybody asking is not passed on.
-        let protocol = asked.filter(|_| switching.is_some());
+        let protocol = switching.as_ref().map(|(_, protocol)| protocol.clone());
         if protocol.is_some()
             && worker.shared.tunnels.load(Relaxed) >= self.finish.table.config.limits.tunnels
         {
@@ -145,7 +144,7 @@ impl Exchange<'_> {
                 }
             };
             match outcome {
-                Attempt::Answered(response, lease) => {
+                Attempt::Answered(mut response, lease) => {
                     let status = response.status();
                     // What went wrong before has been mended.
                     self.finish.error = None;
@@ -154,7 +153,7 @@ impl Exchange<'_> {
                     if retried && more && self.pause(&mut attempts).await {
                         continue;
                     }
-                    if let (Some(protocol), Some(switching)) = (protocol, switching.take())
+                    if let Some((switching, protocol)) = switching.take()
                         && status == hyper::StatusCode::SWITCHING_PROTOCOLS
                     {
                         let held = Held::new(&target.flow, worker.index);
@@ -170,6 +169,8 @@ impl Exchange<'_> {
                     if status.is_informational() {
                         return no(Code::BadGateway, "the endpoint switched to what nobody asked for");
                     }
+                    // What is between the endpoint and the gateway is neither kept nor passed on.
+                    strip_hop_by_hop(response.headers_mut());
                     let filling = match (&route.cache, ticket) {
                         (Some(rule), Some(ticket)) => {
                             ticket.fill(status, response.headers(), rule, &route.name)
@@ -236,8 +237,7 @@ impl Exchange<'_> {
         let counts = &route.counts[version];
         counts.shard(thread).begin();
         self.finish.counts = Some(Arc::clone(counts));
-        route.service.versions[version].flow.begin(thread);
-        self.finish.version = Some(version);
+        self.finish.begin(version);
     }
 
     async fn attempt(&self, route: &Route, endpoint: &Endpoint, request: Request<RequestBody>) -> Attempt {

@@ -75,7 +75,10 @@ fn foreign() -> std::io::Error {
 
 fn of_caller(upgraded: Upgraded) -> std::io::Result<(Stream, bytes::Bytes)> {
     let parts = upgraded.downcast::<TokioIo<Guard>>().map_err(|_| foreign())?;
-    Ok((parts.io.into_inner().inner, parts.read_buf))
+    let (stream, behind) = parts.io.into_inner().into_inner();
+    let mut early = bytes::BytesMut::from(parts.read_buf);
+    early.extend_from_slice(&behind);
+    Ok((stream, early.freeze()))
 }
 
 fn of_endpoint(upgraded: Upgraded) -> std::io::Result<(Stream, bytes::Bytes)> {

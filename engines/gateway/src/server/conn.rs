@@ -23,14 +23,16 @@ use super::framing::Framing;
 use super::guard::{Guard, Waits, Watched};
 use super::proxy_protocol::{self, Read};
 use super::worker::Worker;
+use crate::body::shared::Streams;
 use crate::config::Config;
 use crate::io::Stream;
 use crate::upstream::pool::Local;
 
 /// What HTTP/2 begins with, where nobody has agreed on it before.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// How often more bytes are looked for, while the beginning of a connection does not yet say what it is.
+/// How soon more bytes are looked for, while the beginning of a connection does not yet say what it is; doubled up to the most.
 const LOOK: Duration = Duration::from_millis(5);
+const LONGEST_LOOK: Duration = Duration::from_millis(250);
 
 /// A connection on its way to a thread.
 #[derive(Debug)]
@@ -52,6 +54,8 @@ pub(crate) struct Conn {
     pub(crate) http2: bool,
     pub(crate) certificate: Option<CertificateDer<'static>>,
     pub(crate) watched: Arc<Watched>,
+    /// Answers under way, where the connection is one of HTTP/2.
+    pub(crate) streams: Streams,
 }
 
 struct Counted(Arc<Worker>);
@@ -88,6 +92,7 @@ pub(crate) async fn serve(worker: Arc<Worker>, accepted: Accepted) {
         tls: matches!(stream, Stream::Tls(_)),
         http2,
         certificate,
+        streams: Streams::new(&watched),
         watched: Arc::clone(&watched),
     });
     let limits = &config.limits;
@@ -110,12 +115,12 @@ pub(crate) async fn serve(worker: Arc<Worker>, accepted: Accepted) {
             .serve_connection(io, service);
         watch.over(pin!(connection)).await
     } else {
-        // What is too long for the parser is answered by it, with 431; what it cannot see whole is cut off here.
-        let framing = Framing::new(limits.header_bytes.saturating_mul(2));
+        // The parser takes a little more: what is too long or too much is refused before it, with a reason.
+        let framing = Framing::new(limits.header_bytes, limits.headers);
         let io = TokioIo::new(Guard::new(stream, Some(framing), watched));
         let connection = http1::Builder::new()
-            .max_buf_size(limits.header_bytes.max(8192))
-            .max_headers(limits.headers)
+            .max_buf_size(limits.header_bytes.saturating_add(4096).max(8192))
+            .max_headers(limits.headers.saturating_add(8))
             .serve_connection(io, service)
             .with_upgrades();
         watch.over(pin!(connection)).await
@@ -157,7 +162,9 @@ async fn begin(
         }
     }
     let Some(tls) = settings.tls.clone() else {
-        let http2 = tokio::time::timeout(config.timeouts.idle, is_http2(&stream)).await.ok()??;
+        // Until the first byte it is an idle connection; the rest of a preface is a header's beginning.
+        tokio::time::timeout(config.timeouts.idle, stream.readable()).await.ok()?.ok()?;
+        let http2 = tokio::time::timeout(config.timeouts.header, is_http2(&stream)).await.ok()??;
         return Some(Begun { stream: Stream::Plain(stream), peer, http2, certificate: None });
     };
     let shaken = tokio::time::timeout(config.timeouts.header, TlsAcceptor::from(tls).accept(stream)).await;
@@ -179,6 +186,7 @@ async fn begin(
 /// Reads the PROXY protocol and nothing behind it.
 async fn proxied(stream: &mut TcpStream) -> std::io::Result<Option<SocketAddr>> {
     let mut buffer = vec![0; 1024];
+    let mut look = LOOK;
     loop {
         let n = stream.peek(&mut buffer).await?;
         if n == 0 {
@@ -193,7 +201,8 @@ async fn proxied(stream: &mut TcpStream) -> std::io::Result<Option<SocketAddr>> 
                 if n == buffer.len() {
                     buffer.resize(proxy_protocol::LONGEST, 0);
                 }
-                sleep(LOOK).await;
+                sleep(look).await;
+                look = (look * 2).min(LONGEST_LOOK);
             }
         }
     }
@@ -202,6 +211,7 @@ async fn proxied(stream: &mut TcpStream) -> std::io::Result<Option<SocketAddr>> 
 /// Whether a plain connection begins with HTTP/2's preface. None when it ends before.
 async fn is_http2(stream: &TcpStream) -> Option<bool> {
     let mut buffer = [0; PREFACE.len()];
+    let mut look = LOOK;
     loop {
         let n = stream.peek(&mut buffer).await.ok().filter(|n| *n > 0)?;
         if buffer[..n] != PREFACE[..n] {
@@ -210,7 +220,8 @@ async fn is_http2(stream: &TcpStream) -> Option<bool> {
         if n == PREFACE.len() {
             return Some(true);
         }
-        sleep(LOOK).await;
+        sleep(look).await;
+        look = (look * 2).min(LONGEST_LOOK);
     }
 }
 
@@ -304,6 +315,9 @@ impl<'a> Watch<'a> {
 
     /// Ready when the connection is to be dropped.
     fn beat<C: Ending>(&self, _: &mut Context<'_>, connection: Pin<&mut C>) -> Poll<()> {
+        if self.conn.http2 {
+            self.conn.streams.expire(self.idle);
+        }
         match self.conn.watched.waits() {
             (Waits::Request, since) if since >= self.idle => connection.finish(),
             (Waits::Header, since) if since >= self.header && self.conn.watched.busy.load(Relaxed) == 0 => {

@@ -1,6 +1,9 @@
 //! A strict reader of the framing of HTTP/1 requests, beside the parser: what is ambiguous there, so that two servers could
 //! see two different requests in it, is refused before the parser sees it (RFC 9112, sections 2.2, 5.2, 6.1 and 7.1).
 //!
+//! What no parser would take is refused here as well, so that whoever sent it is told why: a request line, names and values of
+//! fields that are none, and headers that are too long.
+//!
 //! Refused are: line ends without a carriage return, and carriage returns without a line end; folded header lines; a
 //! space before the colon; `Content-Length` and `Transfer-Encoding` together; more than one of either; a length that is not plain digits; a
 //! transfer coding that is not exactly `chunked`; chunk sizes that are not plain hexadecimal. Pure: bytes in, verdict out.
@@ -34,6 +37,12 @@ pub enum Ambiguity {
     /// A header line without a name and a colon right behind it.
     #[error("a header line has no name")]
     Name,
+    /// The request line is none, or of another HTTP.
+    #[error("the request line is malformed")]
+    Line,
+    /// A control character in a header line.
+    #[error("a header has a character in it that none can have")]
+    Field,
     /// `Content-Length` is malformed or given twice.
     #[error("Content-Length is malformed or given twice")]
     Length,
@@ -49,6 +58,9 @@ pub enum Ambiguity {
     /// The header is too long.
     #[error("the header is too long")]
     TooLong,
+    /// The header has too many fields.
+    #[error("the header has too many fields")]
+    TooMany,
 }
 
 /// Reads the framing of one connection.
@@ -60,15 +72,19 @@ pub struct Framing {
     /// Bytes of the header so far.
     head: usize,
     longest: usize,
+    /// Fields of the header so far.
+    fields: usize,
+    most: usize,
     length: Option<u64>,
     chunked: bool,
 }
 
 impl Framing {
-    /// Before the first request; a header may be so long.
+    /// Before the first request; a header may be so long and have so many fields.
     #[must_use]
-    pub fn new(longest: usize) -> Self {
-        Self { place: Place::Start(0), carry: Vec::new(), head: 0, longest, length: None, chunked: false }
+    pub fn new(longest: usize, most: usize) -> Self {
+        let (place, carry) = (Place::Start(0), Vec::new());
+        Self { place, carry, head: 0, longest, fields: 0, most, length: None, chunked: false }
     }
 
     /// Whether a request's header has begun and not ended.
@@ -77,12 +93,19 @@ impl Framing {
         self.place == Place::Header || (matches!(self.place, Place::Start(_)) && !self.carry.is_empty())
     }
 
-    /// Reads on.
+    /// Whether a request's header has ended and its body has not.
+    #[must_use]
+    pub fn within_body(&self) -> bool {
+        !matches!(self.place, Place::Start(_) | Place::Header)
+    }
+
+    /// Reads on. How many of the bytes are not of a header that has not ended yet: those may be acted on.
     ///
     /// # Errors
-    /// What is ambiguous, and how many of the bytes come before the line that it is in.
-    pub fn read(&mut self, bytes: &[u8]) -> Result<(), (usize, Ambiguity)> {
+    /// What is ambiguous, and how many of the bytes may be acted on before it.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<usize, (usize, Ambiguity)> {
         let mut at = 0;
+        let mut whole = 0;
         while at < bytes.len() {
             match self.place {
                 Place::Length(left) => at += self.skip(left, bytes.len() - at, Place::Length),
@@ -101,9 +124,10 @@ impl Framing {
                 }
                 Place::Start(_) | Place::Header | Place::ChunkSize | Place::Trailer => {
                     let rest = &bytes[at..];
-                    let Some(end) = rest.iter().position(|b| *b == b'\n') else {
-                        self.keep(rest).map_err(|what| (at, what))?;
-                        return Ok(());
+                    let safe = if self.within_head() { whole } else { at };
+                    let Some(end) = memchr::memchr(b'\n', rest) else {
+                        self.keep(rest).map_err(|what| (safe, what))?;
+                        return Ok(if self.within_head() { safe } else { bytes.len() });
                     };
                     let verdict = if self.carry.is_empty() {
                         self.line(&rest[..end])
@@ -115,12 +139,15 @@ impl Framing {
                         self.carry = line;
                         verdict
                     };
-                    verdict.map_err(|what| (at, what))?;
+                    verdict.map_err(|what| (safe, what))?;
                     at += end + 1;
                 }
             }
+            if !self.within_head() {
+                whole = at;
+            }
         }
-        Ok(())
+        Ok(whole)
     }
 
     fn skip(&mut self, left: u64, there: usize, next: fn(u64) -> Place) -> usize {
@@ -142,7 +169,9 @@ impl Framing {
     /// A line without its line feed.
     fn line(&mut self, line: &[u8]) -> Result<(), Ambiguity> {
         let line = line.strip_suffix(b"\r").ok_or(Ambiguity::LineEnd)?;
-        if line.contains(&b'\r') {
+        // Without a way out in the middle the compiler looks at many bytes at once.
+        let control = line.iter().fold(false, |found, b| found | ((*b < b' ') & (*b != b'\t')) | (*b == 127));
+        if control && memchr::memchr(b'\r', line).is_some() {
             return Err(Ambiguity::LineEnd);
         }
         match self.place {
@@ -152,9 +181,12 @@ impl Framing {
                     self.place = Place::Start(skipped + 1);
                     return if skipped >= 4 { Err(Ambiguity::LineEnd) } else { Ok(()) };
                 }
-                (self.length, self.chunked, self.head) = (None, false, line.len());
+                (self.length, self.chunked, self.head, self.fields) = (None, false, line.len() + 2, 0);
                 self.place = Place::Header;
-                Ok(())
+                if self.head > self.longest {
+                    return Err(Ambiguity::TooLong);
+                }
+                if control || !is_request_line(line) { Err(Ambiguity::Line) } else { Ok(()) }
             }
             Place::Header => {
                 self.head += line.len() + 2;
@@ -169,7 +201,11 @@ impl Framing {
                     };
                     return Ok(());
                 }
-                self.field(line)
+                self.fields += 1;
+                if self.fields > self.most {
+                    return Err(Ambiguity::TooMany);
+                }
+                self.field(line, control)
             }
             Place::ChunkSize => {
                 let size = chunk_size(line).ok_or(Ambiguity::Chunk)?;
@@ -193,30 +229,30 @@ impl Framing {
         }
     }
 
-    fn field(&mut self, line: &[u8]) -> Result<(), Ambiguity> {
-        match line[0] {
-            b' ' | b'\t' => return Err(Ambiguity::Folded),
-            // The two names that matter begin with these; nothing else is looked at.
-            b'c' | b'C' | b't' | b'T' => {}
-            _ => return Ok(()),
+    fn field(&mut self, line: &[u8], control: bool) -> Result<(), Ambiguity> {
+        if matches!(line[0], b' ' | b'\t') {
+            return Err(Ambiguity::Folded);
         }
-        let colon = line.iter().position(|b| *b == b':').ok_or(Ambiguity::Name)?;
+        let colon = line.iter().position(|b| !TOKEN[usize::from(*b)]).ok_or(Ambiguity::Name)?;
+        if colon == 0 || line[colon] != b':' {
+            return Err(Ambiguity::Name);
+        }
+        if control {
+            return Err(Ambiguity::Field);
+        }
+        // The two names that matter begin with these.
+        if !matches!(line[0], b'c' | b'C' | b't' | b'T') {
+            return Ok(());
+        }
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        let bare = name.trim_ascii_end();
-        if bare.eq_ignore_ascii_case(b"content-length") {
-            if bare.len() < name.len() {
-                return Err(Ambiguity::Name);
-            }
+        if name.eq_ignore_ascii_case(b"content-length") {
             if self.length.is_some() {
                 return Err(Ambiguity::Length);
             }
             let digits = !value.is_empty() && value.len() <= 19 && value.iter().all(u8::is_ascii_digit);
             let length = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|v| v.parse().ok());
             self.length = Some(length.ok_or(Ambiguity::Length)?);
-        } else if bare.eq_ignore_ascii_case(b"transfer-encoding") {
-            if bare.len() < name.len() {
-                return Err(Ambiguity::Name);
-            }
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
                 return Err(Ambiguity::Coding);
             }
@@ -224,6 +260,40 @@ impl Framing {
         }
         if self.chunked && self.length.is_some() { Err(Ambiguity::Both) } else { Ok(()) }
     }
+}
+
+/// What names are made of (RFC 9110, 5.6.2).
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 128 {
+        table[b] = (b as u8).is_ascii_alphanumeric();
+        b += 1;
+    }
+    let marks = b"!#$%&'*+-.^_`|~";
+    let mut m = 0;
+    while m < marks.len() {
+        table[marks[m] as usize] = true;
+        m += 1;
+    }
+    table
+};
+
+/// A method, a target and the version, with one space between (RFC 9112, 3).
+fn is_request_line(line: &[u8]) -> bool {
+    let Some(rest) = line.strip_suffix(b" HTTP/1.1").or_else(|| line.strip_suffix(b" HTTP/1.0")) else {
+        return false;
+    };
+    let Some(space) = memchr::memchr(b' ', rest) else { return false };
+    let (method, target) = (&rest[..space], &rest[space + 1..]);
+    let is_method = !method.is_empty() && method.iter().all(|b| TOKEN[usize::from(*b)]);
+    // A path of unreserved characters needs no second look; most are.
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/-._~?=&%+,;:@!$'()*".contains(b);
+    is_method
+        && match target {
+            [b'/', rest @ ..] if rest.iter().all(plain) => true,
+            target => hyper::Uri::try_from(target).is_ok(),
+        }
 }
 
 /// The size that a chunk's line gives; what follows a semicolon is an extension.
@@ -242,7 +312,7 @@ mod tests {
     use super::*;
 
     fn verdict(bytes: &[u8]) -> Option<Ambiguity> {
-        Framing::new(4096).read(bytes).err().map(|(_, what)| what)
+        Framing::new(4096, 100).read(bytes).err().map(|(_, what)| what)
     }
 
     #[test]
@@ -282,10 +352,21 @@ mod tests {
             (with("Transfer-Encoding: chunked") + "1\r\nab\r\n", Ambiguity::Chunk),
             (with("Transfer-Encoding: chunked") + "fffffffffffffffff\r\n", Ambiguity::Chunk),
             (with(&format!("X: {}", "y".repeat(5000))), Ambiguity::TooLong),
+            (with(&"X: y\r\n".repeat(101)), Ambiguity::TooMany),
+            (with("X\0Y: b"), Ambiguity::Name),
+            (with(": b"), Ambiguity::Name),
+            (with("X: \0"), Ambiguity::Field),
+            (with("X: \u{7f}"), Ambiguity::Field),
+            ("GET / HTTP/9.9\r\n".to_owned(), Ambiguity::Line),
+            ("GET /\r\n".to_owned(), Ambiguity::Line),
+            ("GET  / HTTP/1.1\r\n".to_owned(), Ambiguity::Line),
+            ("GET /\u{7} HTTP/1.1\r\n".to_owned(), Ambiguity::Line),
+            ("G@T / HTTP/1.1\r\n".to_owned(), Ambiguity::Line),
+            ("GET http://[ HTTP/1.1\r\n".to_owned(), Ambiguity::Line),
         ] {
             assert_eq!(verdict(bytes.as_bytes()), Some(what), "{bytes:?}");
             // However it is cut, the verdict is the same.
-            let mut framing = Framing::new(4096);
+            let mut framing = Framing::new(4096, 100);
             let found = bytes.as_bytes().iter().find_map(|b| framing.read(&[*b]).err());
             assert_eq!(found.map(|(_, what)| what), Some(what), "{bytes:?}, byte by byte");
         }
@@ -295,9 +376,9 @@ mod tests {
         #[test]
         fn nothing_makes_it_fail(bytes in proptest::collection::vec(any::<u8>(), 0..600), cut in 0_usize..600) {
             let cut = cut.min(bytes.len());
-            let mut framing = Framing::new(4096);
-            let parts = framing.read(&bytes[..cut]).and_then(|()| framing.read(&bytes[cut..]));
-            prop_assert_eq!(parts.is_ok(), Framing::new(4096).read(&bytes).is_ok());
+            let mut framing = Framing::new(4096, 100);
+            let parts = framing.read(&bytes[..cut]).and_then(|_| framing.read(&bytes[cut..]));
+            prop_assert_eq!(parts.is_ok(), Framing::new(4096, 100).read(&bytes).is_ok());
         }
 
         #[test]
@@ -308,9 +389,13 @@ mod tests {
             }
             text += "0\r\n\r\nGET / HTTP/1.1\r\n\r\n";
             let cut = cut.min(text.len());
-            let mut framing = Framing::new(4096);
-            prop_assert_eq!(framing.read(&text.as_bytes()[..cut]), Ok(()));
-            prop_assert_eq!(framing.read(&text.as_bytes()[cut..]), Ok(()));
+            let mut framing = Framing::new(4096, 100);
+            let first = framing.read(&text.as_bytes()[..cut]);
+            // Nothing of a header may be acted on before its end.
+            let heads = [text.find("\r\n\r\n").unwrap() + 4, text.rfind("GET").unwrap()];
+            let whole = if cut < heads[0] { 0 } else { cut.min(heads[1]) };
+            prop_assert_eq!(first, Ok(if cut == text.len() { cut } else { whole }));
+            prop_assert_eq!(framing.read(&text.as_bytes()[cut..]), Ok(text.len() - cut));
             prop_assert!(!framing.within_head());
         }
     }

@@ -1,20 +1,23 @@
 //! What stands between the socket and the parser: it watches the framing of HTTP/1 requests, how long a header takes, and
 //! whether a caller reads what it is sent.
 //!
-//! Where the framing is ambiguous, the bytes from there on are replaced by one that no request may contain: the parser
-//! answers 400 in its turn, after the answers before it, and closes.
+//! A header is handed on when all of it is there and lawful. What is not is replaced by a request that the gateway answers with
+//! the refusal, in its turn, after the answers before it; nothing behind it is read. Where a body's framing breaks, its request
+//! has been handed on: there the bytes are replaced by one that no parser takes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::framing::Framing;
+use super::framing::{Ambiguity, Framing};
 use crate::io::Stream;
+use crate::problem::Code;
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,28 @@ pub(crate) struct Watched {
     pub(crate) expired: AtomicBool,
     /// Requests that were refused for their framing.
     pub(crate) ambiguous: AtomicBool,
+    /// Why the request that stands for what was not handed on is refused.
+    refusal: OnceLock<(Code, String)>,
+}
+
+/// The method of that request. Nobody can guess it, so nobody can ask for it.
+fn stand_in() -> &'static str {
+    static METHOD: OnceLock<String> = OnceLock::new();
+    METHOD.get_or_init(|| {
+        let mut bytes = [0_u8; 16];
+        // Without chance nothing encrypted would work either; the method is then merely one that nobody uses.
+        let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes);
+        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        format!("REFUSED-{hex}")
+    })
+}
+
+/// What a header that is not lawful is refused with.
+fn code_of(what: Ambiguity) -> Code {
+    match what {
+        Ambiguity::TooLong | Ambiguity::TooMany => Code::HeaderTooLarge,
+        _ => Code::BadRequest,
+    }
 }
 
 impl Watched {
@@ -57,10 +82,23 @@ impl Watched {
             tunnel: AtomicBool::new(false),
             expired: AtomicBool::new(false),
             ambiguous: AtomicBool::new(false),
+            refusal: OnceLock::new(),
         })
     }
 
-    fn now(&self) -> u64 {
+    /// Whether something was not handed on.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.refusal.get().is_some()
+    }
+
+    /// Why this request is refused, if it stands for one that was not handed on.
+    pub(crate) fn refusal_of(&self, method: &hyper::Method) -> Option<(Code, String)> {
+        let refusal = self.refusal.get()?;
+        (method.as_str() == stand_in()).then(|| refusal.clone())
+    }
+
+    /// Milliseconds since the connection began.
+    pub(crate) fn now(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
@@ -86,61 +124,141 @@ impl Watched {
     }
 }
 
+/// How reading has ended.
+#[derive(Clone, Copy, Debug)]
+enum Refused {
+    /// With a request that the gateway refuses.
+    Header,
+    /// In the middle of a body.
+    Body,
+}
+
 /// A caller's connection under watch.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    pub(crate) inner: Stream,
+    inner: Stream,
     /// None for HTTP/2, whose frames have lengths.
     framing: Option<Framing>,
     watched: Arc<Watched>,
-    refused: bool,
+    refused: Option<Refused>,
+    /// The beginning of a header whose end has not come.
+    begun: Vec<u8>,
+    /// What may be handed on and has not been yet.
+    ready: Bytes,
 }
 
 impl Guard {
     pub(crate) fn new(inner: Stream, framing: Option<Framing>, watched: Arc<Watched>) -> Self {
-        Self { inner, framing, watched, refused: false }
+        Self { inner, framing, watched, refused: None, begun: Vec::new(), ready: Bytes::new() }
+    }
+
+    /// The connection, and what has been read of it but not handed on.
+    pub(crate) fn into_inner(self) -> (Stream, Bytes) {
+        let mut early = BytesMut::from(self.ready);
+        early.extend_from_slice(&self.begun);
+        (self.inner, early.freeze())
+    }
+
+    fn hand_on(&mut self, buf: &mut ReadBuf<'_>) {
+        let n = self.ready.len().min(buf.remaining());
+        buf.put_slice(&self.ready.split_to(n));
+    }
+
+    /// Nothing more is read. Where no request has been handed on yet, one that the gateway refuses stands in for it.
+    fn refuse(&mut self, within_body: bool, code: Code, why: String) {
+        self.refused = Some(if within_body { Refused::Body } else { Refused::Header });
+        self.begun = Vec::new();
+        let mut ready = BytesMut::from(std::mem::take(&mut self.ready));
+        if !within_body && self.watched.refusal.set((code, why)).is_ok() {
+            ready.extend_from_slice(stand_in().as_bytes());
+            ready.extend_from_slice(b" / HTTP/1.1\r\nhost: refused\r\n\r\n");
+        } else {
+            ready.extend_from_slice(b"\0");
+        }
+        self.ready = ready.freeze();
+        self.watched.set(Waits::No);
+    }
+
+    /// What has just been read of HTTP/1: what may be handed on stays in `buf`, if nothing else comes before it.
+    fn sift(&mut self, before: usize, buf: &mut ReadBuf<'_>) {
+        let Some(framing) = &mut self.framing else { return };
+        let fresh = &buf.filled()[before..];
+        let read = framing.read(fresh);
+        let safe = match &read {
+            Ok(safe) | Err((safe, _)) => *safe,
+        };
+        // A header that comes in drops is the same header still: its time goes on.
+        let within_body = framing.within_body();
+        self.watched.set(if framing.within_head() { Waits::Header } else { Waits::No });
+        if self.begun.is_empty() {
+            self.begun.extend_from_slice(&fresh[safe..]);
+            buf.set_filled(before + safe);
+        } else {
+            let mut ready = BytesMut::new();
+            if safe > 0 {
+                ready.extend_from_slice(&std::mem::take(&mut self.begun));
+                ready.extend_from_slice(&fresh[..safe]);
+            }
+            self.begun.extend_from_slice(&fresh[safe..]);
+            buf.set_filled(before);
+            self.ready = ready.freeze();
+        }
+        if let Err((_, what)) = read {
+            tracing::debug!(%what, "a request is refused");
+            self.watched.ambiguous.store(true, Relaxed);
+            self.refuse(within_body, code_of(what), what.to_string());
+        }
     }
 }
 
 impl AsyncRead for Guard {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.refused {
-            // Nothing behind the refusal is looked at; the parser closes after its answer.
-            return Poll::Ready(Ok(()));
-        }
-        if this.watched.expired.load(Relaxed) && !this.watched.tunnel.load(Relaxed) {
-            this.refused = true;
-            buf.put_slice(b"\0");
-            return Poll::Ready(Ok(()));
-        }
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut this.inner).poll_read(cx, buf);
-        let watched = &this.watched;
-        match (&polled, &mut this.framing) {
-            (Poll::Ready(Ok(())), Some(framing)) if !watched.tunnel.load(Relaxed) => {
-                let read = framing.read(&buf.filled()[before..]);
-                // A header that comes in drops is the same header still: its time goes on.
-                watched.set(if framing.within_head() { Waits::Header } else { Waits::No });
-                if let Err((lawful, what)) = read {
-                    tracing::debug!(%what, "a request is refused");
-                    watched.ambiguous.store(true, Relaxed);
-                    this.refused = true;
-                    buf.set_filled(before + lawful);
-                    buf.put_slice(b"\0");
+        loop {
+            if !this.ready.is_empty() {
+                this.hand_on(buf);
+                return Poll::Ready(Ok(()));
+            }
+            // Nothing behind a refusal is looked at; the connection is closed after the answer.
+            match this.refused {
+                Some(Refused::Body) => return Poll::Ready(Ok(())),
+                // The end would be taken for the caller's, who is then told nothing.
+                Some(Refused::Header) => {
+                    let watched = &this.watched;
+                    if watched.busy.load(Relaxed) == 0 && watched.waits().0 != Waits::Writing {
+                        watched.set(Waits::Request);
+                    }
+                    return Poll::Pending;
+                }
+                None => {}
+            }
+            let tunnel = this.watched.tunnel.load(Relaxed);
+            let within = this.framing.as_ref().is_some_and(Framing::within_head);
+            if this.watched.expired.load(Relaxed) && !tunnel {
+                this.refuse(!within, Code::RequestTimeout, "the header did not come in time".to_owned());
+                continue;
+            }
+            let before = buf.filled().len();
+            let polled = Pin::new(&mut this.inner).poll_read(cx, buf);
+            match &polled {
+                Poll::Ready(Ok(())) if this.framing.is_some() && !tunnel && buf.filled().len() > before => {
+                    this.sift(before, buf);
+                    // All of it may be a header that has not ended: then there is nothing to hand on yet.
+                    if buf.filled().len() == before {
+                        continue;
+                    }
+                }
+                Poll::Ready(_) => this.watched.set(Waits::No),
+                Poll::Pending if within => this.watched.set(Waits::Header),
+                Poll::Pending => {
+                    let watched = &this.watched;
+                    if watched.busy.load(Relaxed) == 0 && watched.waits().0 != Waits::Writing {
+                        watched.set(Waits::Request);
+                    }
                 }
             }
-            (Poll::Ready(_), _) => watched.set(Waits::No),
-            (Poll::Pending, framing) => {
-                let within = framing.as_ref().is_some_and(Framing::within_head);
-                if within {
-                    watched.set(Waits::Header);
-                } else if watched.busy.load(Relaxed) == 0 && watched.waits().0 != Waits::Writing {
-                    watched.set(Waits::Request);
-                }
-            }
+            return polled;
         }
-        polled
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::{TrySendError, http1, http2};
 use hyper::rt::Executor;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use super::Endpoint;
 use crate::body::RequestBody;
 use crate::config::Protocol;
+use crate::filters::validate::idempotent;
 use crate::io::Stream;
 
 /// How long a connection that has answered may take to be ready for the next request.
@@ -167,13 +168,16 @@ impl Pool {
         most: usize,
     ) -> Result<Answer, Unsent> {
         let lease = |sender| Lease { pool: Arc::clone(self), endpoint: endpoint.id, sender, most };
-        // A kept connection may just have been closed by the endpoint: hyper gives the request back if none of it went out.
         while let Some(mut sender) = self.idle(endpoint.id) {
+            let spare = spare(&request);
             match sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, Some(lease(sender)))),
-                Err(mut failed) => match failed.take_message() {
-                    Some(message) => request = message,
-                    None => return Err((SendError::Broken(failed.into_error()), None)),
+                Err(failed) => match over_kept(failed, spare).map_err(|error| (error, None))? {
+                    Unkept::Untouched(message) => request = message,
+                    Unkept::Repeat(spare) => {
+                        request = spare;
+                        break;
+                    }
                 },
             }
         }
@@ -207,12 +211,16 @@ impl Pool {
         connect: Duration,
     ) -> Result<Answer, Unsent> {
         if let Some(mut sender) = self.shared(endpoint.id) {
+            let spare = spare(&request);
             match sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, None)),
-                Err(mut failed) => match failed.take_message() {
-                    Some(message) => request = message,
-                    None => return Err((SendError::Broken(failed.into_error()), None)),
-                },
+                // Where the connection goes on, it is this one request that the endpoint does not want.
+                Err(failed) => {
+                    let spare = spare.filter(|_| sender.is_closed());
+                    match over_kept(failed, spare).map_err(|error| (error, None))? {
+                        Unkept::Untouched(message) | Unkept::Repeat(message) => request = message,
+                    }
+                }
             }
         }
         let stream = match open(endpoint, connect).await {
@@ -242,6 +250,47 @@ impl Pool {
                 Err((SendError::Broken(failed.into_error()), message))
             }
         }
+    }
+}
+
+/// The same request once more, if it does no harm to ask twice and the body is there to be sent again.
+fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    if !idempotent(request.method()) {
+        return None;
+    }
+    let mut spare = Request::new(request.body().again()?);
+    *spare.method_mut() = request.method().clone();
+    *spare.uri_mut() = request.uri().clone();
+    *spare.headers_mut() = request.headers().clone();
+    Some(spare)
+}
+
+/// A request that a kept connection failed, and that is to be sent over another.
+enum Unkept {
+    /// None of it went out.
+    Untouched(Request<RequestBody>),
+    /// It may have gone out, and may be repeated.
+    Repeat(Request<RequestBody>),
+}
+
+/// A kept connection may be closed by the endpoint in the very moment that it is used. hyper gives the request back if none of
+/// it went out; if some of it did, an idempotent one is asked once more (RFC 9112, 9.3.1), over a fresh connection. It is no
+/// failure of the endpoint's.
+fn over_kept(
+    mut failed: TrySendError<Request<RequestBody>>,
+    spare: Option<Request<RequestBody>>,
+) -> Result<Unkept, SendError> {
+    if let Some(message) = failed.take_message() {
+        return Ok(Unkept::Untouched(message));
+    }
+    let error = failed.into_error();
+    match spare {
+        // An answer that makes no sense is an answer.
+        Some(spare) if !error.is_parse() => {
+            tracing::debug!(%error, "a kept connection was closed; asking once more");
+            Ok(Unkept::Repeat(spare))
+        }
+        _ => Err(SendError::Broken(error)),
     }
 }
 
