@@ -49,9 +49,28 @@ impl Network {
     }
 }
 
+/// What an address is counted as: an IPv6 address with all others of its /64, which whoever has one has all of (RFC 7421);
+/// an IPv4 address by itself.
+#[must_use]
+pub fn counted(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+        address => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn neighbours_of_one_network_count_as_one() {
+        let of = |address: &str| counted(address.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(of("2001:db8:1:2:ffff::"), of("2001:db8:1:2::1"));
+        assert_ne!(of("2001:db8:1:3::"), of("2001:db8:1:2::"));
+        assert_eq!((of("192.0.2.7"), of("::ffff:192.0.2.7")), ("192.0.2.7".into(), "192.0.2.7".into()));
+    }
 
     #[test]
     fn networks_hold_their_addresses() {

@@ -15,6 +15,7 @@ use tokio::time::Sleep;
 use self::ahead::{Ahead, Found, Source};
 use crate::filters::cache::Filling;
 use crate::finish::Finish;
+use crate::pace::Pace;
 use crate::upstream::pool::Lease;
 
 /// Why a body broke off.
@@ -32,6 +33,9 @@ pub enum BodyError {
     /// The caller has taken nothing for too long.
     #[error("the caller stopped reading")]
     Unread,
+    /// Too little came for the time it took.
+    #[error("the body comes too slowly")]
+    Slow,
 }
 
 /// The body of an answer.
@@ -280,6 +284,7 @@ pub struct Upload {
     seen: u64,
     most: u64,
     idle: Idle,
+    pace: Pace,
     /// What the caller's fault was, for the answer.
     told: Option<std::sync::Arc<Fault>>,
 }
@@ -291,6 +296,8 @@ pub struct Fault {
     seen: std::sync::atomic::AtomicU64,
     /// Whether the body is still to come, or a part of it.
     open: std::sync::atomic::AtomicBool,
+    /// The answer has begun: what still goes up is a conversation, which may be slow.
+    answered: std::sync::atomic::AtomicBool,
 }
 
 impl Fault {
@@ -318,20 +325,40 @@ impl Fault {
         self.open.load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    /// The answer begins.
+    pub fn answered(&self) {
+        self.answered.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+
     fn set(&self, kind: u8) {
         self.kind.store(kind, std::sync::atomic::Ordering::Relaxed);
     }
 }
 
 impl RequestBody {
-    /// A body as it comes, of at most so many bytes, that does not stand still for so long.
+    /// A body as it comes, of at most so many bytes, that does not stand still for so long and brings at least so many bytes a
+    /// second over that time.
     #[must_use]
-    pub fn stream(incoming: Incoming, most: u64, idle: Duration, told: std::sync::Arc<Fault>) -> Self {
+    pub fn stream(
+        incoming: Incoming,
+        most: u64,
+        idle: Duration,
+        least: u64,
+        told: std::sync::Arc<Fault>,
+    ) -> Self {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
         told.open.store(true, std::sync::atomic::Ordering::Relaxed);
-        Self::Stream(Box::new(Upload { incoming, seen: 0, most, idle: Idle::new(idle), told: Some(told) }))
+        let pace = Pace::new(least, idle);
+        Self::Stream(Box::new(Upload {
+            incoming,
+            seen: 0,
+            most,
+            idle: Idle::new(idle),
+            pace,
+            told: Some(told),
+        }))
     }
 
     /// The same body once more, if it is there to be sent again.
@@ -375,6 +402,15 @@ impl HttpBody for RequestBody {
                                 fault(1);
                                 return Poll::Ready(Some(Err(BodyError::TooLarge(upload.most))));
                             }
+                            let answered = |told: &std::sync::Arc<Fault>| {
+                                told.answered.load(std::sync::atomic::Ordering::Relaxed)
+                            };
+                            if !upload.pace.came(data.len(), std::time::Instant::now())
+                                && !upload.told.as_ref().is_some_and(answered)
+                            {
+                                fault(3);
+                                return Poll::Ready(Some(Err(BodyError::Slow)));
+                            }
                         }
                         // Whoever reads may not ask again once it knows that this was the last.
                         if upload.incoming.is_end_stream()
@@ -399,7 +435,10 @@ impl HttpBody for RequestBody {
                             fault(3);
                             Poll::Ready(Some(Err(BodyError::Idle(after))))
                         }
-                        Poll::Pending => Poll::Pending,
+                        Poll::Pending => {
+                            upload.pace.wait(std::time::Instant::now());
+                            Poll::Pending
+                        }
                     },
                 }
             }

@@ -64,9 +64,13 @@ pub struct ListenerConfig {
     #[serde(default)]
     pub tls: Option<TlsConfig>,
     /// Each connection begins with a line of the PROXY protocol, version 1 or 2, that says who it is from; one that
-    /// does not is closed.
+    /// does not is closed, and so is one from an address that is not trusted to say so.
     #[serde(default)]
     pub proxy_protocol: bool,
+    /// Addresses and networks (`10.0.0.0/8`) whose PROXY protocol is believed; those of `trusted_proxies` unless given.
+    /// With neither, `proxy_protocol` is refused: whoever connects could call itself anybody.
+    #[serde(default)]
+    pub trusted: Vec<String>,
 }
 
 /// What a listener is encrypted with.
@@ -119,6 +123,10 @@ pub struct ServiceConfig {
     pub host: HostHeader,
     /// For `https` endpoints: trust this authority (PEM) instead of the machine's.
     pub ca_file: Option<PathBuf>,
+    /// For `https` endpoints: the certificate that the gateway shows them, and those that lead to its authority (PEM).
+    pub client_cert: Option<PathBuf>,
+    /// Its key (PEM).
+    pub client_key: Option<PathBuf>,
     /// Whether endpoints are well.
     pub health: Option<HealthConfig>,
     /// Leaves out endpoints that fail.
@@ -358,6 +366,9 @@ pub struct Limits {
     pub tunnels: usize,
     /// Requests that are kept to be looked at.
     pub samples: usize,
+    /// Bytes a second that a body must bring on average over each `timeouts.idle` that was spent waiting for it, until the
+    /// answer begins; 0 for no such bound. A caller who sends a byte now and then must not hold its place for ever.
+    pub upload_rate: u64,
 }
 
 impl Default for Limits {
@@ -370,6 +381,7 @@ impl Default for Limits {
             kept: 256,
             tunnels: 20_000,
             samples: 256,
+            upload_rate: 240,
         }
     }
 }
@@ -384,6 +396,10 @@ pub struct AuthConfig {
     pub key_header: Option<String>,
     /// Bearer tokens.
     pub jwt: Option<JwtConfig>,
+    /// How often one address (an IPv6 address with its /64) may fail to show who it is: further attempts are refused for
+    /// that alone, with 429. Good keys and tokens are taken all the same, so that nobody locks out those behind the same
+    /// address.
+    pub failures: filters::RateConfig,
 }
 
 /// A consumer that is known beforehand.
@@ -409,7 +425,19 @@ pub struct JwtConfig {
     /// A file with the issuer's public keys (a JSON Web Key Set), for RS256 and ES256.
     #[serde(default)]
     pub jwks_file: Option<PathBuf>,
-    /// A shared secret, for HS256.
+    /// The URL of the issuer's public keys (https; http from this machine alone). They are fetched beside traffic, again when
+    /// a token names a key that is not among them (at most every 30 s), and kept when they cannot be fetched. Redirects are
+    /// not followed.
+    #[serde(default)]
+    pub jwks_url: Option<String>,
+    /// Trust this authority (PEM) for the URL instead of the machine's.
+    #[serde(default)]
+    pub jwks_ca_file: Option<PathBuf>,
+    /// How often the URL is asked though nothing is missing.
+    #[serde(default = "refresh", with = "text")]
+    #[schemars(with = "String")]
+    pub jwks_refresh: Duration,
+    /// A shared secret of at least 32 bytes, for HS256.
     #[serde(default)]
     pub secret: Option<SecretRef>,
     /// The issuer that tokens must name.
@@ -429,6 +457,10 @@ pub struct JwtConfig {
 
 fn tier_claim() -> String {
     "tier".to_owned()
+}
+
+fn refresh() -> Duration {
+    Duration::from_secs(300)
 }
 
 fn leeway() -> Duration {

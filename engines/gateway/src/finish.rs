@@ -172,7 +172,11 @@ impl Drop for Finish {
             method: self.about.method.to_string(),
             host: host.unwrap_or_default(),
             path: self.about.uri.path().to_owned(),
-            caller: self.caller.as_ref().map_or_else(|| self.address.to_string(), ToString::to_string),
+            // Limits count networks; who looks at one request wants the address itself.
+            caller: match &self.caller {
+                Some(Who::Consumer(name)) => name.to_string(),
+                _ => self.address.to_string(),
+            },
             route: route.map(|route| Arc::clone(&route.name)),
             service: route.map(|route| Arc::clone(&route.service.name)),
             version,

@@ -19,6 +19,7 @@ pub mod headers;
 mod io;
 mod metrics;
 pub mod model;
+pub mod pace;
 mod pipeline;
 pub mod problem;
 pub mod route;

@@ -154,6 +154,16 @@ fn whole(control: &Control) -> Vec<Family> {
             shared.handshake_errors.load(Relaxed),
         ),
         counter(
+            "quarterdeck_gateway_untrusted_proxies_total",
+            "Connections closed because nobody trusts their address to speak the PROXY protocol.",
+            shared.strangers.load(Relaxed),
+        ),
+        counter(
+            "quarterdeck_gateway_quota_overflow_total",
+            "Requests held to no quota for want of room to remember their callers.",
+            shared.quotas.overflow(),
+        ),
+        counter(
             "quarterdeck_gateway_ambiguous_total",
             "Connections closed because the framing of a request was ambiguous.",
             shared.ambiguous.load(Relaxed),

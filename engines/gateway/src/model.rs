@@ -10,8 +10,10 @@ use quarterdeck_resilience::{breaker, bulkhead};
 
 pub use crate::filters::access::{Sample, Step};
 pub use crate::filters::cache::CacheCounts;
+pub use crate::filters::jwks::KeySetView;
 pub use crate::filters::limit::Standing;
 use crate::filters::limit::Who;
+pub use crate::filters::quota::Quota;
 use crate::stats::Top;
 
 /// The gateway as of one version.
@@ -33,8 +35,12 @@ pub struct Snapshot {
     pub limits: Vec<Standing>,
     /// What operators allow consumers whatever their tier is: requests a minute.
     pub grants: Vec<(String, u32)>,
-    /// Consumers who have used most of today's quota, and how much.
-    pub quotas: Vec<(Arc<str>, u64)>,
+    /// Addresses whose attempts to be known failed most often.
+    pub failures: Vec<Standing>,
+    /// Callers who have used most of today's quota.
+    pub quotas: Vec<Quota>,
+    /// The issuer's keys, where they are fetched.
+    pub keys: Option<KeySetView>,
     /// The memory of answers.
     pub cache: CacheCounts,
     /// Requests that were looked at, oldest first.
@@ -93,6 +99,8 @@ pub struct TotalsView {
     pub accept_errors: u64,
     /// Connections that came to nothing: handshake, PROXY protocol.
     pub handshake_errors: u64,
+    /// Connections that were closed because nobody trusts their address to speak the PROXY protocol.
+    pub strangers: u64,
     /// Connections that were closed because their framing was ambiguous.
     pub ambiguous: u64,
     /// Connections that were closed because a header did not end.
@@ -111,6 +119,8 @@ pub struct TotalsView {
     pub samples_skipped: u64,
     /// Callers forgotten by limits although they were in use.
     pub limits_evicted: u64,
+    /// Requests that were held to no quota for want of room to remember their callers.
+    pub quotas_overflow: u64,
     /// Requests of all routes.
     pub traffic: Traffic,
 }

@@ -394,6 +394,7 @@ impl Exchange<'_> {
     ) -> Result<(), Box<Refusal>> {
         let shared = &self.conn.worker.shared;
         let mut consumer = None;
+        let mut forbidden = None;
         if !table.auth.is_empty() || route.auth.is_some() {
             let evidence = Evidence {
                 headers: &parts.headers,
@@ -406,14 +407,27 @@ impl Exchange<'_> {
             }
             self.finish.caller = Some(Who::of(consumer.as_deref(), self.finish.address));
             self.finish.trail.note("auth", || consumer.as_ref().map(|c| c.name.to_string()));
-            match (&identified, &route.auth) {
+            let admitted = match (identified, &route.auth) {
                 // A key that is not good is told where keys matter, and ignored where they do not.
-                (Err(_), Some(_)) => drop(identified?),
-                (_, Some(rule)) => authorize(rule, consumer.as_deref())?,
-                (_, None) => {}
+                (Err(refusal), Some(_)) => Err(refusal),
+                (_, Some(rule)) => authorize(rule, consumer.as_deref()),
+                (_, None) => Ok(()),
+            };
+            match admitted {
+                // Whoever guesses is counted before it is told anything.
+                Err(refusal) if refusal.code == Code::Unauthenticated => {
+                    let now = clock::at(self.finish.started);
+                    let (failures, rate) = (&shared.failures, &table.config.auth.failures);
+                    limit::failed_attempt(failures, rate, self.finish.address, now)?;
+                    return Err(refusal.into());
+                }
+                // One that is known and may not counts as any other request of its own.
+                Err(refusal) if refusal.code == Code::Forbidden => forbidden = Some(refusal),
+                Err(refusal) => return Err(refusal.into()),
+                Ok(()) => {}
             }
         } else {
-            self.finish.caller = Some(Who::Address(self.finish.address));
+            self.finish.caller = Some(Who::address(self.finish.address));
         }
         if let Some(versions) = &route.api_versions {
             let path = rewrite::plain_path(parts.uri.path())?;
@@ -428,7 +442,7 @@ impl Exchange<'_> {
             self.telling.version = Some(version);
         }
         if route.validate.is_some() || route.max_body.is_some() {
-            validate::head(route.validate.as_ref(), route.max_body, &parts.headers, body)?;
+            validate::head(route.validate.as_ref(), route.max_body, &parts.method, &parts.headers, body)?;
             self.finish.trail.step("validate");
         }
         let granted = shared.grants.of(consumer.as_deref(), self.finish.address);
@@ -453,10 +467,9 @@ impl Exchange<'_> {
             );
             self.finish.trail.step("limit");
             let mut told = checked?;
-            if let (Some(consumer), Some(daily)) =
-                (&consumer, tier.and_then(|tier| tier.daily).filter(|_| rule.by_tier()))
-            {
-                let used = shared.quotas.take(&consumer.name, daily, clock::unix());
+            if let Some(daily) = tier.and_then(|tier| tier.daily).filter(|_| rule.by_tier()) {
+                let who = Who::of(consumer.as_deref(), self.finish.address);
+                let used = shared.quotas.take(&who, daily, clock::unix());
                 self.finish.trail.step("quota");
                 told.add("daily", daily, 86_400, used.left, used.reset);
                 if !used.allowed {
@@ -466,7 +479,10 @@ impl Exchange<'_> {
             }
             self.telling.limits = Some(told);
         }
-        Ok(())
+        match forbidden {
+            Some(refusal) => Err(Box::new(refusal)),
+            None => Ok(()),
+        }
     }
 
     /// The version that something else than the split chooses.
@@ -530,15 +546,16 @@ impl Exchange<'_> {
         let fault = Arc::new(Fault::default());
         self.finish.upload = Some(Arc::clone(&fault));
         let most = route.max_body.unwrap_or(u64::MAX);
-        let idle = self.finish.table.config.timeouts.idle;
-        let stream = RequestBody::stream(incoming, most, idle, Arc::clone(&fault));
+        let config = &self.finish.table.config;
+        let (idle, least) = (config.timeouts.idle, config.limits.upload_rate);
+        let stream = RequestBody::stream(incoming, most, idle, least, Arc::clone(&fault));
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
         let replay = match (&route.retry, route.mirrors.is_empty()) {
             (Some(retry), _) => retry.replay as u64,
             (None, false) => 64 << 10,
             (None, true) => 0,
         };
-        let json = route.validate.as_ref().is_some_and(|rule| rule.json);
+        let json = route.schema.is_some() || route.validate.as_ref().is_some_and(|rule| rule.json);
         let hold = if json {
             Some(validate::LARGEST_JSON)
         } else {
@@ -559,7 +576,11 @@ impl Exchange<'_> {
                 whole.extend_from_slice(data);
             }
         }
-        if json {
+        if let Some(schema) = &route.schema {
+            let checked = schema.check(&whole);
+            self.finish.trail.step("schema");
+            checked?;
+        } else if json {
             validate::json(&whole)?;
             self.finish.trail.step("json");
         }

@@ -31,6 +31,10 @@ pub enum Code {
     BodyTooLarge,
     /// The header is too long, or has too many fields.
     HeaderTooLarge,
+    /// The body is JSON and does not fit the schema.
+    InvalidBody,
+    /// The issuer's keys have not come yet.
+    KeysUnavailable,
     /// The body is of a type that is not taken.
     UnsupportedMediaType,
     /// The version of the interface has ended.
@@ -69,6 +73,8 @@ impl Code {
             Self::QuotaExceeded => "quota_exceeded",
             Self::BodyTooLarge => "body_too_large",
             Self::HeaderTooLarge => "header_too_large",
+            Self::InvalidBody => "invalid_body",
+            Self::KeysUnavailable => "keys_unavailable",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::VersionRetired => "version_retired",
             Self::VersionUnknown => "version_unknown",
@@ -95,9 +101,12 @@ impl Code {
             Self::RateLimited | Self::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::InvalidBody => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::VersionRetired => StatusCode::GONE,
-            Self::Busy | Self::CircuitOpen | Self::NoEndpoint => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::CircuitOpen | Self::NoEndpoint | Self::KeysUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::ConnectFailed | Self::BadGateway => StatusCode::BAD_GATEWAY,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -116,6 +125,8 @@ impl Code {
             Self::QuotaExceeded => "Too many requests today",
             Self::BodyTooLarge => "The body is too large",
             Self::HeaderTooLarge => "The header is too long",
+            Self::InvalidBody => "The body is not what is asked for",
+            Self::KeysUnavailable => "Tokens cannot be verified yet",
             Self::UnsupportedMediaType => "The type of the body is not taken",
             Self::VersionRetired => "This version has ended",
             Self::VersionUnknown => "There is no such version",
@@ -132,9 +143,12 @@ impl Code {
 
     const fn severity(self) -> &'static str {
         match self {
-            Self::CircuitOpen | Self::NoEndpoint | Self::ConnectFailed | Self::BadGateway | Self::Timeout => {
-                "critical"
-            }
+            Self::CircuitOpen
+            | Self::NoEndpoint
+            | Self::KeysUnavailable
+            | Self::ConnectFailed
+            | Self::BadGateway
+            | Self::Timeout => "critical",
             Self::Busy | Self::RateLimited | Self::QuotaExceeded => "warning",
             _ => "info",
         }
@@ -151,6 +165,15 @@ impl Code {
     }
 }
 
+/// A place of a body that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mismatch {
+    /// Where: a JSON Pointer as a fragment, `#/orders/0/quantity`; `#` is the whole.
+    pub pointer: String,
+    /// What was expected there.
+    pub detail: String,
+}
+
 /// Why a request is refused: what every filter says no with.
 #[derive(Debug)]
 pub struct Refusal {
@@ -162,6 +185,8 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// Policies that were violated.
     pub violated: Vec<String>,
+    /// Where the body does not fit.
+    pub mismatches: Vec<Mismatch>,
     /// Headers of the answer.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -169,7 +194,14 @@ pub struct Refusal {
 impl Refusal {
     /// A no.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None, violated: Vec::new(), headers: Vec::new() }
+        Self {
+            code,
+            detail: detail.into(),
+            retry_after: None,
+            violated: Vec::new(),
+            mismatches: Vec::new(),
+            headers: Vec::new(),
+        }
     }
 
     /// The same, with a time to come back.
@@ -200,6 +232,8 @@ impl Refusal {
             request_id: &'a str,
             #[serde(rename = "violated-policies", skip_serializing_if = "<[_]>::is_empty")]
             violated: &'a [String],
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            errors: &'a [Mismatch],
         }
         let problem = Problem {
             r#type: self.code.kind(),
@@ -210,6 +244,7 @@ impl Refusal {
             severity: self.code.severity(),
             request_id: request_id.to_str().unwrap_or_default(),
             violated: &self.violated,
+            errors: &self.mismatches,
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = Response::new(Body::full(Bytes::from(body)));

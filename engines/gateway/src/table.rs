@@ -23,6 +23,7 @@ use crate::filters::auth::{Auth, Tier};
 use crate::filters::breaker::Named;
 use crate::filters::bulkhead::Gate;
 use crate::filters::limit::{RouteLimits, Who};
+use crate::filters::schema::Schema;
 use crate::filters::versions::Versions;
 use crate::flow::Flow;
 use crate::route::Router;
@@ -75,6 +76,7 @@ pub struct Route {
     pub(crate) auth: Option<AuthRule>,
     pub(crate) rate_limit: Option<(RateLimit, Arc<RouteLimits>, Option<Arc<Tier>>)>,
     pub(crate) validate: Option<Validation>,
+    pub(crate) schema: Option<Arc<Schema>>,
     /// Versions of the interface.
     pub api_versions: Option<Versions>,
     pub(crate) cache: Option<CacheRule>,

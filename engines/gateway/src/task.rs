@@ -145,6 +145,9 @@ impl Engine {
                 table = newest.version;
                 checker.follow(&newest);
             }
+            if let Some(keys) = &newest.auth.remote {
+                keys.tick(&self.control.own);
+            }
             let changed = checker.tick();
             for version in newest.services.iter().flat_map(|service| &service.versions) {
                 version.tick();

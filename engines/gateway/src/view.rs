@@ -11,8 +11,8 @@ use quarterdeck_resilience::Moment;
 use crate::clock;
 use crate::handle::Control;
 use crate::model::{
-    ApiVersionView, BreakerView, EndpointView, ListenerView, RouteView, ServiceView, Snapshot, Standing,
-    TotalsView, Traffic, VersionView, WINDOW,
+    ApiVersionView, BreakerView, EndpointView, ListenerView, Quota, RouteView, ServiceView, Snapshot,
+    Standing, TotalsView, Traffic, VersionView, WINDOW,
 };
 use crate::stats::{Counts, Totals};
 use crate::table::{Route, Service, Table};
@@ -39,7 +39,8 @@ type Frequent = Vec<(String, u64)>;
 #[derive(Debug, Default)]
 struct Slow {
     limits: Vec<Standing>,
-    quotas: Vec<(Arc<str>, u64)>,
+    failures: Vec<Standing>,
+    quotas: Vec<Quota>,
     evicted: u64,
     /// By route: its own limit, and its callers.
     routes: HashMap<Arc<str>, (Vec<Standing>, Frequent)>,
@@ -141,6 +142,7 @@ impl Viewer {
                 accepted: shared.accepted.load(Relaxed),
                 accept_errors: shared.accept_errors.load(Relaxed),
                 handshake_errors: shared.handshake_errors.load(Relaxed),
+                strangers: shared.strangers.load(Relaxed),
                 ambiguous: shared.ambiguous.load(Relaxed),
                 expired: shared.expired.load(Relaxed),
                 unrouted: shared.unrouted.load(Relaxed),
@@ -150,13 +152,16 @@ impl Viewer {
                 samples,
                 samples_skipped,
                 limits_evicted: self.slow.evicted,
+                quotas_overflow: shared.quotas.overflow(),
                 traffic: all.traffic(),
             },
             services,
             routes,
             limits: self.slow.limits.clone(),
             grants: shared.grants.all(),
+            failures: self.slow.failures.clone(),
             quotas: self.slow.quotas.clone(),
+            keys: table.auth.remote.as_ref().map(|remote| remote.view()),
             cache: shared.answers().counts(),
             samples: shared.samples.all(),
         }
@@ -171,8 +176,9 @@ impl Viewer {
         };
         self.slow = Slow {
             limits: shared.tiers.standings(SHOWN),
+            failures: shared.failures.standings(SHOWN),
             quotas: shared.quotas.top(SHOWN),
-            evicted: shared.tiers.evicted(),
+            evicted: shared.tiers.evicted() + shared.failures.evicted(),
             routes: table.routes.iter().map(of).collect(),
         };
     }

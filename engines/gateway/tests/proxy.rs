@@ -354,7 +354,8 @@ async fn listeners_come_and_go_and_those_under_way_finish() {
 #[tokio::test]
 async fn the_proxy_protocol_says_who_calls() {
     let echo = Service::echo().await;
-    let more = "[listeners.edge]\naddress = \"127.0.0.1:0\"\nproxy_protocol = true\n";
+    let more =
+        "[listeners.edge]\naddress = \"127.0.0.1:0\"\nproxy_protocol = true\ntrusted = [\"127.0.0.0/8\"]\n";
     let gateway = Gateway::before(&[echo.address], more).await;
     let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let answer = gateway.raw(format!("PROXY TCP4 192.0.2.7 198.51.100.1 5 443\r\n{request}")).await;

@@ -1,6 +1,7 @@
 //! What is done to requests: the same keys for the gateway, a service and a route; what is nearer to the request wins.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use quarterdeck_kernel::time::text;
@@ -153,6 +154,10 @@ pub struct Validation {
     pub required_headers: Vec<String>,
     /// A body must be JSON that can be read; it is then held until it is whole, up to 1 MiB.
     pub json: bool,
+    /// A file with a JSON Schema (draft 2020-12) that bodies must fit, where there are any and POST, PUT and PATCH must have
+    /// one; what it refers to must be in the same file. Bodies are held as for `json` and may have 100,000 values, 64 deep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<PathBuf>,
 }
 
 /// Versions of the interface, as callers name them.

@@ -68,6 +68,17 @@ impl Checks<'_> {
             seen.push(address);
         }
         for (name, listener) in &config.listeners {
+            let key = format!("listeners.{name}");
+            for (i, network) in listener.trusted.iter().enumerate() {
+                self.network(&format!("{key}.trusted[{i}]"), network);
+            }
+            if listener.proxy_protocol && listener.trusted.is_empty() && config.trusted_proxies.is_empty() {
+                self.wrong(
+                    format!("{key}.proxy_protocol"),
+                    "nobody is trusted to say who a connection is from: whoever connects could call itself anybody",
+                    "write trusted = [\"10.0.0.7\"] beside it with the addresses of your proxies, or trusted_proxies in [gateway]",
+                );
+            }
             let Some(tls) = &listener.tls else { continue };
             let files =
                 [("cert", Some(&tls.cert)), ("key", Some(&tls.key)), ("client_ca", tls.client_ca.as_ref())];
@@ -145,6 +156,31 @@ impl Checks<'_> {
             && let Err(why) = crate::upstream::tls::roots(file)
         {
             self.wrong(format!("{key}.ca_file"), why, "write the path of a PEM file");
+        }
+        match (&service.client_cert, &service.client_key) {
+            (Some(_), Some(_)) => {
+                // The authority is looked at by itself.
+                let shown = ServiceConfig { ca_file: None, ..service.clone() };
+                if let Err(why) = crate::upstream::tls::client_config(&shown) {
+                    let advice = "give a certificate and its key, both as PEM";
+                    self.wrong(format!("{key}.client_cert"), why, advice);
+                }
+            }
+            (Some(_), None) => {
+                self.wrong(
+                    format!("{key}.client_cert"),
+                    "a certificate needs its key",
+                    "write client_key too",
+                );
+            }
+            (None, Some(_)) => {
+                self.wrong(
+                    format!("{key}.client_key"),
+                    "a key needs its certificate",
+                    "write client_cert too",
+                );
+            }
+            (None, None) => {}
         }
         if let Some(health) = &service.health {
             let paths = [Some(&health.path), health.startup_path.as_ref(), health.liveness_path.as_ref()];
@@ -267,6 +303,12 @@ impl Checks<'_> {
         if let Some(timeout) = filters.timeout {
             self.above_zero(&format!("{key}.timeout"), timeout);
         }
+        if let Some(file) = filters.validate.as_ref().and_then(|rule| rule.schema.as_ref())
+            && let Err(why) = crate::filters::schema::read(file)
+        {
+            let advice = "write the path of a JSON Schema (draft 2020-12)";
+            self.wrong(format!("{key}.validate.schema"), why, advice);
+        }
         for header in filters.validate.iter().flat_map(|v| &v.required_headers) {
             self.header(&format!("{key}.validate.required_headers"), header);
         }
@@ -342,6 +384,7 @@ impl Checks<'_> {
         if let Some(header) = &auth.key_header {
             self.header("auth.key_header", header);
         }
+        self.above_zero("auth.failures.per", auth.failures.per);
         for (name, ConsumerConfig { addresses, tier, .. }) in &auth.consumers {
             for (i, network) in addresses.iter().enumerate() {
                 self.network(&format!("auth.consumers.{name}.addresses[{i}]"), network);
@@ -351,11 +394,29 @@ impl Checks<'_> {
             }
         }
         if let Some(jwt) = &auth.jwt {
-            if jwt.jwks_file.is_none() && jwt.secret.is_none() {
-                self.wrong("auth.jwt", "nothing is given to verify tokens with", "write jwks_file or secret");
+            if jwt.jwks_file.is_none() && jwt.jwks_url.is_none() && jwt.secret.is_none() {
+                let advice = "write jwks_url, jwks_file or secret";
+                self.wrong("auth.jwt", "nothing is given to verify tokens with", advice);
             }
-            if let Err(why) = crate::filters::jwt::Verifier::new(jwt) {
-                self.wrong("auth.jwt.jwks_file", why, "write the path of a JSON Web Key Set");
+            if let Err(wrong) = crate::filters::jwt::Verifier::new(jwt, None) {
+                let advice = match wrong.field {
+                    "secret" => "such as what `openssl rand -base64 32` prints",
+                    _ => "write the path of a JSON Web Key Set",
+                };
+                self.wrong(format!("auth.jwt.{}", wrong.field), wrong.why, advice);
+            }
+            let wrong = match &jwt.jwks_ca_file {
+                Some(file) => crate::upstream::tls::roots(file).err(),
+                None => None,
+            };
+            if let Some(why) = wrong {
+                self.wrong("auth.jwt.jwks_ca_file", why, "write the path of a PEM file");
+            } else if let Err(why) = crate::filters::jwks::Kept::default().follow(Some(jwt)) {
+                self.wrong("auth.jwt.jwks_url", why, "such as https://id.example.com/.well-known/jwks.json");
+            }
+            if jwt.jwks_refresh < Duration::from_secs(30) {
+                let message = format!("{:?} is out of range", jwt.jwks_refresh);
+                self.wrong("auth.jwt.jwks_refresh", message, "at least 30s");
             }
         }
     }

@@ -10,7 +10,8 @@ use quarterdeck_journal::configuration::SecretRef;
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::{CertificateDer, ServerName};
 
-use super::jwt::Verifier;
+use super::jwks::Remote;
+use super::jwt::{TokenError, Verifier};
 use crate::address::Network;
 use crate::config::Config;
 use crate::config::filters::{AuthRule, RateConfig};
@@ -48,6 +49,8 @@ pub struct Auth {
     networks: Vec<(Network, Arc<Consumer>)>,
     certificates: Vec<(ServerName<'static>, Arc<Consumer>)>,
     verifier: Option<Verifier>,
+    /// The issuer's keys, where they are fetched.
+    pub remote: Option<Arc<Remote>>,
     tiers: BTreeMap<String, Arc<Tier>>,
 }
 
@@ -69,11 +72,11 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 }
 
 impl Auth {
-    /// From the configuration.
+    /// From the configuration; `remote` are the issuer's keys, where they are fetched.
     ///
     /// # Errors
     /// When the key set cannot be read.
-    pub fn new(config: &Config) -> Result<Self, String> {
+    pub fn new(config: &Config, remote: Option<Arc<Remote>>) -> Result<Self, String> {
         let tiers: BTreeMap<String, Arc<Tier>> = config
             .all_tiers()
             .into_iter()
@@ -92,7 +95,14 @@ impl Auth {
             keys: HashMap::new(),
             networks: Vec::new(),
             certificates: Vec::new(),
-            verifier: config.auth.jwt.as_ref().map(Verifier::new).transpose()?,
+            verifier: config
+                .auth
+                .jwt
+                .as_ref()
+                .map(|jwt| Verifier::new(jwt, remote.clone()))
+                .transpose()
+                .map_err(|e| e.to_string())?,
+            remote,
             tiers,
         };
         for (name, consumer) in &config.auth.consumers {
@@ -144,9 +154,11 @@ impl Auth {
         if let Some(verifier) = &self.verifier
             && let Some(token) = bearer(evidence.headers)
         {
-            let claims = verifier
-                .verify(token, crate::clock::unix())
-                .map_err(|why| unauthenticated(&why.to_string(), "invalid_token"))?;
+            let claims = verifier.verify(token, crate::clock::unix()).map_err(|why| match why {
+                TokenError::Keys => Refusal::new(Code::KeysUnavailable, why.to_string())
+                    .retry_after(Some(std::time::Duration::from_secs(2))),
+                why => unauthenticated(&why.to_string(), "invalid_token"),
+            })?;
             let tier = claims.tier.as_deref().and_then(|tier| self.tiers.get(tier)).cloned();
             let consumer = Consumer { name: claims.subject.into(), tier, scopes: claims.scopes.into() };
             return Ok(Some(Arc::new(consumer)));

@@ -1,7 +1,8 @@
 //! Bearer tokens (RFC 7519): HS256, RS256 and ES256, the keys from a JSON Web Key Set (RFC 7517) or a shared secret. The
 //! algorithm is the key's, never the token's: a token cannot choose how it is verified.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
@@ -9,19 +10,46 @@ use ring::{hmac, signature};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::jwks::Remote;
 use crate::config::JwtConfig;
 
 /// The longest token that is looked at.
 const LONGEST: usize = 8 << 10;
 
+/// The shortest secret for HS256: as long as the hash (RFC 7518, 3.2).
+const SHORTEST_SECRET: usize = 32;
+
+/// Keys of a set; further ones are a mistake.
+const MOST_KEYS: usize = 64;
+/// Keys that a token which names none is tried with: verifying costs the gateway more than making such a token costs anybody.
+const TRIED: usize = 8;
+
+/// Keys, by their ids.
+#[derive(Debug, Default)]
+pub struct Keys {
+    named: HashMap<String, Vec<Key>>,
+    nameless: Vec<Key>,
+}
+
 /// Verifies tokens.
 #[derive(Debug)]
 pub struct Verifier {
-    keys: Vec<(Option<String>, Key)>,
+    keys: Keys,
+    remote: Option<Arc<Remote>>,
     issuer: Option<String>,
     audience: Option<String>,
     tier_claim: String,
     leeway: i64,
+}
+
+/// Why tokens cannot be verified: the key of the section, and what is wrong there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct KeyError {
+    /// Such as `jwks_file`.
+    pub field: &'static str,
+    /// In words.
+    pub why: String,
 }
 
 enum Key {
@@ -37,6 +65,17 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
+    fn hs256(secret: &[u8]) -> Result<Self, String> {
+        if secret.len() < SHORTEST_SECRET {
+            return Err(format!(
+                "the secret for HS256 has {} bytes and must have {SHORTEST_SECRET} or more (RFC 7518, 3.2): a shorter one \
+                 can be guessed from any token",
+                secret.len()
+            ));
+        }
+        Ok(Self::Hs256(hmac::Key::new(hmac::HMAC_SHA256, secret)))
+    }
+
     fn algorithm(&self) -> &'static str {
         match self {
             Self::Hs256(_) => "HS256",
@@ -65,6 +104,9 @@ pub enum TokenError {
     /// No key verifies it.
     #[error("the token's signature is not good")]
     Signature,
+    /// The issuer's keys have not come yet.
+    #[error("the issuer's keys are not known yet")]
+    Keys,
     /// Its time is over, or has not come.
     #[error("the token is not valid now")]
     Time,
@@ -147,10 +189,7 @@ impl WebKey {
             }
             ("oct", _) if is("HS256") => {
                 let secret = bytes(&self.k)?;
-                if secret.is_empty() {
-                    return Err("a symmetric key is empty: anybody could sign with it".to_owned());
-                }
-                Ok(Some(Key::Hs256(hmac::Key::new(hmac::HMAC_SHA256, &secret))))
+                Ok(Some(Key::hs256(&secret)?))
             }
             // Keys of other kinds may be there for others.
             _ => Ok(None),
@@ -158,38 +197,92 @@ impl WebKey {
     }
 }
 
-impl Verifier {
-    /// Reads the keys.
+impl Keys {
+    fn add(&mut self, id: Option<String>, key: Key) {
+        match id {
+            Some(id) => self.named.entry(id).or_default().push(key),
+            None => self.nameless.push(key),
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.nameless.len() + self.named.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nameless.is_empty() && self.named.is_empty()
+    }
+
+    /// Takes the keys of a set that are understood.
+    fn read(&mut self, text: &[u8], symmetric: bool) -> Result<(), String> {
+        let set: KeySet = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+        if set.keys.len() > MOST_KEYS {
+            return Err(format!("there are {} keys in it; {MOST_KEYS} are taken at most", set.keys.len()));
+        }
+        let before = self.len();
+        for web in set.keys.into_iter().filter(|web| symmetric || web.kty != "oct") {
+            if let Some(key) = web.key()? {
+                self.add(web.kid, key);
+            }
+        }
+        if self.len() == before {
+            let kinds = if symmetric { "RS256, ES256 or HS256" } else { "RS256 or ES256" };
+            return Err(format!("there is no key for {kinds} in it"));
+        }
+        Ok(())
+    }
+
+    /// The set that an issuer tells everybody: a secret in it is none, and not taken.
     ///
     /// # Errors
-    /// When the key set cannot be read or holds no key that is understood.
-    pub fn new(config: &JwtConfig) -> Result<Self, String> {
-        let mut keys = Vec::new();
+    /// Why it is no set that could be used.
+    pub fn of_issuer(text: &[u8]) -> Result<Self, String> {
+        let mut keys = Self::default();
+        keys.read(text, false)?;
+        Ok(keys)
+    }
+
+    /// Those that a token may be verified with: the one it names and those without a name, or all of its algorithm.
+    fn fitting<'a>(&'a self, algorithm: &'a str, id: Option<&str>) -> impl Iterator<Item = &'a Key> {
+        let (own, all) = match id {
+            Some(id) => (self.named.get(id), None),
+            None => (None, Some(self.named.values().flatten())),
+        };
+        let keys = own.into_iter().flatten().chain(&self.nameless).chain(all.into_iter().flatten());
+        keys.filter(move |key| key.algorithm() == algorithm).take(TRIED)
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        self.named.contains_key(id)
+    }
+}
+
+impl Verifier {
+    /// Reads the keys; `remote` are those that are fetched.
+    ///
+    /// # Errors
+    /// When the key set cannot be read or holds no key that is understood, or the secret is too short.
+    pub fn new(config: &JwtConfig, remote: Option<Arc<Remote>>) -> Result<Self, KeyError> {
+        let mut keys = Keys::default();
         if let Some(secret) = &config.secret {
-            if secret.secret().expose().is_empty() {
-                return Err("the secret is empty: anybody could sign with it".to_owned());
-            }
-            keys.push((
-                None,
-                Key::Hs256(hmac::Key::new(hmac::HMAC_SHA256, secret.secret().expose().as_bytes())),
-            ));
+            let key = Key::hs256(secret.secret().expose().as_bytes());
+            keys.add(None, key.map_err(|why| KeyError { field: "secret", why })?);
         }
         if let Some(file) = &config.jwks_file {
-            let fail = |why: &dyn std::fmt::Display| format!("{}: {why}", file.display());
+            let fail = |why: &dyn std::fmt::Display| KeyError {
+                field: "jwks_file",
+                why: format!("{}: {why}", file.display()),
+            };
             let text = std::fs::read(file).map_err(|e| fail(&e))?;
-            let set: KeySet = serde_json::from_slice(&text).map_err(|e| fail(&e))?;
-            let before = keys.len();
-            for web in &set.keys {
-                if let Some(key) = web.key().map_err(|e| fail(&e))? {
-                    keys.push((web.kid.clone(), key));
-                }
-            }
-            if keys.len() == before {
-                return Err(fail(&"there is no key for RS256, ES256 or HS256 in it"));
-            }
+            keys.read(&text, true).map_err(|e| fail(&e))?;
         }
         Ok(Self {
             keys,
+            remote,
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             tier_claim: config.tier_claim.clone(),
@@ -222,11 +315,23 @@ impl Verifier {
         if header.crit.is_some() {
             return Err(TokenError::Malformed);
         }
-        let fits = |(kid, key): &&(Option<String>, Key)| {
-            key.algorithm() == header.alg && (header.kid.is_none() || kid.is_none() || *kid == header.kid)
-        };
-        if !self.keys.iter().filter(fits).any(|(_, key)| key.verifies(message.as_bytes(), &signature)) {
-            return Err(TokenError::Signature);
+        let (algorithm, id) = (header.alg.as_str(), header.kid.as_deref());
+        let good =
+            |keys: &Keys| keys.fitting(algorithm, id).any(|key| key.verifies(message.as_bytes(), &signature));
+        let fetched = self.remote.as_ref().map(|remote| (remote, remote.keys()));
+        let verified = good(&self.keys) || matches!(&fetched, Some((_, Some(keys))) if good(keys));
+        if !verified {
+            return Err(match &fetched {
+                Some((_, None)) => TokenError::Keys,
+                Some((remote, Some(keys))) => {
+                    // A key that nobody has told of yet may have been told of meanwhile.
+                    if id.is_some_and(|id| !keys.knows(id) && !self.keys.knows(id)) {
+                        remote.want();
+                    }
+                    TokenError::Signature
+                }
+                None => TokenError::Signature,
+            });
         }
         let claims: BTreeMap<String, Value> =
             serde_json::from_slice(&decode(claims)?).map_err(|_| TokenError::Malformed)?;
@@ -282,9 +387,14 @@ mod tests {
 
     use super::*;
 
+    const SECRET: &str = "a secret of exactly thirty-two b";
+
     fn config() -> JwtConfig {
         JwtConfig {
             jwks_file: None,
+            jwks_url: None,
+            jwks_ca_file: None,
+            jwks_refresh: Duration::from_secs(300),
             secret: None,
             issuer: Some("me".to_owned()),
             audience: Some("api".to_owned()),
@@ -304,13 +414,13 @@ mod tests {
 
     fn hs256(alg: &str, claims: &Value) -> String {
         let message = message(alg, claims);
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b"s3cret"), message.as_bytes());
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), message.as_bytes());
         format!("{message}.{}", BASE64.encode(tag.as_ref()))
     }
 
     fn shared() -> Verifier {
-        let secret = SecretRef::new(SecretSource::Env("X".to_owned()), Secret::new("s3cret"));
-        Verifier::new(&JwtConfig { secret: Some(secret), ..config() }).unwrap()
+        let secret = SecretRef::new(SecretSource::Env("X".to_owned()), Secret::new(SECRET));
+        Verifier::new(&JwtConfig { secret: Some(secret), ..config() }, None).unwrap()
     }
 
     #[test]
@@ -349,6 +459,41 @@ mod tests {
     }
 
     #[test]
+    fn secrets_that_can_be_guessed_are_refused() {
+        for short in ["", "s3cret", &SECRET[1..]] {
+            let secret = SecretRef::new(SecretSource::Env("X".to_owned()), Secret::new(short));
+            let error = Verifier::new(&JwtConfig { secret: Some(secret), ..config() }, None).unwrap_err();
+            assert_eq!(error.field, "secret");
+            assert!(error.why.contains(&format!("has {} bytes", short.len())), "{}", error.why);
+            assert!(error.why.contains("RFC 7518") && (short.is_empty() || !error.why.contains(short)));
+        }
+        let set = serde_json::json!({ "keys": [{ "kty": "oct", "k": BASE64.encode("short") }] }).to_string();
+        assert!(Keys::default().read(set.as_bytes(), true).unwrap_err().contains("5 bytes"));
+        // A secret that an issuer tells everybody is none.
+        let set = serde_json::json!({ "keys": [{ "kty": "oct", "k": BASE64.encode(SECRET) }] }).to_string();
+        assert!(Keys::default().read(set.as_bytes(), true).is_ok());
+        assert!(Keys::of_issuer(set.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_token_is_verified_with_the_key_it_names() {
+        let key = |n: u8| Key::hs256(&[n; 32]).unwrap();
+        let mut keys = Keys::default();
+        for n in 0..20 {
+            keys.add(Some(format!("k{n}")), key(n));
+        }
+        keys.add(None, key(99));
+        assert_eq!(keys.len(), 21);
+        assert_eq!(keys.fitting("HS256", Some("k7")).count(), 2);
+        assert_eq!(keys.fitting("HS256", Some("none")).count(), 1);
+        assert_eq!(keys.fitting("RS256", Some("k7")).count(), 0);
+        assert_eq!(keys.fitting("HS256", None).count(), TRIED);
+        let many: Vec<Value> = (0..65).map(|_| serde_json::json!({ "kty": "OKP" })).collect();
+        let many = serde_json::json!({ "keys": many }).to_string();
+        assert!(Keys::of_issuer(many.as_bytes()).unwrap_err().contains("65 keys"));
+    }
+
+    #[test]
     fn keys_come_from_a_key_set() {
         let random = SystemRandom::new();
         let algorithm = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
@@ -361,7 +506,8 @@ mod tests {
         ] });
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), set.to_string()).unwrap();
-        let verifier = Verifier::new(&JwtConfig { jwks_file: Some(file.path().into()), ..config() }).unwrap();
+        let verifier =
+            Verifier::new(&JwtConfig { jwks_file: Some(file.path().into()), ..config() }, None).unwrap();
         let message = message("ES256", &good());
         let signed = pair.sign(&random, message.as_bytes()).unwrap();
         let token = format!("{message}.{}", BASE64.encode(signed.as_ref()));
@@ -369,6 +515,6 @@ mod tests {
         // The public key is no secret: it must not serve as one.
         assert_eq!(verifier.verify(&hs256("HS256", &good()), 900), Err(TokenError::Signature));
         std::fs::write(file.path(), "{\"keys\": []}").unwrap();
-        assert!(Verifier::new(&JwtConfig { jwks_file: Some(file.path().into()), ..config() }).is_err());
+        assert!(Verifier::new(&JwtConfig { jwks_file: Some(file.path().into()), ..config() }, None).is_err());
     }
 }

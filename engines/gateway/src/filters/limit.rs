@@ -13,6 +13,7 @@ use quarterdeck_resilience::keyed::Keyed;
 use quarterdeck_resilience::limit::{AnyLimiter, Decision, Limiter, Rate};
 
 use super::auth::{Consumer, Tier};
+use crate::address::counted;
 use crate::config::filters::{By, RateConfig, RateLimit};
 use crate::problem::{Code, Refusal, seconds};
 
@@ -28,7 +29,7 @@ const MOST: usize = 4096;
 pub enum Who {
     /// A consumer, by name.
     Consumer(Arc<str>),
-    /// An address.
+    /// An address, or the IPv6 network of one: see [`counted`].
     Address(IpAddr),
     /// Everybody.
     All,
@@ -38,7 +39,25 @@ impl Who {
     /// Who a caller is, when nobody asks for anything else.
     #[must_use]
     pub fn of(consumer: Option<&Consumer>, address: IpAddr) -> Self {
-        consumer.map_or(Self::Address(address), |consumer| Self::Consumer(Arc::clone(&consumer.name)))
+        match consumer {
+            Some(consumer) => Self::Consumer(Arc::clone(&consumer.name)),
+            None => Self::address(address),
+        }
+    }
+
+    /// A caller of whom only the address is known.
+    #[must_use]
+    pub fn address(address: IpAddr) -> Self {
+        Self::Address(counted(address))
+    }
+
+    /// Reads back what was written with `Display`: an address or network is one, anything else a consumer's name.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        match text.strip_suffix("/64").unwrap_or(text).parse() {
+            Ok(address) => Self::address(address),
+            Err(_) => Self::Consumer(text.into()),
+        }
     }
 }
 
@@ -46,6 +65,7 @@ impl std::fmt::Display for Who {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Consumer(name) => f.write_str(name),
+            Self::Address(IpAddr::V6(network)) => write!(f, "{network}/64"),
             Self::Address(address) => write!(f, "{address}"),
             Self::All => f.write_str("all"),
         }
@@ -54,6 +74,7 @@ impl std::fmt::Display for Who {
 
 struct Kept {
     limiter: AnyLimiter,
+    policy: Arc<str>,
     rate: RateConfig,
     last: Option<Decision>,
     refused: u64,
@@ -83,6 +104,8 @@ impl Default for Limits {
 pub struct Standing {
     /// Who.
     pub who: String,
+    /// The limit by its name: `route`, `granted`, `failures`, or that of the caller's tier.
+    pub policy: Arc<str>,
     /// How many in a period.
     pub count: u32,
     /// The period in seconds.
@@ -98,11 +121,12 @@ fn rate(config: &RateConfig) -> Rate {
 }
 
 impl Limits {
-    /// Counts a request of a caller's.
-    pub fn take(&self, who: &Who, config: &RateConfig, now: Moment) -> Decision {
+    /// Counts a request of a caller's against the limit of this name.
+    pub fn take(&self, who: &Who, policy: &str, config: &RateConfig, now: Moment) -> Decision {
         let part = (self.hasher.hash_one(who) % PARTS as u64) as usize;
         let make = || Kept {
             limiter: AnyLimiter::new(config.algorithm, rate(config), config.burst, now),
+            policy: policy.into(),
             rate: config.clone(),
             last: None,
             refused: 0,
@@ -112,6 +136,9 @@ impl Limits {
         if kept.rate != *config {
             kept.limiter = AnyLimiter::new(config.algorithm, rate(config), config.burst, now);
             kept.rate = config.clone();
+        }
+        if *kept.policy != *policy {
+            kept.policy = policy.into();
         }
         let decision = kept.limiter.take(1, now);
         kept.last = Some(decision);
@@ -126,15 +153,16 @@ impl Limits {
         for part in &self.parts {
             let callers = part.lock();
             all.extend(callers.iter().filter_map(|(who, kept)| {
-                let rate = (kept.rate.count, kept.rate.per.as_secs());
+                let rate = (Arc::clone(&kept.policy), kept.rate.count, kept.rate.per.as_secs());
                 Some((std::cmp::Reverse(kept.refused), kept.last?.remaining, who.clone(), rate))
             }));
         }
         all.sort_by_key(|caller| (caller.0, caller.1));
         all.truncate(most);
         // Only those that are shown are worth a text.
-        let shown = all.into_iter().map(|(refused, remaining, who, (count, seconds))| Standing {
+        let shown = all.into_iter().map(|(refused, remaining, who, (policy, count, seconds))| Standing {
             who: who.to_string(),
+            policy,
             count,
             seconds,
             remaining,
@@ -190,7 +218,11 @@ impl Grants {
         }
         match consumer {
             Some(consumer) => grants.get(&*consumer.name).copied(),
-            None => grants.get(&address.to_string()).copied(),
+            // As the address itself, or as it is counted and shown.
+            None => grants
+                .get(&address.to_string())
+                .or_else(|| grants.get(&Who::address(address).to_string()))
+                .copied(),
         }
     }
 }
@@ -263,7 +295,7 @@ pub fn check(
     if let Some(config) = &rule.rate {
         let who = match rule.by {
             By::Consumer => Who::of(consumer, address),
-            By::Address => Who::Address(address),
+            By::Address => Who::address(address),
             By::Endpoint => Who::All,
         };
         take(&own.own, &who, config, "route", &mut told, now)?;
@@ -294,7 +326,7 @@ fn take(
     told: &mut Told,
     now: Moment,
 ) -> Result<(), Refusal> {
-    let decision = limits.take(who, config, now);
+    let decision = limits.take(who, name, config, now);
     // What is told when something is left is when all of it is back; when nothing is, when there is something again.
     let more_in = if decision.allowed { decision.reset } else { decision.wait.unwrap_or(decision.reset) };
     let more_in = seconds(more_in.min(std::time::Duration::from_secs(86_400 * 365)));
@@ -304,6 +336,19 @@ fn take(
     }
     told.wait = Some(std::time::Duration::from_secs(more_in));
     Err(told.refuse(Code::RateLimited, name, told.wait))
+}
+
+/// Counts an attempt to be known that failed against its address.
+///
+/// # Errors
+/// That there were too many: this is told instead of what was wrong.
+pub fn failed_attempt(
+    failures: &Limits,
+    config: &RateConfig,
+    address: IpAddr,
+    now: Moment,
+) -> Result<(), Refusal> {
+    take(failures, &Who::address(address), config, "failures", &mut Told::default(), now)
 }
 
 #[cfg(test)]
@@ -359,5 +404,22 @@ mod tests {
         assert!(ask().is_ok());
         grants.set("::1", Some(0));
         assert_eq!((grants.of(None, address), grants.of(Some(&alice), address)), (Some(0), None));
+        grants.set("2001:db8:1:2::/64", Some(7));
+        assert_eq!(grants.of(None, "2001:db8:1:2::9".parse().unwrap()), Some(7));
+    }
+
+    #[test]
+    fn addresses_of_one_network_are_one_caller() {
+        let limits = Limits::default();
+        let two = RateConfig { count: 2, per: Duration::from_secs(60), ..RateConfig::default() };
+        let ask = |address: &str| failed_attempt(&limits, &two, address.parse().unwrap(), Duration::ZERO);
+        assert!(ask("2001:db8::1").is_ok() && ask("2001:db8::2").is_ok());
+        let refusal = ask("2001:db8::3").unwrap_err();
+        assert_eq!((refusal.code, refusal.violated), (Code::RateLimited, vec!["failures".to_owned()]));
+        assert!(ask("2001:db8:0:1::1").is_ok() && ask("192.0.2.1").is_ok());
+        for text in ["2001:db8::/64", "192.0.2.1", "alice"] {
+            assert_eq!(Who::read(text).to_string(), text);
+        }
+        assert_eq!(Who::read("2001:db8::7"), Who::address("2001:db8::1".parse().unwrap()));
     }
 }

@@ -3,7 +3,7 @@
 //! 1. [`trace`]: request id and trace context
 //! 2. [`auth`]: who calls, and whether they may
 //! 3. [`versions`]: which version of the interface is meant
-//! 4. [`validate`]: whether the request looks as it must
+//! 4. [`validate`]: whether the request looks as it must; its body ([`schema`]) when it has come, behind 7
 //! 5. [`limit`] and [`quota`]: whether it may be made now, and today
 //! 6. [`cache`]: whether the answer is known
 //! 7. [`bulkhead`]: whether there is room
@@ -21,9 +21,11 @@ pub mod breaker;
 pub mod bulkhead;
 pub mod cache;
 pub mod health;
+pub mod jwks;
 pub mod jwt;
 pub mod limit;
 pub mod quota;
+pub mod schema;
 pub mod trace;
 pub mod validate;
 pub mod versions;

@@ -16,6 +16,7 @@ pub const LARGEST_JSON: u64 = 1 << 20;
 pub fn head(
     rule: Option<&Validation>,
     max_body: Option<u64>,
+    method: &Method,
     headers: &HeaderMap,
     body: bool,
 ) -> Result<(), Refusal> {
@@ -31,6 +32,9 @@ pub fn head(
             return Err(Refusal::new(Code::BadRequest, format!("the header {name} is missing")));
         }
     }
+    if !body && rule.schema.is_some() && is_sent_with_body(method) {
+        return Err(Refusal::new(Code::BadRequest, "a JSON body is needed"));
+    }
     if body && !rule.content_types.is_empty() {
         let given = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         let essence = given.split(';').next().unwrap_or_default().trim();
@@ -43,6 +47,11 @@ pub fn head(
         }
     }
     Ok(())
+}
+
+/// Whether requests of a method are about what their body says.
+fn is_sent_with_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 /// Whether a body that came whole is JSON.
@@ -74,17 +83,22 @@ mod tests {
             content_types: vec!["application/json".to_owned()],
             required_headers: vec!["x-user".to_owned()],
             json: true,
+            schema: Some("order.json".into()),
         };
         let headers = |pairs: &[(&'static str, &str)]| -> HeaderMap {
             pairs.iter().map(|(n, v)| (HeaderName::from_static(n), v.parse().unwrap())).collect()
         };
         let code = |pairs: &[(&'static str, &str)]| {
-            head(Some(&rule), Some(10), &headers(pairs), true).map_err(|r| r.code)
+            head(Some(&rule), Some(10), &Method::POST, &headers(pairs), true).map_err(|r| r.code)
         };
         assert_eq!(code(&[("x-user", "a"), ("content-type", "Application/JSON; charset=utf-8")]), Ok(()));
         assert_eq!(code(&[("content-type", "application/json")]), Err(Code::BadRequest));
         assert_eq!(code(&[("x-user", "a"), ("content-type", "text/xml")]), Err(Code::UnsupportedMediaType));
         assert_eq!(code(&[("content-length", "11")]), Err(Code::BodyTooLarge));
+        let bare = |method| {
+            head(Some(&rule), None, &method, &headers(&[("x-user", "a")]), false).map_err(|r| r.code)
+        };
+        assert_eq!((bare(Method::PUT), bare(Method::GET)), (Err(Code::BadRequest), Ok(())));
         assert!(json(b"{\"a\": [1]}").is_ok() && json(b"{\"a\": [1}").is_err() && json(b"").is_err());
     }
 }

@@ -52,11 +52,14 @@ impl Exchange<'_> {
         let mut switching = plan.switching;
         // Only HTTP/1.1 can switch; a protocol that is offered without anybody asking is not passed on.
         let protocol = switching.as_ref().map(|(_, protocol)| protocol.clone());
-        if protocol.is_some()
-            && worker.shared.tunnels.load(Relaxed) >= self.finish.table.config.limits.tunnels
-        {
-            return no(Code::Busy, "there are too many tunnels");
-        }
+        // Its room is taken before anybody is asked, so that many at once find no more than there is.
+        let mut room = match &protocol {
+            None => None,
+            Some(_) => match switch::Room::take(&worker.shared, self.finish.table.config.limits.tunnels) {
+                Some(room) => Some(room),
+                None => return no(Code::Busy, "there are too many tunnels"),
+            },
+        };
         let caller = Caller {
             peer: &conn.peer_value,
             peer_ip: conn.peer.ip(),
@@ -153,7 +156,7 @@ impl Exchange<'_> {
                     if retried && more && self.pause(&mut attempts).await {
                         continue;
                     }
-                    if let Some((switching, protocol)) = switching.take()
+                    if let (Some((switching, protocol)), Some(room)) = (switching.take(), room.take())
                         && status == hyper::StatusCode::SWITCHING_PROTOCOLS
                     {
                         let held = Held::new(&target.flow, worker.index);
@@ -162,6 +165,7 @@ impl Exchange<'_> {
                             response,
                             &protocol,
                             switching,
+                            room,
                             &self.finish.table,
                             held,
                         );
@@ -252,7 +256,12 @@ impl Exchange<'_> {
         let mut seen = upload.map_or(0, Fault::seen);
         loop {
             match tokio::time::timeout(left, sending.as_mut()).await {
-                Ok(Ok((response, lease))) => return Attempt::Answered(response, lease),
+                Ok(Ok((response, lease))) => {
+                    if let Some(upload) = upload {
+                        upload.answered();
+                    }
+                    return Attempt::Answered(response, lease);
+                }
                 Ok(Err(unsent)) => return sort(unsent),
                 Err(_) => {
                     // As long as the caller is still sending, the endpoint cannot be late.

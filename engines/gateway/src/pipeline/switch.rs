@@ -17,14 +17,36 @@ use crate::io::Stream;
 use crate::problem::{Code, Refusal};
 use crate::server::conn::Conn;
 use crate::server::guard::Guard;
+use crate::server::worker::Shared;
 use crate::table::TableRef;
 use crate::upstream::tunnel;
+
+/// The room that a tunnel takes up, from before it is asked for until it has ended.
+#[derive(Debug)]
+pub(super) struct Room(Arc<Shared>);
+
+impl Room {
+    /// None when there are as many as there may be.
+    pub(super) fn take(shared: &Arc<Shared>, most: usize) -> Option<Self> {
+        let before = shared.tunnels.fetch_add(1, Relaxed);
+        let room = Self(Arc::clone(shared));
+        (before < most).then_some(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.0.tunnels.fetch_sub(1, Relaxed);
+        self.0.touch();
+    }
+}
 
 pub(super) fn switch(
     conn: &Arc<Conn>,
     mut response: Response<Incoming>,
     asked: &HeaderValue,
     caller: OnUpgrade,
+    room: Room,
     table: &TableRef,
     held: Held,
 ) -> Result<Answer, Box<Refusal>> {
@@ -42,10 +64,10 @@ pub(super) fn switch(
     conn.watched.tunnel.store(true, Relaxed);
     let idle = table.config.timeouts.tunnel;
     let shared = Arc::clone(&conn.worker.shared);
-    shared.tunnels.fetch_add(1, Relaxed);
     shared.touch();
     let stop = conn.worker.stop.clone();
     tokio::spawn(async move {
+        let _room = room;
         let work = async {
             let (caller, endpoint) = tokio::try_join!(caller, endpoint).map_err(std::io::Error::other)?;
             let (mut caller, from_caller) = of_caller(caller)?;
@@ -63,8 +85,6 @@ pub(super) fn switch(
             () = stop.cancelled() => {}
         }
         drop(held);
-        shared.tunnels.fetch_sub(1, Relaxed);
-        shared.touch();
     });
     Ok(Answer::Switched(answer))
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::conn::Accepted;
 use super::worker::{Shared, Worker};
+use crate::address::Network;
 use crate::config::{Config, ListenerConfig};
 
 /// How long accepting rests after it failed for want of something (file descriptors, memory), doubled up to the most.
@@ -36,22 +37,37 @@ pub(crate) struct Listening {
 pub(crate) struct Settings {
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) proxy_protocol: bool,
+    /// Whose PROXY protocol is believed.
+    trusted: Vec<Network>,
 }
 
 impl Settings {
     fn new(config: &ListenerConfig) -> Result<Self, String> {
         let tls = config.tls.as_ref().map(super::tls::server_config).transpose()?;
-        Ok(Self { tls, proxy_protocol: config.proxy_protocol })
+        let trusted = config.trusted.iter().filter_map(|network| network.parse().ok()).collect();
+        Ok(Self { tls, proxy_protocol: config.proxy_protocol, trusted })
+    }
+
+    /// Whether somebody may connect at all: where connections say who they are from, only those who are believed.
+    pub(crate) fn admits(&self, peer: std::net::IpAddr) -> bool {
+        !self.proxy_protocol || self.trusted.iter().any(|network| network.contains(peer))
     }
 }
 
 /// The listeners of a configuration: where in it each is, and what it says.
 pub(crate) fn wanted(config: &Config) -> Vec<(String, ListenerConfig)> {
     let plain = config.listen.iter().enumerate().map(|(i, address)| {
-        let listener = ListenerConfig { address: *address, tls: None, proxy_protocol: false };
+        let listener =
+            ListenerConfig { address: *address, tls: None, proxy_protocol: false, trusted: Vec::new() };
         (format!("listen[{i}]"), listener)
     });
-    let named = config.listeners.iter().map(|(name, l)| (format!("listeners.{name}.address"), l.clone()));
+    let named = config.listeners.iter().map(|(name, listener)| {
+        let mut listener = listener.clone();
+        if listener.trusted.is_empty() {
+            listener.trusted.clone_from(&config.trusted_proxies);
+        }
+        (format!("listeners.{name}.address"), listener)
+    });
     plain.chain(named).collect()
 }
 

@@ -74,6 +74,11 @@ pub(crate) async fn serve(worker: Arc<Worker>, accepted: Accepted) {
     worker.shared.touch();
     let _counted = Counted(Arc::clone(&worker));
     let Accepted { stream, peer, listening, place: _place } = accepted;
+    if !listening.settings.load().admits(peer.ip()) {
+        worker.shared.strangers.fetch_add(1, Relaxed);
+        tracing::debug!(%peer, "a connection from an address that may not say who it is from");
+        return;
+    }
     let config = Arc::clone(&worker.table().config);
     let begun = tokio::select! {
         begun = begin(stream, peer, &listening, &config) => begun,

@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     answers: ArcSwap<Answers>,
     pub(crate) samples: Samples,
     pub(crate) tiers: Limits,
+    /// Attempts to be known that failed, by address.
+    pub(crate) failures: Limits,
     pub(crate) grants: Grants,
     /// The limit of routes that have none, for callers that an operator has granted or cut.
     pub(crate) granted_only: (RateLimit, Arc<RouteLimits>),
@@ -45,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) accepted: AtomicU64,
     pub(crate) accept_errors: AtomicU64,
     pub(crate) handshake_errors: AtomicU64,
+    /// Connections closed because nobody trusts their address to speak the PROXY protocol.
+    pub(crate) strangers: AtomicU64,
     pub(crate) ambiguous: AtomicU64,
     pub(crate) expired: AtomicU64,
     pub(crate) unrouted: AtomicU64,
@@ -67,6 +71,7 @@ impl Shared {
             answers: ArcSwap::new(answers),
             samples,
             tiers: Limits::default(),
+            failures: Limits::default(),
             grants: Grants::default(),
             granted_only: Default::default(),
             quotas: Quotas::default(),
@@ -77,6 +82,7 @@ impl Shared {
             accepted: AtomicU64::new(0),
             accept_errors: AtomicU64::new(0),
             handshake_errors: AtomicU64::new(0),
+            strangers: AtomicU64::new(0),
             ambiguous: AtomicU64::new(0),
             expired: AtomicU64::new(0),
             unrouted: AtomicU64::new(0),

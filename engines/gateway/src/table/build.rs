@@ -22,6 +22,7 @@ use crate::filters::bulkhead::Gate;
 use crate::filters::limit::RouteLimits;
 use crate::filters::versions::Versions;
 use crate::flow::Flow;
+use crate::filters::{jwks, schema};
 use crate::route::{PathPattern, Pattern, Router};
 use crate::split::{self, Split};
 use crate::stats::{Counts, Top};
@@ -110,6 +111,8 @@ pub struct Learnt {
     flows: HashMap<(String, String), Arc<Flow>>,
     /// What is added to services as configured.
     pub(crate) steerings: BTreeMap<String, Steering>,
+    issuer: jwks::Kept,
+    schemas: schema::Kept,
     /// Splits that an operator has set, before those of the configuration.
     pub splits: BTreeMap<String, Vec<(String, u32)>>,
 }
@@ -126,7 +129,8 @@ impl Learnt {
     /// # Errors
     /// What cannot be used although it has been checked: a file that has changed meanwhile.
     pub fn table(&mut self, config: &Arc<Config>) -> Result<Table, String> {
-        let auth = Auth::new(config)?;
+        let remote = self.issuer.follow(config.auth.jwt.as_ref())?;
+        let auth = Auth::new(config, remote)?;
         let mut services = BTreeMap::new();
         for (name, configured) in &config.services {
             services.insert(name.clone(), Arc::new(self.service(config, name, configured)?));
@@ -137,7 +141,7 @@ impl Learnt {
             // It has been checked that the service is there.
             let Some(service) = services.get(&route.service) else { continue };
             patterns.push(pattern(&route));
-            routes.push(self.route(config, &auth, &name, &route, service, &services));
+            routes.push(self.route(config, &auth, &name, &route, service, &services)?);
         }
         self.forget(&routes, &services);
         self.tables += 1;
@@ -374,7 +378,7 @@ impl Learnt {
         route: &RouteConfig,
         service: &Arc<Service>,
         services: &BTreeMap<String, Arc<Service>>,
-    ) -> Route {
+    ) -> Result<Route, String> {
         let of_service = config.services.get(&route.service).map(|s| &s.filters);
         let filters = match of_service {
             Some(wider) => route.filters.or(&wider.or(&config.filters)),
@@ -393,6 +397,7 @@ impl Learnt {
             .callers
             .entry(name.to_owned())
             .or_insert_with(|| Arc::new((0..threads).map(|_| Mutex::new(Top::new(CALLERS))).collect()));
+        let callers = Arc::clone(callers);
         let bulkhead = match &filters.bulkhead {
             Some(config) => {
                 let gate = self.gates.entry(name.to_owned()).or_insert_with(|| Gate::new(config.settings()));
@@ -430,7 +435,9 @@ impl Learnt {
         });
         let place = |version: &str| service.version(version);
         let version_routes = route.version_routes.iter().filter_map(|rule| rule_of(rule, &place));
-        Route {
+        let schema = filters.validate.as_ref().and_then(|rule| rule.schema.as_ref());
+        let schema = schema.map(|file| self.schemas.get(file)).transpose()?;
+        Ok(Route {
             name: name.into(),
             matches: words(route),
             prefix: route.prefix.as_deref().unwrap_or_default().trim_end_matches('/').to_owned(),
@@ -443,15 +450,16 @@ impl Learnt {
             auth: filters.auth,
             rate_limit,
             validate: filters.validate,
+            schema,
             api_versions: filters.api_versions.as_ref().map(Versions::new),
             cache: filters.cache,
             bulkhead,
             retry,
             fallback: filters.fallback,
             counts,
-            callers: Arc::clone(callers),
+            callers,
             service: Arc::clone(service),
-        }
+        })
     }
 
     /// Forgets what is no longer named.
@@ -477,6 +485,10 @@ impl Learnt {
         self.limits.retain(|name, _| route(name));
         self.budgets.retain(|name, _| route(name));
         self.turns.retain(|(s, v), _| if v == GATEWAY { services.contains_key(s) } else { version(s, v) });
+        let uses = |route: &Route, file: &std::path::Path| {
+            route.validate.as_ref().is_some_and(|rule| rule.schema.as_deref() == Some(file))
+        };
+        self.schemas.retain(|file| routes.iter().any(|route| uses(route, file)));
     }
 
     /// The gateway itself as an endpoint, to be asked through.

@@ -45,6 +45,33 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// One that is asked over HTTP/1.1 by the gateway itself, beside traffic.
+    pub(crate) fn new(
+        id: u64,
+        url: Arc<str>,
+        host: Arc<str>,
+        port: u16,
+        authority: HeaderValue,
+        tls: Option<Arc<rustls::ClientConfig>>,
+    ) -> Self {
+        Self {
+            id,
+            url,
+            host,
+            port,
+            authority,
+            base: "".into(),
+            protocol: Protocol::Http1,
+            tls,
+            point: 0,
+            unready: AtomicBool::new(false),
+            ejected: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+        }
+    }
+
     /// Whether it takes requests.
     #[must_use]
     pub fn available(&self) -> bool {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use rustls::RootCertStore;
 use rustls::crypto::ring::default_provider;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::config::{Protocol, ServiceConfig};
@@ -36,31 +38,43 @@ pub fn digest(service: &ServiceConfig) -> Result<[u8; 32], String> {
         Protocol::Http1 => b"http1",
         Protocol::Http2 => b"http2",
     });
-    match &service.ca_file {
-        Some(file) => {
-            let pem = std::fs::read(file).map_err(|e| format!("{} cannot be read: {e}", file.display()))?;
-            context.update(b" ca ");
-            context.update(&pem);
-        }
-        None => context.update(b" machine"),
+    let files = [("ca", &service.ca_file), ("cert", &service.client_cert), ("key", &service.client_key)];
+    for (kind, file) in files {
+        let Some(file) = file else { continue };
+        let pem = std::fs::read(file).map_err(|e| format!("{} cannot be read: {e}", file.display()))?;
+        context.update(kind.as_bytes());
+        // Where one ends and the next begins is part of it.
+        context.update(&(pem.len() as u64).to_be_bytes());
+        context.update(&pem);
     }
     let mut digest = [0; 32];
     digest.copy_from_slice(context.finish().as_ref());
     Ok(digest)
 }
 
-/// How the encrypted endpoints of a service are called: those of its authority are trusted, or else the machine's.
+/// How the encrypted endpoints of a service are called: those of its authority are trusted, or else the machine's; who asks for
+/// a certificate is shown that of the service's section.
 ///
 /// # Errors
-/// When there is nobody to trust.
+/// When there is nobody to trust, or certificate and key cannot be read or do not fit.
 pub fn client_config(service: &ServiceConfig) -> Result<Arc<rustls::ClientConfig>, String> {
     let (ca, protocol) = (service.ca_file.as_deref(), service.protocol);
     let builder = rustls::ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?;
-    let mut config = match ca {
-        Some(file) => builder.with_root_certificates(roots(file)?).with_no_client_auth(),
-        None => builder.with_platform_verifier().map_err(|e| e.to_string())?.with_no_client_auth(),
+    let builder = match ca {
+        Some(file) => builder.with_root_certificates(roots(file)?),
+        None => builder.with_platform_verifier().map_err(|e| e.to_string())?,
+    };
+    let mut config = match service.client_cert.as_deref().zip(service.client_key.as_deref()) {
+        None => builder.with_no_client_auth(),
+        Some((cert, key)) => {
+            let chain = crate::server::tls::certificates(cert)?;
+            let secret = PrivateKeyDer::from_pem_file(key).map_err(|e| format!("{}: {e}", key.display()))?;
+            builder
+                .with_client_auth_cert(chain, secret)
+                .map_err(|e| format!("{} and {}: {e}", cert.display(), key.display()))?
+        }
     };
     config.alpn_protocols = match protocol {
         Protocol::Http1 => vec![b"http/1.1".to_vec()],
