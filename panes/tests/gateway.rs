@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use quarterdeck_gateway::actions::{BREAKER, LIMIT, PURGE, SPLIT, WARM};
 use quarterdeck_gateway::model::ServiceView;
-use quarterdeck_kernel::{Actor, Entry, Invocation, Subject, SubjectKind};
+use quarterdeck_kernel::{Actor, Entry, Invocation, Moment, Subject, SubjectKind};
 use quarterdeck_panes::gateway::Gateway;
 use quarterdeck_panes::timeline::Timeline;
 use quarterdeck_panes::world::{Answer, Query, Timeline as Entries, World};
@@ -75,6 +75,27 @@ fn the_selected_one_is_opened_in_full_and_left_again() {
         assert!(stage.keys("esc").is_empty(), "it comes back to the list");
         assert!(matches!(stage.keys("esc").as_slice(), [Effect::Back]));
     }
+}
+
+#[test]
+fn where_the_screen_is_rewound_it_says_that_it_shows_now() {
+    let mut stage = at_list("limits", (120, 36));
+    assert!(!stage.screen().contains("as of now"), "{}", stage.screen());
+    stage.scope.moment = Moment::At(NOW.plus_millis(-3_600_000));
+    for list in LISTS {
+        let screen = stage.screen();
+        assert!(screen.contains("as of now, not of then"), "{list}: {screen}");
+        stage.keys("v");
+    }
+}
+
+#[test]
+fn one_is_not_several() {
+    let mut now = snapshot();
+    (now.totals.tunnels, now.totals.connections, now.totals.unrouted) = (1, 1, 0);
+    let mut stage = Stage::new(Gateway::new(), world_of(now), (120, 36));
+    let screen = stage.screen();
+    assert!(screen.contains("1 connection · 1 tunnel · "), "{screen}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use quarterdeck_kernel::{Clock, SystemClock};
 use quarterdeck_metrics::MetricType::{Counter, Gauge, Histogram};
 use quarterdeck_metrics::gather::{Family, FamilySample};
 use quarterdeck_resilience::breaker::State;
@@ -139,7 +140,8 @@ fn whole(control: &Control) -> Vec<Family> {
     let gauge = |name: &str, help: &str, n: usize| Family::single(name, Gauge, help, n as f64);
     let cache = shared.answers().counts();
     let (samples, skipped) = shared.samples.counts();
-    vec![
+    let mut all = key_set(control);
+    all.extend([
         gauge("quarterdeck_gateway_connections", "Connections of callers.", shared.connections.load(Relaxed)),
         gauge("quarterdeck_gateway_tunnels", "Tunnels, such as WebSockets.", shared.tunnels.load(Relaxed)),
         counter("quarterdeck_gateway_accepted_total", "Connections accepted.", shared.accepted.load(Relaxed)),
@@ -216,5 +218,29 @@ fn whole(control: &Control) -> Vec<Family> {
             "Failed requests not looked at for want of room.",
             skipped,
         ),
-    ]
+    ]);
+    all
+}
+
+/// The issuer's keys, where they are fetched.
+fn key_set(control: &Control) -> Vec<Family> {
+    let table = control.shared.table();
+    let Some(remote) = &table.auth.remote else { return Vec::new() };
+    let view = remote.view();
+    let gauge = |name: &str, help: &str, n: f64| Family::single(name, Gauge, help, n);
+    let mut all = vec![
+        gauge("quarterdeck_gateway_jwks_keys", "Keys of the issuer that are known.", view.keys as f64),
+        Family::single(
+            "quarterdeck_gateway_jwks_failures_total",
+            Counter,
+            "Times that the issuer's keys could not be fetched.",
+            view.failures as f64,
+        ),
+    ];
+    if let Some(fetched) = view.fetched {
+        let age = SystemClock.now().since(fetched).as_secs_f64();
+        let help = "Seconds since the issuer's keys were last fetched.";
+        all.push(gauge("quarterdeck_gateway_jwks_age_seconds", help, age));
+    }
+    all
 }

@@ -255,6 +255,10 @@ pub struct RouteView {
     pub callers: Vec<(String, u64)>,
     /// Versions of the interface.
     pub versions: Vec<ApiVersionView>,
+    /// Requests that the cache answered since the start.
+    pub cache_hits: u64,
+    /// Requests that it could have answered and did not know the answer of.
+    pub cache_misses: u64,
 }
 
 impl RouteView {
@@ -272,6 +276,10 @@ pub struct ApiVersionView {
     pub name: Arc<str>,
     /// Where it is in its life: `active`, `deprecated`, `sunset`, `retired`.
     pub state: &'static str,
+    /// Since when it is deprecated.
+    pub deprecated: Option<Timestamp>,
+    /// When it ends.
+    pub sunset: Option<Timestamp>,
     /// Who still uses it, and how often.
     pub callers: Vec<(String, u64)>,
 }

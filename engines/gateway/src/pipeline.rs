@@ -334,10 +334,12 @@ impl Exchange<'_> {
             };
             match self.conn.worker.shared.answers().look(&asked, rule, route.timeout).await {
                 Lookup::Hit(entry) => {
+                    self.asked_cache(true);
                     self.finish.trail.note("cache", || Some("hit".to_owned()));
                     return Ok(cached(entry, &parts, false));
                 }
                 Lookup::Miss(own, old) => {
+                    self.asked_cache(false);
                     self.finish.trail.note("cache", || Some("miss".to_owned()));
                     (ticket, stale) = (Some(own), old);
                 }
@@ -381,6 +383,12 @@ impl Exchange<'_> {
                 Ok(Answer::Fallback(fallback.status, fallback.content_type.clone(), body))
             }
             Err(refusal) => Err(refusal),
+        }
+    }
+
+    fn asked_cache(&self, hit: bool) {
+        if let Some(counts) = &self.finish.counts {
+            counts.shard(self.conn.worker.index).asked_cache(hit);
         }
     }
 

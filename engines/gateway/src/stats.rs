@@ -48,6 +48,8 @@ pub struct Shard {
     active: AtomicU64,
     refused: AtomicU64,
     retried: AtomicU64,
+    cache_hits: AtomicU64,
+    cache_misses: AtomicU64,
 }
 
 impl Default for Shard {
@@ -62,6 +64,8 @@ impl Default for Shard {
             active: zero(),
             refused: zero(),
             retried: zero(),
+            cache_hits: zero(),
+            cache_misses: zero(),
         }
     }
 }
@@ -92,6 +96,12 @@ impl Shard {
     /// The gateway itself said no.
     pub fn refused(&self) {
         self.refused.fetch_add(1, Relaxed);
+    }
+
+    /// The cache was asked, and knew or did not know.
+    pub fn asked_cache(&self, hit: bool) {
+        let count = if hit { &self.cache_hits } else { &self.cache_misses };
+        count.fetch_add(1, Relaxed);
     }
 
     /// A request was tried again.
@@ -134,6 +144,8 @@ impl Counts {
             totals.active = totals.active.wrapping_add(get(&shard.active));
             totals.refused += get(&shard.refused);
             totals.retried += get(&shard.retried);
+            totals.cache_hits += get(&shard.cache_hits);
+            totals.cache_misses += get(&shard.cache_misses);
         }
         totals
     }
@@ -157,6 +169,10 @@ pub struct Totals {
     pub refused: u64,
     /// Attempts after the first.
     pub retried: u64,
+    /// Requests that the cache answered.
+    pub cache_hits: u64,
+    /// Requests that the cache was asked for in vain.
+    pub cache_misses: u64,
 }
 
 impl Default for Totals {
@@ -170,6 +186,8 @@ impl Default for Totals {
             active: 0,
             refused: 0,
             retried: 0,
+            cache_hits: 0,
+            cache_misses: 0,
         }
     }
 }
@@ -202,6 +220,8 @@ impl Totals {
         self.active = self.active.wrapping_add(other.active);
         self.refused += other.refused;
         self.retried += other.retried;
+        self.cache_hits += other.cache_hits;
+        self.cache_misses += other.cache_misses;
     }
 
     /// What came since `before`.
@@ -215,6 +235,8 @@ impl Totals {
         delta.sent = delta.sent.saturating_sub(before.sent);
         delta.refused = delta.refused.saturating_sub(before.refused);
         delta.retried = delta.retried.saturating_sub(before.retried);
+        delta.cache_hits = delta.cache_hits.saturating_sub(before.cache_hits);
+        delta.cache_misses = delta.cache_misses.saturating_sub(before.cache_misses);
         delta
     }
 

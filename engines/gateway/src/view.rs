@@ -306,6 +306,8 @@ impl Viewer {
                 ApiVersionView {
                     name: Arc::clone(&version.name),
                     state: version.state.as_str(),
+                    deprecated: version.deprecated.map(timestamp),
+                    sunset: version.sunset.map(timestamp),
                     callers: control.shared.versions.of(&route.name, &version.name),
                 }
             });
@@ -319,6 +321,12 @@ impl Viewer {
             limits,
             callers,
             versions: versions.collect(),
+            cache_hits: seen.total.cache_hits,
+            cache_misses: seen.total.cache_misses,
         }
     }
+}
+
+fn timestamp(at: jiff::Timestamp) -> Timestamp {
+    Timestamp::from_millis(at.as_millisecond())
 }

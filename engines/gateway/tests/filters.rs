@@ -204,6 +204,11 @@ async fn answers_are_kept_given_stale_and_purged() {
     let host = format!("Host: {}\r\n", gateway.address);
     assert_eq!(gateway.get("/w1", &host).await.header("cache-status"), Some("quarterdeck; hit"));
     assert_eq!(service.count(), before);
+    until("each route's hits and misses are told", || {
+        let route = Arc::clone(&gateway.handle.snapshot().routes[0]);
+        route.cache_hits >= 3 && route.cache_misses >= 5
+    })
+    .await;
     gateway.stop().await;
 }
 
@@ -259,16 +264,18 @@ async fn versions_and_fallbacks_are_answered() {
     let service = Service::named("x").await;
     let more = "[filters.api_versions]\ndefault = \"v2\"\n\
                 [filters.api_versions.versions.v1]\nstate = \"retired\"\n\
-                [filters.api_versions.versions.v2]\nstate = \"deprecated\"\ndeprecated = \"2023-06-30T23:59:59Z\"\n";
+                [filters.api_versions.versions.v2]\nstate = \"deprecated\"\ndeprecated = \"2023-06-30T23:59:59Z\"\n\
+                sunset = \"2026-12-31T23:59:59Z\"\n";
     let gateway = Gateway::before(&[service.address], more).await;
     assert_eq!(gateway.get("/v1/a", "").await.status, 410);
     assert_eq!(gateway.get("/a", "").await.header("deprecation"), Some("@1688169599"));
     until("who still uses it is told", || {
         let snapshot = gateway.handle.snapshot();
-        snapshot.routes[0]
-            .versions
-            .iter()
-            .any(|v| &*v.name == "v2" && v.callers == [("127.0.0.1".to_owned(), 1)])
+        snapshot.routes[0].versions.iter().any(|v| {
+            &*v.name == "v2"
+                && v.callers == [("127.0.0.1".to_owned(), 1)]
+                && v.sunset.is_some_and(|at| at.as_millis() == 1_798_761_599_000)
+        })
     })
     .await;
     gateway.stop().await;

@@ -4,16 +4,17 @@ use std::borrow::Cow;
 
 use quarterdeck_gateway::Snapshot;
 use quarterdeck_gateway::model::{CacheCounts, RouteView};
-use quarterdeck_widgets::table::{CellPainter, Column};
+use quarterdeck_widgets::table::{CellPainter, Column, Order};
 use quarterdeck_widgets::{Role, Unit, format};
 
 use super::rows::{Model, ViewRows};
 use super::{routes, traffic};
 use crate::lines::Details;
 
-pub(super) const COLUMNS: [Column; 6] = [
+pub(super) const COLUMNS: [Column; 7] = [
     Column::flex("route", "ROUTE", 12).weight(2).at_most(32),
     Column::flex("service", "SERVICE", 10).at_most(24),
+    Column::number("hits", "HIT %", 6),
     Column::number("rate", "RATE /s", 8),
     Column::number("p50", "P50 ms", 7),
     Column::number("p99", "P99 ms", 7).priority(2),
@@ -28,11 +29,45 @@ pub(super) fn places(snapshot: &Snapshot, service: Option<&str>) -> Vec<usize> {
 }
 
 pub(super) fn text<'a>(model: &'a Model, row: usize, id: &str) -> Option<Cow<'a, str>> {
+    if id == "hits" {
+        let rate = route_hit_rate(model.route(row)?);
+        return Some(rate.map_or("·".into(), |rate| format::attained(rate * 100.0).into()));
+    }
     routes::text(model, row, id)
 }
 
+pub(super) fn order<'a>(model: &'a Model, row: usize, id: &str) -> Option<Order<'a>> {
+    if id == "hits" {
+        return Some(traffic::order(route_hit_rate(model.route(row)?)));
+    }
+    routes::order(model, row, id)
+}
+
 pub(super) fn draw(rows: &ViewRows, row: usize, id: &str, text: &str, cell: &mut CellPainter<'_>) {
+    if id == "hits" {
+        return cell.text(text);
+    }
     routes::draw(rows, row, id, text, cell);
+}
+
+/// The share of a route's requests that the cache answered, of those that it could have; None without any.
+fn route_hit_rate(route: &RouteView) -> Option<f64> {
+    let asked = route.cache_hits + route.cache_misses;
+    (asked > 0).then(|| route.cache_hits as f64 / asked as f64)
+}
+
+/// How often the cache helps one route.
+pub(super) fn tell_route(details: &mut Details, route: &RouteView) {
+    let told = match route_hit_rate(route) {
+        Some(rate) => format!(
+            "{} of this route: {} hits, {} misses",
+            traffic::percent(rate),
+            format::grouped(route.cache_hits),
+            format::grouped(route.cache_misses)
+        ),
+        None => "· nothing of this route was asked of it yet".to_owned(),
+    };
+    details.field("hit rate", &told, Role::Text);
 }
 
 /// The share of requests that the cache answered; None when it was asked for nothing.

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quarterdeck_gateway::Snapshot;
-use quarterdeck_gateway::model::Standing;
+use quarterdeck_gateway::model::{Quota, Standing};
 use quarterdeck_widgets::table::{CellPainter, Column, Order};
 use quarterdeck_widgets::{Glyph, Role, format};
 
 use super::rows::{Model, ViewRows};
 use crate::lines::Details;
 
-pub(super) const COLUMNS: [Column; 8] = [
+pub(super) const COLUMNS: [Column; 9] = [
     Column::flex("consumer", "CONSUMER", 12).weight(3).at_most(40),
     Column::fixed("state", "STATE", 14),
     Column::flex("limit", "LIMIT OF", 12).weight(2).at_most(28),
@@ -22,6 +22,7 @@ pub(super) const COLUMNS: [Column; 8] = [
     Column::number("refused", "REFUSED", 8),
     Column::number("requests", "REQUESTS", 9).priority(1),
     Column::number("today", "TODAY", 9).priority(2),
+    Column::number("quota", "A DAY", 9).priority(3),
 ];
 
 /// Somebody who calls, and a limit that there is for it.
@@ -34,8 +35,10 @@ pub(super) struct Consumer {
     pub(super) standing: Option<Standing>,
     /// Requests a minute that an operator allows; 0 cuts it off.
     pub(super) grant: Option<u32>,
-    /// What it has used of today's quota.
-    pub(super) used: Option<u64>,
+    /// Its failed attempts to show who it is.
+    pub(super) failures: Option<Standing>,
+    /// How it stands with today's quota.
+    pub(super) quota: Option<Quota>,
     /// Requests on the routes on which it is among those who call most.
     pub(super) requests: u64,
 }
@@ -57,9 +60,20 @@ impl Consumer {
         self.standing.as_ref().map_or(0, |s| s.refused)
     }
 
+    /// It asks as nobody who is known, more often than it may.
+    fn guesses(&self) -> bool {
+        self.failures.as_ref().is_some_and(|s| s.remaining == 0)
+    }
+
+    fn is_out(&self) -> bool {
+        self.quota.as_ref().is_some_and(|quota| quota.daily.is_some_and(|daily| quota.used >= daily))
+    }
+
     fn state(&self) -> (Glyph, &'static str, Role) {
         match self.grant {
             Some(0) => (Glyph::Frozen, "cut off", Role::Frozen),
+            _ if self.guesses() => (Glyph::Warning, "guesses keys", Role::Warning),
+            _ if self.is_out() => (Glyph::Warning, "used it up", Role::Warning),
             _ if self.is_full() => (Glyph::Warning, "at its limit", Role::Warning),
             Some(_) => (Glyph::Info, "granted", Role::Info),
             None if self.refused() > 0 => (Glyph::Ok, "was refused", Role::Text),
@@ -92,9 +106,14 @@ pub(super) fn consumers(snapshot: &Snapshot, service: Option<&str>) -> Vec<Consu
             own.entry(&standing.who).or_default().standing = Some(standing.clone());
         }
     }
-    for (who, used) in &snapshot.quotas {
-        if calls(&own, who) {
-            own.entry(who).or_default().used = Some(*used);
+    for quota in &snapshot.quotas {
+        if calls(&own, &quota.who) {
+            own.entry(&quota.who).or_default().quota = Some(quota.clone());
+        }
+    }
+    for standing in &snapshot.failures {
+        if calls(&own, &standing.who) {
+            own.entry(&standing.who).or_default().failures = Some(standing.clone());
         }
     }
     // What an operator has set is never hidden.
@@ -103,7 +122,8 @@ pub(super) fn consumers(snapshot: &Snapshot, service: Option<&str>) -> Vec<Consu
     }
     all.extend(own.into_iter().map(|(who, consumer)| Consumer { who: who.to_owned(), ..consumer }));
     all.sort_by_key(|c| {
-        (Reverse((c.is_full(), c.grant.is_some(), c.refused(), c.requests)), c.who.clone(), c.route.clone())
+        let worst = (c.is_full() || c.guesses() || c.is_out(), c.grant.is_some(), c.refused(), c.requests);
+        (Reverse(worst), c.who.clone(), c.route.clone())
     });
     all
 }
@@ -133,8 +153,10 @@ pub(super) fn text<'a>(model: &'a Model, row: usize, id: &str) -> Option<Cow<'a,
         "limit" => match (&consumer.route, consumer.grant) {
             (Some(route), _) => format!("route {route}").into(),
             (None, Some(_)) => "an operator".into(),
-            (None, None) if consumer.standing.is_some() => "its tier".into(),
-            (None, None) => "·".into(),
+            (None, None) => match standing {
+                Some(standing) => format!("tier {}", standing.policy).into(),
+                None => "·".into(),
+            },
         },
         "allowed" => match (consumer.grant, standing) {
             (Some(grant), _) => allowed(grant, 60).into(),
@@ -144,7 +166,8 @@ pub(super) fn text<'a>(model: &'a Model, row: usize, id: &str) -> Option<Cow<'a,
         "left" => known(standing.map(|s| u64::from(s.remaining))).into(),
         "refused" => known(standing.map(|s| s.refused)).into(),
         "requests" => known(Some(consumer.requests).filter(|n| *n > 0)).into(),
-        _ => known(consumer.used).into(),
+        "quota" => known(consumer.quota.as_ref().and_then(|quota| quota.daily)).into(),
+        _ => known(consumer.quota.as_ref().map(|quota| quota.used)).into(),
     })
 }
 
@@ -162,7 +185,8 @@ pub(super) fn order<'a>(model: &'a Model, row: usize, id: &str) -> Option<Order<
         "left" => number(standing.map(|s| u64::from(s.remaining))),
         "refused" => number(standing.map(|s| s.refused)),
         "requests" => number(Some(consumer.requests).filter(|n| *n > 0)),
-        "today" => number(consumer.used),
+        "today" => number(consumer.quota.as_ref().map(|quota| quota.used)),
+        "quota" => number(consumer.quota.as_ref().and_then(|quota| quota.daily)),
         _ => None,
     }
 }
@@ -176,6 +200,7 @@ pub(super) fn draw(rows: &ViewRows, row: usize, id: &str, text: &str, cell: &mut
             cell.state(glyph, word, role);
         }
         "left" if consumer.is_full() => cell.role(text, Role::Warning),
+        "today" if consumer.is_out() => cell.role(text, Role::Warning),
         "refused" if consumer.refused() > 0 => cell.text(text),
         "limit" if consumer.grant.is_some() => cell.role(text, Role::Info),
         _ => cell.role(text, Role::Muted),
@@ -208,15 +233,34 @@ pub(super) fn tell(details: &mut Details, snapshot: &Snapshot, consumer: &Consum
         (None, Some(n)) => {
             format!("an operator grants it {n} requests a minute, whatever its tier is; T takes that back")
         }
-        (None, None) if consumer.standing.is_some() => "as its tier has it".to_owned(),
-        (None, None) => "nothing it calls is limited by its tier".to_owned(),
+        (None, None) => match &consumer.standing {
+            Some(standing) => {
+                format!("as its tier {0} has it; [gateway.tiers.{0}] changes it", standing.policy)
+            }
+            None => "nothing it calls is limited by its tier".to_owned(),
+        },
     };
     details.field("limit", &told, Role::Text);
     if let Some(standing) = &consumer.standing {
         line(details, standing);
     }
-    if let Some(used) = consumer.used {
-        details.field("quota", &format!("{} requests used today", format::grouped(used)), Role::Text);
+    if let Some(quota) = &consumer.quota {
+        let used = format::grouped(quota.used);
+        let told = match quota.daily {
+            Some(daily) => format!("{used} of {} requests used today (UTC)", format::grouped(daily)),
+            None => format!("{used} requests used today (UTC); its ceiling is known when it calls again"),
+        };
+        details.field("quota", &told, if consumer.is_out() { Role::Warning } else { Role::Text });
+    }
+    if let Some(failures) = &consumer.failures {
+        let role = if consumer.guesses() { Role::Warning } else { Role::Text };
+        let told = format!(
+            "{} more attempts to show who it is may fail now, of {}; {} were refused for that alone",
+            failures.remaining,
+            allowed(failures.count, failures.seconds),
+            format::grouped(failures.refused)
+        );
+        details.field("attempts", &told, role);
     }
     let calls = snapshot.routes.iter().filter_map(|route| {
         let count = route.callers.iter().find(|(who, _)| *who == consumer.who)?.1;

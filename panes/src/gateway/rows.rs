@@ -265,7 +265,8 @@ impl Rows for ViewRows {
             return Order::Missing;
         };
         let known = match self.model.kind {
-            Kind::Routes | Kind::Cache => routes::order(&self.model, row, id),
+            Kind::Routes => routes::order(&self.model, row, id),
+            Kind::Cache => cache::order(&self.model, row, id),
             Kind::Upstreams => upstreams::order(&self.model, row, id),
             Kind::Limits => limits::order(&self.model, row, id),
             Kind::Versions => versions::order(&self.model, row, id),

@@ -5,18 +5,20 @@ use std::cmp::Reverse;
 
 use quarterdeck_gateway::Snapshot;
 use quarterdeck_gateway::model::{ApiVersionView, RouteView};
+use quarterdeck_kernel::Timestamp;
 use quarterdeck_widgets::table::{CellPainter, Column, Order};
 use quarterdeck_widgets::{Glyph, Role, format};
 
 use super::rows::{Model, Places, ViewRows};
 use crate::lines::Details;
 
-pub(super) const COLUMNS: [Column; 6] = [
+pub(super) const COLUMNS: [Column; 7] = [
     Column::flex("route", "ROUTE", 10).weight(2).at_most(32),
     Column::flex("version", "VERSION", 8).at_most(20),
     Column::fixed("state", "STATE", 12),
     Column::number("consumers", "CONSUMERS", 9),
     Column::number("requests", "REQUESTS", 10),
+    Column::fixed("sunset", "ENDS", 10),
     Column::flex("who", "WHO", 16).weight(4).priority(1),
 ];
 
@@ -58,6 +60,7 @@ pub(super) fn text<'a>(model: &'a Model, row: usize, id: &str) -> Option<Cow<'a,
         "state" => version.state.into(),
         "consumers" => version.callers.len().to_string().into(),
         "requests" => format::grouped(requests(version)).into(),
+        "sunset" => version.sunset.map_or("·".into(), |at| format::date(at).into()),
         _ => {
             version.callers.iter().take(8).map(|(who, _)| who.as_str()).collect::<Vec<_>>().join(", ").into()
         }
@@ -69,6 +72,7 @@ pub(super) fn order<'a>(model: &'a Model, row: usize, id: &str) -> Option<Order<
     match id {
         "consumers" => Some(Order::Number(version.callers.len() as f64)),
         "requests" => Some(Order::Number(requests(version) as f64)),
+        "sunset" => Some(version.sunset.map_or(Order::Missing, |at| Order::Number(at.as_millis() as f64))),
         _ => None,
     }
 }
@@ -91,13 +95,16 @@ pub(super) fn draw(rows: &ViewRows, row: usize, id: &str, text: &str, cell: &mut
             let (glyph, role) = state(version);
             cell.state(glyph, text, role);
         }
-        "consumers" | "who" if remains(version) => cell.text(text),
+        "sunset" if remains(version) && version.sunset.is_some_and(|at| at <= rows.now) => {
+            cell.role(text, Role::Warning);
+        }
+        "consumers" | "who" | "sunset" if remains(version) => cell.text(text),
         _ => cell.role(text, Role::Muted),
     }
 }
 
 /// All of a version, with everybody who calls it.
-pub(super) fn tell(details: &mut Details, route: &RouteView, version: &ApiVersionView) {
+pub(super) fn tell(details: &mut Details, route: &RouteView, version: &ApiVersionView, now: Timestamp) {
     let (glyph, role) = state(version);
     details.glyph(glyph, role);
     let told = match (version.state, version.callers.len()) {
@@ -113,6 +120,20 @@ pub(super) fn tell(details: &mut Details, route: &RouteView, version: &ApiVersio
         (&told, Role::Text),
         (&format!("  {} of {}", version.name, route.name), Role::Muted),
     ]);
+    if let Some(since) = version.deprecated {
+        details.field("deprecated", &format!("{} (UTC)", format::date(since)), Role::Text);
+    }
+    if let Some(ends) = version.sunset {
+        let left = (ends.as_millis() - now.as_millis()) / 86_400_000;
+        let (told, role) = match left {
+            _ if ends <= now && version.state == "retired" => ("it has ended".to_owned(), Role::Muted),
+            _ if ends <= now => ("the day has passed and it is not retired".to_owned(), Role::Warning),
+            0 => ("in less than a day".to_owned(), Role::Warning),
+            1 => ("in 1 day".to_owned(), Role::Warning),
+            n => (format!("in {} days", format::grouped(n.unsigned_abs())), Role::Text),
+        };
+        details.field("ends", &format!("{} (UTC): {told}", format::date(ends)), role);
+    }
     if !version.callers.is_empty() {
         details.section("who calls it", "requests");
         for (who, count) in &version.callers {

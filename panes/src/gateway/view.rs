@@ -1,6 +1,8 @@
 //! Draws the pane.
 
 use quarterdeck_gateway::Snapshot;
+use quarterdeck_gateway::model::KeySetView;
+use quarterdeck_kernel::{Moment, Timestamp};
 use quarterdeck_ui::{Context, Hit};
 use quarterdeck_widgets::table::Rows;
 use quarterdeck_widgets::{Role, empty::Empty, format, rule, text};
@@ -31,6 +33,7 @@ impl Gateway {
                 if let Some(route) = model.route(row) {
                     if self.kind == Kind::Cache {
                         details.section(&*route.name, "");
+                        cache::tell_route(&mut details, route);
                     }
                     routes::tell(&mut details, model.service(row).map(|service| &**service), route);
                 }
@@ -47,7 +50,7 @@ impl Gateway {
             }
             Kind::Versions => {
                 if let Some((route, version)) = versions::view(model, row) {
-                    versions::tell(&mut details, route, version);
+                    versions::tell(&mut details, route, version, cx.world.now);
                 }
             }
             Kind::Requests => {
@@ -67,11 +70,9 @@ impl Gateway {
             draw_absent(cx, buffer, layout.whole);
             return Vec::new();
         }
-        let title = match &cx.scope.service {
-            Some(service) => format!("{} · {service}", self.kind.title()),
-            None => self.kind.title().to_owned(),
-        };
-        rule::rule(cx.look, buffer, layout.title, &title, &self.counts(snapshot, usize::from(area.width)));
+        let title = self.title(cx);
+        let room = usize::from(area.width).saturating_sub(text::width(&title));
+        rule::rule(cx.look, buffer, layout.title, &title, &self.counts(snapshot, room, cx.world.now));
         if let Some(from) = self.open {
             let body = Rect {
                 y: (layout.whole.y + 1).min(layout.whole.bottom()),
@@ -106,6 +107,18 @@ impl Gateway {
         vec![Hit { area: layout.list, target: "table".to_owned() }]
     }
 
+    /// What is shown, of which service, and of when: nothing of the gateway is kept to be looked at later.
+    fn title(&self, cx: &Context<'_, World>) -> String {
+        let mut title = self.kind.title().to_owned();
+        if let Some(service) = &cx.scope.service {
+            title.push_str(&format!(" · {service}"));
+        }
+        if cx.scope.moment != Moment::Live {
+            title.push_str(" · as of now, not of then");
+        }
+        title
+    }
+
     fn draw_form(&self, cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
         if let Some(asking) = &self.asking {
             asking.form.draw(cx.look, buffer, area);
@@ -127,25 +140,29 @@ impl Gateway {
     }
 
     /// What stands at the right of the title: figures of the whole as far as there is room, and the list that comes next.
-    fn counts(&self, snapshot: &Snapshot, width: usize) -> String {
+    fn counts(&self, snapshot: &Snapshot, room: usize, now: Timestamp) -> String {
         let next = Kind::ALL[(self.kind as usize + 1) % Kind::ALL.len()].title();
-        let mut told = self.figures(snapshot);
+        let mut told = self.figures(snapshot, now);
         told.retain(|figure| !figure.is_empty());
         loop {
             let line = told.iter().map(|figure| format!("{figure} · ")).collect::<String>();
             let line = format!("{line}v {next}");
-            if told.pop().is_none() || text::width(&line) + text::width(self.kind.title()) + 10 <= width {
+            if told.pop().is_none() || text::width(&line) + 10 <= room {
                 return line;
             }
         }
     }
 
     /// Figures of the whole, the most useful first.
-    fn figures(&self, snapshot: &Snapshot) -> Vec<String> {
+    fn figures(&self, snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
         let totals = &snapshot.totals;
         let some = |count: u64, words: &str| match count {
             0 => String::new(),
             n => format!("{} {words}", format::grouped(n)),
+        };
+        let plural = |count: u64, word: &str| match count {
+            1 => format!("1 {word}"),
+            n => format!("{} {word}s", format::grouped(n)),
         };
         match self.kind {
             Kind::Routes | Kind::Upstreams => {
@@ -153,15 +170,19 @@ impl Gateway {
                 vec![
                     format!("{}/s", format::figure(totals.traffic.rate)),
                     errors.map(|errors| format!("{errors} % errors")).unwrap_or_default(),
-                    format!("{} connections", format::grouped(totals.connections as u64)),
+                    plural(totals.connections as u64, "connection"),
                     some(totals.unrouted, "took no route"),
-                    some(totals.tunnels as u64, "tunnels"),
+                    match totals.tunnels {
+                        0 => String::new(),
+                        n => plural(n as u64, "tunnel"),
+                    },
                 ]
             }
             Kind::Limits => {
                 let cut = snapshot.grants.iter().filter(|(_, n)| *n == 0).count();
                 vec![
                     format!("{} granted, {cut} cut off", snapshot.grants.len() - cut),
+                    snapshot.keys.as_ref().map(|keys| key_set(keys, now)).unwrap_or_default(),
                     some(totals.limits_evicted, "forgotten for want of room"),
                 ]
             }
@@ -213,6 +234,17 @@ impl Gateway {
             ),
         };
         Empty { what, next, key: "" }.draw(cx.look, buffer, area);
+    }
+}
+
+/// How old the issuer's keys are, and whether they could be fetched.
+fn key_set(keys: &KeySetView, now: Timestamp) -> String {
+    let failed = if keys.error.is_some() { ", fetching fails" } else { "" };
+    match keys.fetched {
+        Some(at) => {
+            format!("token keys {} old{failed}", format::span((now.as_millis() - at.as_millis()).max(0)))
+        }
+        None => format!("no token keys yet{failed}"),
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use quarterdeck_gateway::Snapshot;
 use quarterdeck_gateway::model::{
-    ApiVersionView, BreakerView, CacheCounts, EndpointView, ListenerView, RouteView, Sample, ServiceView,
-    Standing, Step, TotalsView, Traffic, VersionView,
+    ApiVersionView, BreakerView, CacheCounts, EndpointView, KeySetView, ListenerView, Quota, RouteView,
+    Sample, ServiceView, Standing, Step, TotalsView, Traffic, VersionView,
 };
 use quarterdeck_gateway::problem::Code;
 use quarterdeck_kernel::{ActionSpec, Invocation, Reason as Why, Subject};
@@ -108,11 +108,13 @@ pub(crate) fn route(name: &str, service: &str, rate: f64) -> RouteView {
         limits: Vec::new(),
         callers: vec![("alice".to_owned(), 4200), ("10.0.0.7".to_owned(), 91)],
         versions: Vec::new(),
+        cache_hits: 0,
+        cache_misses: 0,
     }
 }
 
-fn standing(who: &str, remaining: u32, refused: u64) -> Standing {
-    Standing { who: who.to_owned(), count: 60, seconds: 60, remaining, refused }
+fn standing(who: &str, policy: &str, remaining: u32, refused: u64) -> Standing {
+    Standing { who: who.to_owned(), policy: policy.into(), count: 60, seconds: 60, remaining, refused }
 }
 
 fn sample(number: u64, status: u16, version: &str) -> Sample {
@@ -190,19 +192,22 @@ pub(crate) fn snapshot() -> Snapshot {
         refused: 2,
         expired: 1,
     });
-    books.limits = vec![standing("all", 40, 0)];
+    books.limits = vec![standing("all", "route", 40, 0)];
     let mut quotes = route("prices", "prices", 8140.0);
     quotes.filters.insert(1, "cache");
     quotes.callers = vec![("feed".to_owned(), 91_000), ("alice".to_owned(), 12)];
-    let api = |name: &str, state, callers: &[(&str, u64)]| ApiVersionView {
+    (quotes.cache_hits, quotes.cache_misses) = (90_000, 8_000);
+    let api = |name: &str, state, sunset: Option<i64>, callers: &[(&str, u64)]| ApiVersionView {
         name: name.into(),
         state,
+        deprecated: sunset.map(|seconds| at(seconds - 90 * 86_400)),
+        sunset: sunset.map(at),
         callers: callers.iter().map(|(who, n)| ((*who).to_owned(), *n)).collect(),
     };
     quotes.versions = vec![
-        api("2026-01", "active", &[("feed", 90_000)]),
-        api("2025-06", "deprecated", &[("alice", 12), ("bob", 3)]),
-        api("2024-01", "retired", &[]),
+        api("2026-01", "active", None, &[("feed", 90_000)]),
+        api("2025-06", "deprecated", Some(40 * 86_400), &[("alice", 12), ("bob", 3)]),
+        api("2024-01", "retired", Some(-40 * 86_400), &[]),
     ];
     Snapshot {
         version: 7,
@@ -222,9 +227,20 @@ pub(crate) fn snapshot() -> Snapshot {
         },
         services: vec![Arc::new(orders), Arc::new(prices)],
         routes: vec![Arc::new(books), Arc::new(quotes)],
-        limits: vec![standing("alice", 12, 0), standing("mallory", 0, 4021)],
+        limits: vec![standing("alice", "basic", 12, 0), standing("mallory", "free", 0, 4021)],
         grants: vec![("bob".to_owned(), 600), ("eve".to_owned(), 0)],
-        quotas: vec![("alice".into(), 8123)],
+        failures: vec![standing("2001:db8:1:2::/64", "failures", 0, 310)],
+        quotas: vec![
+            Quota { who: "alice".into(), used: 8123, daily: Some(50_000) },
+            Quota { who: "10.0.0.7".into(), used: 1000, daily: Some(1000) },
+        ],
+        keys: Some(KeySetView {
+            url: "https://id.example.com/keys".to_owned(),
+            keys: 2,
+            fetched: Some(at(-240)),
+            failures: 0,
+            error: None,
+        }),
         cache: CacheCounts {
             hits: 91_000,
             misses: 9_000,

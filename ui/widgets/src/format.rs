@@ -14,7 +14,7 @@ mod unit;
 
 pub use column::Aligned;
 pub use number::{attained, figure, grouped, number};
-pub use time::{age, ago, countdown, span};
+pub use time::{age, ago, countdown, date, span};
 pub(crate) use unit::tick;
 pub use unit::{Scale, Unit, scale_for};
 

@@ -155,7 +155,7 @@ pub struct Validation {
     /// A body must be JSON that can be read; it is then held until it is whole, up to 1 MiB.
     pub json: bool,
     /// A file with a JSON Schema (draft 2020-12) that bodies must fit, where there are any and POST, PUT and PATCH must have
-    /// one; what it refers to must be in the same file. Bodies are held as for `json` and may have 100,000 values, 64 deep.
+    /// one; what it refers to must be in the same file. Bodies are held as for `json` and may have 100,000 values, 32 deep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<PathBuf>,
 }

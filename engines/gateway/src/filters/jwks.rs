@@ -307,6 +307,24 @@ mod tests {
     }
 
     #[test]
+    fn the_last_good_set_holds_and_a_key_that_is_missing_is_asked_for() {
+        let made_for = MadeFor { url: "http://127.0.0.1:1/".to_owned(), ca_file: None, ca: None };
+        let remote = Remote::new(made_for, Duration::from_secs(300)).unwrap();
+        assert!(remote.keys().is_none());
+        let set = br#"{"keys": [{"kty": "RSA", "kid": "k1", "n": "AQAB", "e": "AQAB"}]}"#;
+        remote.store(Keys::of_issuer(set));
+        assert_eq!(remote.keys().map(|keys| keys.len()), Some(1));
+        remote.store(Err("no answer".to_owned()));
+        remote.store(Keys::of_issuer(b"{\"keys\": []}"));
+        assert_eq!(remote.keys().map(|keys| keys.len()), Some(1));
+        let view = remote.view();
+        assert!(view.failures == 2 && view.fetched.is_some() && view.error.is_some(), "{view:?}");
+        assert!(!remote.wanted.load(Relaxed));
+        remote.want();
+        assert!(remote.wanted.load(Relaxed));
+    }
+
+    #[test]
     fn keys_come_from_nobody_in_between() {
         for good in [
             "https://id.example.com/keys?app=1",

@@ -17,8 +17,10 @@ const LARGEST_FILE: u64 = 1 << 20;
 /// The most values (numbers, texts, lists, …) of a body: each could be a mismatch of its own, which takes many times its room
 /// until it is told.
 const MOST_VALUES: usize = 100_000;
-/// How deep they may be within each other.
-const DEEPEST: usize = 64;
+/// How deep they may be within each other: each level is a level of calls, or several, as the schema is.
+const DEEPEST: usize = 32;
+/// The stack of a thread that checks bodies; a system gives it memory only as far as it is used.
+pub(crate) const STACK: usize = 8 << 20;
 /// Mismatches that are told.
 const TOLD: usize = 10;
 /// Bytes of what is told of one, and of where it is.
@@ -359,8 +361,19 @@ mod tests {
 
     #[test]
     fn a_schema_that_leads_into_itself_bears_what_is_as_deep_as_may_be() {
+        // Several calls for each level, on a thread as those are that carry traffic.
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn(bear);
+        thread.unwrap().join().unwrap();
+    }
+
+    fn bear() {
         let nested = schema(&serde_json::json!({
-            "anyOf": [{ "type": "integer" }, { "type": "array", "items": { "$ref": "#" } }]
+            "$ref": "#/$defs/value",
+            "$defs": { "value": { "allOf": [{ "if": true, "then": { "anyOf": [
+                { "type": "integer" },
+                { "type": "array", "items": { "$ref": "#" } },
+                { "type": "object", "additionalProperties": { "$ref": "#" } }
+            ] } }] } }
         }));
         let deep = |n: usize| format!("{}1{}", "[".repeat(n), "]".repeat(n));
         assert!(nested.check(deep(DEEPEST).as_bytes()).is_ok());

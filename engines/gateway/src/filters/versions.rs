@@ -22,6 +22,10 @@ pub struct Version {
     pub state: VersionState,
     /// The version of the service that answers, by its name.
     pub upstream: Option<String>,
+    /// Since when it is deprecated.
+    pub deprecated: Option<Timestamp>,
+    /// When it ends.
+    pub sunset: Option<Timestamp>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -70,6 +74,8 @@ impl Versions {
                 name: name.as_str().into(),
                 state: version.state,
                 upstream: version.upstream.clone(),
+                deprecated: time(&version.deprecated),
+                sunset: time(&version.sunset),
                 headers,
             };
             all.insert(name.clone(), Arc::new(made));

@@ -237,6 +237,7 @@ pub(crate) fn start(
             let (own, stop) = (Arc::clone(&worker), stop.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("gateway-{index}"))
+                .stack_size(crate::filters::schema::STACK)
                 .spawn(move || runtime.block_on(own.run(receive, stop)))?;
             Ok((worker, send, thread))
         })

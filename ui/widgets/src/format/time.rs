@@ -57,6 +57,13 @@ pub fn countdown(millis: i64) -> String {
 }
 
 /// Times in the operator's zone.
+/// The day of a moment in UTC, as ISO 8601 writes it: `2026-12-31`. For days that are agreed on, in whatever zone one looks.
+#[must_use]
+pub fn date(at: Timestamp) -> String {
+    let instant = Instant::from_millisecond(at.as_millis());
+    instant.map_or_else(|_| super::UNKNOWN.to_owned(), |t| t.strftime("%Y-%m-%d").to_string())
+}
+
 impl Look {
     fn zoned(&self, at: Timestamp) -> Option<Zoned> {
         Instant::from_millisecond(at.as_millis()).ok().map(|t| t.to_zoned(self.zone().clone()))
