@@ -93,7 +93,7 @@ fn where_the_screen_is_rewound_it_says_that_it_shows_now() {
 fn one_is_not_several() {
     let mut now = snapshot();
     (now.totals.tunnels, now.totals.connections, now.totals.unrouted) = (1, 1, 0);
-    let mut stage = Stage::new(Gateway::new(), world_of(now), (120, 36));
+    let stage = Stage::new(Gateway::new(), world_of(now), (120, 36));
     let screen = stage.screen();
     assert!(screen.contains("1 connection · 1 tunnel · "), "{screen}");
 }
@@ -205,7 +205,7 @@ fn keys_dispatch_what_the_engine_does() {
         sent(stage.keys("enter")),
         wanted(LIMIT, "", &[("consumer", "mallory"), ("per_minute", "600")])
     );
-    stage.keys("down");
+    stage.keys("down down down");
     assert_eq!(sent(stage.keys("T")), wanted(LIMIT, "", &[("consumer", "bob")]));
 
     let mut stage = at_list("cache", (120, 36));
@@ -265,7 +265,7 @@ fn hints_stand_only_where_they_make_sense() {
     assert!(has(&stage, "gateway.break") && has(&stage, "gateway.mend") && !has(&stage, "gateway.auto"));
     let mut stage = at_list("limits", (120, 36));
     assert!(has(&stage, "gateway.cut") && !has(&stage, "gateway.tier"));
-    stage.keys("down down");
+    stage.keys("down down down down");
     assert!(!has(&stage, "gateway.cut") && has(&stage, "gateway.tier"), "{}", stage.screen());
     stage.keys("end");
     assert!(has(&stage, "gateway.grant"));

@@ -473,7 +473,7 @@ fn leeway() -> Duration {
 pub struct TierConfig {
     /// Requests in a period; without it as many as they like.
     pub rate: Option<filters::RateConfig>,
-    /// Requests a day (UTC); without it as many as they like.
+    /// Requests a day (UTC); without it as many as they like. Callers of whom only the address is known are counted by it.
     pub daily: Option<u64>,
 }
 

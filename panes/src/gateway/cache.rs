@@ -16,7 +16,7 @@ pub(super) const COLUMNS: [Column; 7] = [
     Column::flex("service", "SERVICE", 10).at_most(24),
     Column::number("hits", "HIT %", 6),
     Column::number("rate", "RATE /s", 8),
-    Column::number("p50", "P50 ms", 7),
+    Column::number("p50", "P50 ms", 7).priority(3),
     Column::number("p99", "P99 ms", 7).priority(2),
     Column::flex("matches", "TAKES", 14).weight(3).priority(1),
 ];

@@ -73,7 +73,7 @@ impl Consumer {
         match self.grant {
             Some(0) => (Glyph::Frozen, "cut off", Role::Frozen),
             _ if self.guesses() => (Glyph::Warning, "guesses keys", Role::Warning),
-            _ if self.is_out() => (Glyph::Warning, "used it up", Role::Warning),
+            _ if self.is_out() => (Glyph::Warning, "out of quota", Role::Warning),
             _ if self.is_full() => (Glyph::Warning, "at its limit", Role::Warning),
             Some(_) => (Glyph::Info, "granted", Role::Info),
             None if self.refused() > 0 => (Glyph::Ok, "was refused", Role::Text),

@@ -18,7 +18,7 @@ pub(super) const COLUMNS: [Column; 7] = [
     Column::fixed("state", "STATE", 12),
     Column::number("consumers", "CONSUMERS", 9),
     Column::number("requests", "REQUESTS", 10),
-    Column::fixed("sunset", "ENDS", 10),
+    Column::fixed("sunset", "ENDS", 10).priority(2),
     Column::flex("who", "WHO", 16).weight(4).priority(1),
 ];
 

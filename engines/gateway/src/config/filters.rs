@@ -135,10 +135,10 @@ impl RateLimit {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
-    /// Who calls, by name; by address if that is not known.
+    /// Who calls, by name; by address (IPv6: its /64) if that is not known.
     #[default]
     Consumer,
-    /// Who calls, by address.
+    /// Who calls, by address; those of one IPv6 /64 together.
     Address,
     /// Everybody together.
     Endpoint,
