@@ -1,6 +1,8 @@
 //! Callers who want to wear the gateway out: each is ended with a clear answer where one is possible, what they send is not
 //! kept, and others are served all the while.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper here fails a test")]
+
 mod support;
 
 use std::net::SocketAddr;

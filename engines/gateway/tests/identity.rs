@@ -1,5 +1,7 @@
 //! Who calls and whom the gateway itself shows who it is: keys by URL, certificates to services.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper here fails a test")]
+
 mod support;
 
 use std::path::{Path, PathBuf};
@@ -157,8 +159,7 @@ async fn services_are_shown_a_certificate() {
     let port = inner.address.port();
     let text = |protocol: &str, more: &str| {
         format!(
-            "[services.s]\nversions.v1 = \"https://localhost:{}\"\nprotocol = \"{protocol}\"\nca_file = \"{ca}\"\n{more}",
-            port
+            "[services.s]\nversions.v1 = \"https://localhost:{port}\"\nprotocol = \"{protocol}\"\nca_file = \"{ca}\"\n{more}"
         )
     };
     let shown = format!("client_cert = \"{}\"\nclient_key = \"{}\"\n", pem("client.pem"), pem("client.key"));
