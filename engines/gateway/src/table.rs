@@ -47,7 +47,7 @@ pub struct Table {
     /// Services by name.
     pub services: Vec<Arc<Service>>,
     pub(crate) trusted: Vec<Network>,
-    pub(crate) auth: Auth,
+    pub(crate) auth: Arc<Auth>,
     pub(crate) forwarded: Forwarded,
     /// Requests that have begun under this table and not chosen a version yet.
     pub(crate) undecided: Arc<Flow>,

@@ -181,6 +181,47 @@ async fn services_are_shown_a_certificate() {
     assert_eq!((wrong.len(), wrong[0].0.as_str()), (1, "services.s.client_cert"));
 }
 
+/// A file that is being written, or gone, is no reason to refuse an operator or a rollout a change of traffic.
+#[tokio::test]
+async fn a_split_reads_no_files_and_a_reload_reads_them_all() {
+    let echo = Service::echo().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (ca, set) = (folder.path().join("ca.pem"), folder.path().join("keys.json"));
+    std::fs::copy(pem("ca.pem"), &ca).unwrap();
+    let issuer = Issuer::new("k1");
+    std::fs::write(&set, issuer.set()).unwrap();
+    let text = format!(
+        "[services.s]\nca_file = \"{}\"\nversions = {{ v1 = \"http://{}\", v2 = \"https://localhost:1\" }}\n\
+         [filters.auth]\nrequired = true\n[auth.jwt]\njwks_file = \"{}\"\n",
+        ca.display(),
+        echo.address,
+        set.display()
+    );
+    let gateway = Gateway::start(&text).await;
+    assert_eq!(gateway.get("/", &issuer.token("alice")).await.status, 200);
+    std::fs::remove_file(&ca).unwrap();
+    std::fs::write(&set, "{ half a set").unwrap();
+    for share in [1, 2, 3] {
+        gateway.handle.set_split("s", Some(&[("v1".to_owned(), share)])).unwrap();
+    }
+    assert_eq!(gateway.get("/", &issuer.token("alice")).await.status, 200);
+    let listening = format!("listen = [\"{}\"]\n{text}", gateway.address);
+    let wrong = gateway.handle.reload(config(&listening)).await.unwrap_err();
+    let mut keys: Vec<&str> = wrong.iter().map(|(key, _)| key.as_str()).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["auth.jwt.jwks_file", "services.s.ca_file"]);
+    gateway.handle.set_split("s", Some(&[("v1".to_owned(), 4)])).unwrap();
+    assert_eq!(gateway.get("/", &issuer.token("alice")).await.status, 200);
+    // With other keys in it, a reload takes those and no others.
+    let other = Issuer::new("k2");
+    std::fs::write(&set, other.set()).unwrap();
+    std::fs::copy(pem("ca.pem"), &ca).unwrap();
+    gateway.handle.reload(config(&listening)).await.unwrap();
+    assert_eq!(gateway.get("/", &issuer.token("alice")).await.code(), "unauthenticated");
+    assert_eq!(gateway.get("/", &other.token("alice")).await.status, 200);
+    gateway.stop().await;
+}
+
 #[tokio::test]
 async fn bodies_must_fit_their_schema() {
     let echo = Service::echo().await;

@@ -113,6 +113,8 @@ pub struct Learnt {
     pub(crate) steerings: BTreeMap<String, Steering>,
     issuer: jwks::Kept,
     schemas: schema::Kept,
+    /// The configuration that the newest table was made from, and what its files said of who may call.
+    source: Option<(Arc<Config>, Arc<Auth>)>,
     /// Splits that an operator has set, before those of the configuration.
     pub splits: BTreeMap<String, Vec<(String, u32)>>,
 }
@@ -124,16 +126,25 @@ impl Learnt {
         Self { threads, ..Self::default() }
     }
 
-    /// Makes a table. What no longer appears in it is forgotten.
+    /// Makes a table. What no longer appears in it is forgotten. Files are read when a configuration is new, not when a split
+    /// or a step of a rollout changes the table: what an operator does must not fail because one is being written just then.
     ///
     /// # Errors
     /// What cannot be used although it has been checked: a file that has changed meanwhile.
     pub fn table(&mut self, config: &Arc<Config>) -> Result<Table, String> {
-        let remote = self.issuer.follow(config.auth.jwt.as_ref())?;
-        let auth = Auth::new(config, remote)?;
+        let before = self.source.take().filter(|(before, _)| Arc::ptr_eq(before, config));
+        let again = before.is_some();
+        let auth = match before {
+            Some((_, auth)) => auth,
+            None => Arc::new(Auth::new(config, self.issuer.follow(config.auth.jwt.as_ref())?)?),
+        };
+        if again {
+            // Kept even if the rest of the table cannot be made.
+            self.source = Some((Arc::clone(config), Arc::clone(&auth)));
+        }
         let mut services = BTreeMap::new();
         for (name, configured) in &config.services {
-            services.insert(name.clone(), Arc::new(self.service(config, name, configured)?));
+            services.insert(name.clone(), Arc::new(self.service(config, name, configured, again)?));
         }
         let mut routes = Vec::new();
         let mut patterns = Vec::new();
@@ -144,6 +155,7 @@ impl Learnt {
             routes.push(self.route(config, &auth, &name, &route, service, &services)?);
         }
         self.forget(&routes, &services);
+        self.source = Some((Arc::clone(config), Arc::clone(&auth)));
         self.tables += 1;
         Ok(Table {
             version: self.tables,
@@ -163,6 +175,7 @@ impl Learnt {
         config: &Config,
         name: &str,
         configured: &ServiceConfig,
+        again: bool,
     ) -> Result<Service, String> {
         let steering = self.steerings.get(name).cloned();
         let service = match &steering {
@@ -171,7 +184,7 @@ impl Learnt {
         };
         let filters = service.filters.or(&config.filters);
         let breaker = filters.breaker.unwrap_or_default();
-        let trust = self.trust(name, &service)?;
+        let trust = self.trust(name, &service, again)?;
         let mut versions = Vec::new();
         for (version, urls) in &service.versions {
             let steered = steering.as_ref().is_some_and(|s| s.versions.contains_key(version));
@@ -228,11 +241,14 @@ impl Learnt {
     }
 
     /// How the encrypted endpoints of a service are called. As long as whom they are trusted by is the same, the same
-    /// configuration is used.
-    fn trust(&mut self, name: &str, service: &ServiceConfig) -> Result<Option<Trust>, String> {
+    /// configuration is used; `again` says that the section is the one that was read before.
+    fn trust(&mut self, name: &str, service: &ServiceConfig, again: bool) -> Result<Option<Trust>, String> {
         if !service.versions.values().flat_map(OneOrMany::as_slice).any(|url| url.starts_with("https:")) {
             self.trusts.remove(name);
             return Ok(None);
+        }
+        if let Some(known) = self.trusts.get(name).filter(|_| again) {
+            return Ok(Some(known.clone()));
         }
         let digest = crate::upstream::tls::digest(service)?;
         if let Some(known) = self.trusts.get(name).filter(|known| known.digest == digest) {
