@@ -89,6 +89,9 @@ impl Sources {
             Query::Arrange(job) => {
                 Answer::Arrange(quarterdeck_widgets::table::arrange(&*job.rows, &job.spec))
             }
+            Query::Output { service, .. } => {
+                return Err(format!("nothing of {service} is run by this console"));
+            }
             Query::Timeline { .. } | Query::Explain { .. } => return Err("that is not asked here".to_owned()),
         })
     }

@@ -38,6 +38,8 @@ pub struct Parts {
     pub alerting: Part<quarterdeck_alerting::View>,
     /// The traffic gateway.
     pub gateway: Part<quarterdeck_gateway::Snapshot>,
+    /// Deployment control.
+    pub deploy: Part<quarterdeck_deploy::model::Snapshot>,
     /// The timeline.
     pub timeline: Part<Timeline>,
     /// The console itself.
@@ -90,6 +92,7 @@ impl Default for Parts {
             rules: Part::new(&changed),
             alerting: Part::new(&changed),
             gateway: Part::new(&changed),
+            deploy: Part::new(&changed),
             timeline: Part::new(&changed),
             console: Part::new(&changed),
             changed,
@@ -118,6 +121,7 @@ impl Parts {
             alarms: leading.alarms(&alerting, now),
             alerting,
             gateway: self.gateway.get(),
+            deploy: self.deploy.get(),
             headline: leading.of(&services, &timeline, now),
             services,
             timeline,

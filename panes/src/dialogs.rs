@@ -23,6 +23,7 @@ pub(crate) fn title(world: &World, invocation: &Invocation) -> Option<String> {
             })
         }
         action if action.starts_with("gateway.") => crate::gateway::dialog::title(invocation),
+        action if action.starts_with("deploy.") => crate::deployments::dialog::title(world, invocation),
         action if action.starts_with("alerts.") => {
             let print = quarterdeck_alerting::actions::alert_of(invocation.subject.as_ref()?)?;
             let spec = world.actions.specs().iter().find(|spec| spec.id == action)?;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use quarterdeck_gateway::actions::{BREAKER, LIMIT, PURGE, SPLIT, WARM};
 use quarterdeck_kernel::Subject;
-use quarterdeck_ui::listing::{Did, Listing};
+use quarterdeck_ui::listing::Listing;
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -27,8 +27,8 @@ use ratatui::layout::Rect;
 use self::asking::Asking;
 use self::rows::{Kind, Model, ViewRows};
 use crate::World;
-use crate::form::Typed;
-use crate::world::{Answer, Arrange, Query};
+use crate::form::{Form, Typed};
+use crate::lists::{Effects, Lists};
 
 /// One of the lists, and what it is arranged for.
 #[derive(Debug)]
@@ -80,63 +80,12 @@ impl Gateway {
         &self.lists[self.kind as usize]
     }
 
-    fn listing(&mut self) -> &mut Listing {
-        &mut self.lists[self.kind as usize].listing
-    }
-
     fn model(&self) -> Option<&Model> {
         self.list().shown.as_deref()
     }
 
     fn selected(&self) -> Option<usize> {
         self.list().listing.table.selected_row()
-    }
-
-    /// The rows of the list in front, as it is arranged.
-    fn rows(&self, cx: &Context<'_, World>) -> ViewRows {
-        let shown = self.list().shown.clone();
-        let model = shown.unwrap_or_else(|| Arc::new(Model::new(self.kind, &Arc::default(), None)));
-        ViewRows::new(model, cx)
-    }
-
-    /// Takes up the newest snapshot; the same one is not looked at twice.
-    fn refresh(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        let (snapshot, service) = (&cx.world.gateway, cx.scope.service.as_deref());
-        let current = self.list().shown.as_ref().is_some_and(|model| {
-            Arc::ptr_eq(&model.snapshot, snapshot) && model.service.as_deref() == service
-        });
-        if self.arranging.is_some() || current {
-            self.find();
-            return Vec::new();
-        }
-        let rows = ViewRows::new(Arc::new(Model::new(self.kind, snapshot, service)), cx);
-        self.listing().refresh(&rows);
-        self.arrange(rows)
-    }
-
-    /// Lets the rows be arranged in the background when they are many; shows them when they are not.
-    fn arrange(&mut self, rows: ViewRows) -> Vec<Effect<World>> {
-        match self.listing().wanted() {
-            Some(spec) => {
-                self.arranging = Some(rows.clone());
-                let query = Query::Arrange(Arrange { rows: Arc::new(rows), spec });
-                vec![Effect::Query { slot: "arrange", query }]
-            }
-            None => {
-                self.show(rows);
-                Vec::new()
-            }
-        }
-    }
-
-    fn show(&mut self, rows: ViewRows) {
-        let kind = rows.model.kind;
-        let table = &mut self.lists[kind as usize].listing.table;
-        if kind == Kind::Requests && self.follow && self.open.is_none() && table.sort().is_none() {
-            table.first(&rows);
-        }
-        self.lists[kind as usize].shown = Some(rows.model);
-        self.find();
     }
 
     /// Selects what a deep link asked for, as soon as it is there.
@@ -184,55 +133,18 @@ impl Gateway {
             "inspect" => return self.inspect(cx),
             "series" => return self.series(),
             "open" if self.open.is_none() => {
-                self.open = self.selected().map(|_| 0);
-                return Vec::new();
+                return self.enter();
             }
             _ => {}
         }
-        if let Some(from) = &mut self.open {
-            let page = usize::from(cx.area.height.saturating_sub(2)).max(1);
-            match verb {
-                "down" => *from += 1,
-                "up" => *from = from.saturating_sub(1),
-                "page-down" => *from += page,
-                "page-up" => *from = from.saturating_sub(page),
-                "first" => *from = 0,
-                "last" => *from = usize::MAX / 2,
-                "back" | "open" => self.open = None,
-                _ => {}
-            }
-            self.settle(cx);
-            return Vec::new();
-        }
         // Who moves the selection wants to keep what it is on.
         match verb {
-            _ if self.kind != Kind::Requests => {}
+            _ if self.kind != Kind::Requests || self.open.is_some() => {}
             "first" => self.follow = true,
             "down" | "up" | "page-down" | "page-up" | "last" => self.follow = false,
             _ => {}
         }
-        let (rows, area) = (self.rows(cx), self.layout(cx.area).list);
-        let did = self.listing().command(verb, area, &rows);
-        self.done(did, rows)
-    }
-
-    /// Keeps the scroll within what there is.
-    fn settle(&mut self, cx: &Context<'_, World>) {
-        let lines = self.told(cx, cx.area.width).lines.len();
-        let most = lines.saturating_sub(usize::from(cx.area.height.saturating_sub(1)));
-        self.open = self.open.map(|from| from.min(most));
-    }
-
-    fn done(&mut self, did: Did, rows: ViewRows) -> Vec<Effect<World>> {
-        match did {
-            Did::Back => vec![Effect::Back],
-            Did::Copy(text) => vec![Effect::Copy(text)],
-            Did::Open => {
-                self.open = self.selected().map(|_| 0);
-                Vec::new()
-            }
-            Did::Nothing | Did::Changed => self.arrange(rows),
-        }
+        self.list_command(verb, cx)
     }
 
     /// The ways to actions that make sense on what is selected.
@@ -286,6 +198,83 @@ impl Gateway {
     }
 }
 
+impl Lists for Gateway {
+    type Rows = ViewRows;
+
+    fn listing(&mut self) -> &mut Listing {
+        &mut self.lists[self.kind as usize].listing
+    }
+
+    fn listing_of(&mut self, rows: &ViewRows) -> &mut Listing {
+        &mut self.lists[rows.model.kind as usize].listing
+    }
+
+    fn rows(&self, cx: &Context<'_, World>) -> ViewRows {
+        let shown = self.list().shown.clone();
+        let model = shown.unwrap_or_else(|| Arc::new(Model::new(self.kind, &Arc::default(), None)));
+        ViewRows::new(model, cx)
+    }
+
+    fn list_area(&self, cx: &Context<'_, World>) -> Rect {
+        self.layout(cx.area).list
+    }
+
+    fn show(&mut self, rows: ViewRows) {
+        let kind = rows.model.kind;
+        let table = &mut self.lists[kind as usize].listing.table;
+        if kind == Kind::Requests && self.follow && self.open.is_none() && table.sort().is_none() {
+            table.first(&rows);
+        }
+        self.lists[kind as usize].shown = Some(rows.model);
+        self.find();
+    }
+
+    /// Takes up the newest snapshot; the same one is not looked at twice.
+    fn refresh(&mut self, cx: &Context<'_, World>) -> Effects {
+        let (snapshot, service) = (&cx.world.gateway, cx.scope.service.as_deref());
+        let current = self.list().shown.as_ref().is_some_and(|model| {
+            Arc::ptr_eq(&model.snapshot, snapshot) && model.service.as_deref() == service
+        });
+        if self.arranging.is_some() || current {
+            self.find();
+            return Vec::new();
+        }
+        let rows = ViewRows::new(Arc::new(Model::new(self.kind, snapshot, service)), cx);
+        self.listing().refresh(&rows);
+        self.arrange(rows)
+    }
+
+    fn arranging(&mut self) -> &mut Option<ViewRows> {
+        &mut self.arranging
+    }
+
+    fn open(&mut self) -> &mut Option<usize> {
+        &mut self.open
+    }
+
+    fn extent(&self, cx: &Context<'_, World>) -> (usize, usize) {
+        let lines = self.told(cx, cx.area.width).lines.len();
+        (lines, usize::from(cx.area.height.saturating_sub(1)))
+    }
+
+    fn form(&mut self) -> Option<&mut Form> {
+        self.asking.as_mut().map(|asking| &mut asking.form)
+    }
+
+    fn filled(&mut self, typed: Typed, cx: &Context<'_, World>) -> Effects {
+        self.typed(typed, cx)
+    }
+
+    fn enter(&mut self) -> Effects {
+        self.open = self.selected().map(|_| 0);
+        Vec::new()
+    }
+
+    fn clicked(&mut self) {
+        self.follow &= self.kind != Kind::Requests;
+    }
+}
+
 impl Pane<World> for Gateway {
     fn spec(&self) -> &'static PaneSpec {
         &spec::SPEC
@@ -307,44 +296,7 @@ impl Pane<World> for Gateway {
             }
             Event::Return(subject) => self.come_back(subject, cx),
             Event::Command(command) => self.command(command.rsplit('.').next().unwrap_or_default(), cx),
-            Event::Key(key) if self.asking.is_some() => {
-                let typed = self.asking.as_mut().map(|asking| asking.form.key(key));
-                typed.map(|typed| self.filled(typed, cx)).unwrap_or_default()
-            }
-            Event::Paste(text) if self.asking.is_some() => {
-                if let Some(asking) = &mut self.asking {
-                    asking.form.paste(text);
-                }
-                self.filled(Typed::Goes, cx)
-            }
-            Event::Key(key) => {
-                let rows = self.rows(cx);
-                self.listing().key(key, &rows);
-                self.arrange(rows)
-            }
-            Event::Paste(text) => {
-                let rows = self.rows(cx);
-                self.listing().paste(text, &rows);
-                self.arrange(rows)
-            }
-            Event::Hit { click, at, .. } if self.open.is_none() && self.asking.is_none() => {
-                self.follow &= self.kind != Kind::Requests;
-                let (rows, area) = (self.rows(cx), self.layout(cx.area).list);
-                let did = self.listing().click(click, at, area, &rows);
-                self.done(did, rows)
-            }
-            Event::Hit { .. } => Vec::new(),
-            Event::Answer { answer, .. } => {
-                let Some(rows) = self.arranging.take() else { return Vec::new() };
-                let table = &mut self.lists[rows.model.kind as usize].listing.table;
-                if let Ok(Answer::Arrange(arrangement)) = answer
-                    && arrangement.spec == table.spec()
-                {
-                    table.adopt(arrangement, &rows);
-                    self.show(rows);
-                }
-                self.refresh(cx)
-            }
+            other => self.take(other, cx),
         }
     }
 

@@ -8,6 +8,7 @@ mod alert_words;
 pub mod alerts;
 pub mod charted;
 mod delivery;
+pub mod deployments;
 mod dialogs;
 mod form;
 pub mod gateway;
@@ -15,6 +16,7 @@ mod hides;
 pub mod itself;
 mod ladder;
 mod lines;
+mod lists;
 pub mod metrics;
 pub mod oncall;
 pub mod overview;
@@ -35,9 +37,18 @@ use quarterdeck_ui::Pane;
 pub use world::World;
 
 /// Ids of every pane, in the order of the tab line. The first nine have the digits; the rest stand behind them.
-pub const PANES: [&str; 10] = [
-    "overview", "services", "alerts", "oncall", "metrics", "streams", "targets", "timeline", "self",
+pub const PANES: [&str; 11] = [
+    "overview",
+    "services",
+    "alerts",
+    "oncall",
+    "metrics",
+    "streams",
+    "targets",
+    "timeline",
+    "self",
     "gateway",
+    "deployments",
 ];
 
 /// Every pane, in the order of the tab line.
@@ -54,5 +65,6 @@ pub fn all() -> Vec<Box<dyn Pane<World>>> {
         Box::new(timeline::Timeline::new()),
         Box::new(itself::Itself::new()),
         Box::new(gateway::Gateway::new()),
+        Box::new(deployments::Deployments::new()),
     ]
 }

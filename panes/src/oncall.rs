@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use quarterdeck_alerting::{View, actions};
 use quarterdeck_kernel::{Severity, Subject, SubjectKind};
-use quarterdeck_ui::listing::{Did, Listing};
+use quarterdeck_ui::listing::Listing;
 use quarterdeck_ui::{Context, Effect, Event, Hit, Pane, PaneSpec};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -23,8 +23,8 @@ use ratatui::layout::Rect;
 use self::asking::Asking;
 use self::rows::{Kind, ViewRows};
 use crate::World;
-use crate::form::Typed;
-use crate::world::{Answer, Arrange, Query};
+use crate::form::{Form, Typed};
+use crate::lists::{Effects, Lists};
 
 /// Alerts that one key acts on at most.
 const MOST: usize = 200;
@@ -39,19 +39,13 @@ struct List {
     places: Option<Arc<[usize]>>,
 }
 
-impl List {
-    fn show(&mut self, rows: ViewRows, service: Option<String>) {
-        (self.shown, self.places, self.service) = (Some(rows.view), rows.places, service);
-    }
-}
-
 /// The pane.
 #[derive(Debug)]
 pub struct Oncall {
     kind: Kind,
     lists: [List; 5],
     /// What is being arranged in the background.
-    arranging: Option<(ViewRows, Option<String>)>,
+    arranging: Option<ViewRows>,
     /// How far the selected one, shown in full, is scrolled; none while the list is shown.
     open: Option<usize>,
     /// What a deep link asked for before it was there.
@@ -88,53 +82,6 @@ impl Oncall {
 
     fn list(&self) -> &List {
         &self.lists[self.kind as usize]
-    }
-
-    fn listing(&mut self) -> &mut Listing {
-        &mut self.lists[self.kind as usize].listing
-    }
-
-    /// The rows of the list in front, as it is arranged.
-    fn rows(&self, cx: &Context<'_, World>) -> ViewRows {
-        let list = self.list();
-        ViewRows::new(self.kind, list.shown.clone().unwrap_or_default(), list.places.clone(), cx)
-    }
-
-    /// Takes up the newest version; the same one is not looked at twice.
-    fn refresh(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        let view = Arc::clone(&cx.world.alerting);
-        let same = self.list().service == cx.scope.service;
-        let current = same && self.list().shown.as_ref().is_some_and(|s| s.version == view.version);
-        if self.arranging.is_some() || current {
-            self.find();
-            return Vec::new();
-        }
-        let places = rows::places(self.kind, &view, cx.scope.service.as_deref());
-        let rows = ViewRows::new(self.kind, view, places, cx);
-        self.listing().refresh(&rows);
-        self.arrange(rows, cx.scope.service.clone())
-    }
-
-    /// Lets the rows be arranged in the background when they are many; shows them when they are not.
-    fn arrange(&mut self, rows: ViewRows, service: Option<String>) -> Vec<Effect<World>> {
-        match self.listing().wanted() {
-            Some(spec) => {
-                self.arranging = Some((rows.clone(), service));
-                let query = Query::Arrange(Arrange { rows: Arc::new(rows), spec });
-                vec![Effect::Query { slot: "arrange", query }]
-            }
-            None => {
-                self.lists[rows.kind as usize].show(rows, service);
-                self.find();
-                Vec::new()
-            }
-        }
-    }
-
-    /// The same for rows that are shown already, in another order or through another filter.
-    fn arrange_again(&mut self, rows: ViewRows) -> Vec<Effect<World>> {
-        let service = self.list().service.clone();
-        self.arrange(rows, service)
     }
 
     /// Selects what a deep link asked for, as soon as it is there.
@@ -184,15 +131,6 @@ impl Oncall {
         escalations::escalation(view, row).map(|e| escalations::alerts(view, e)).unwrap_or_default()
     }
 
-    /// Goes to the alert of an escalation; shows anything else in full.
-    fn enter(&mut self) -> Vec<Effect<World>> {
-        if let Some(alert) = self.escalated().into_iter().next() {
-            return vec![Effect::Go(alert)];
-        }
-        self.open = self.selected().map(|_| 0);
-        Vec::new()
-    }
-
     /// Takes all alerts of the selected escalation.
     fn acknowledge(&self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         let can = |alert: &Subject| cx.world.actions.available(actions::ACKNOWLEDGE, Some(alert)).is_ok();
@@ -238,40 +176,80 @@ impl Oncall {
             "open" if self.open.is_none() => return self.enter(),
             _ => {}
         }
-        if let Some(from) = &mut self.open {
-            let page = usize::from(cx.area.height.saturating_sub(2)).max(1);
-            match verb {
-                "down" => *from += 1,
-                "up" => *from = from.saturating_sub(1),
-                "page-down" => *from += page,
-                "page-up" => *from = from.saturating_sub(page),
-                "first" => *from = 0,
-                "last" => *from = usize::MAX / 2,
-                "back" | "open" => self.open = None,
-                _ => {}
-            }
-            self.settle(cx);
+        self.list_command(verb, cx)
+    }
+}
+
+impl Lists for Oncall {
+    type Rows = ViewRows;
+
+    fn listing(&mut self) -> &mut Listing {
+        &mut self.lists[self.kind as usize].listing
+    }
+
+    fn listing_of(&mut self, rows: &ViewRows) -> &mut Listing {
+        &mut self.lists[rows.kind as usize].listing
+    }
+
+    fn rows(&self, cx: &Context<'_, World>) -> ViewRows {
+        let list = self.list();
+        let view = list.shown.clone().unwrap_or_default();
+        ViewRows::new(self.kind, view, list.places.clone(), list.service.clone(), cx)
+    }
+
+    fn list_area(&self, cx: &Context<'_, World>) -> Rect {
+        self.layout(cx, cx.area).list
+    }
+
+    fn show(&mut self, rows: ViewRows) {
+        let list = &mut self.lists[rows.kind as usize];
+        (list.shown, list.places, list.service) = (Some(rows.view), rows.places, rows.service);
+        self.find();
+    }
+
+    /// Takes up the newest version; the same one is not looked at twice.
+    fn refresh(&mut self, cx: &Context<'_, World>) -> Effects {
+        let view = Arc::clone(&cx.world.alerting);
+        let same = self.list().service == cx.scope.service;
+        let current = same && self.list().shown.as_ref().is_some_and(|s| s.version == view.version);
+        if self.arranging.is_some() || current {
+            self.find();
             return Vec::new();
         }
-        let (rows, area) = (self.rows(cx), self.layout(cx, cx.area).list);
-        let did = self.listing().command(verb, area, &rows);
-        self.done(did, rows)
+        let places = rows::places(self.kind, &view, cx.scope.service.as_deref());
+        let rows = ViewRows::new(self.kind, view, places, cx.scope.service.clone(), cx);
+        self.listing().refresh(&rows);
+        self.arrange(rows)
     }
 
-    /// Keeps the scroll within what there is.
-    fn settle(&mut self, cx: &Context<'_, World>) {
+    fn arranging(&mut self) -> &mut Option<ViewRows> {
+        &mut self.arranging
+    }
+
+    fn open(&mut self) -> &mut Option<usize> {
+        &mut self.open
+    }
+
+    fn extent(&self, cx: &Context<'_, World>) -> (usize, usize) {
         let lines = self.told(cx, cx.area.width).lines.len();
-        let most = lines.saturating_sub(usize::from(cx.area.height.saturating_sub(2)));
-        self.open = self.open.map(|from| from.min(most));
+        (lines, usize::from(cx.area.height.saturating_sub(2)))
     }
 
-    fn done(&mut self, did: Did, rows: ViewRows) -> Vec<Effect<World>> {
-        match did {
-            Did::Back => vec![Effect::Back],
-            Did::Copy(text) => vec![Effect::Copy(text)],
-            Did::Open => self.enter(),
-            Did::Nothing | Did::Changed => self.arrange_again(rows),
+    fn form(&mut self) -> Option<&mut Form> {
+        self.asking.as_mut().map(|asking| &mut asking.form)
+    }
+
+    fn filled(&mut self, typed: Typed, cx: &Context<'_, World>) -> Effects {
+        self.typed(typed, cx)
+    }
+
+    /// Goes to the alert of an escalation; shows anything else in full.
+    fn enter(&mut self) -> Effects {
+        if let Some(alert) = self.escalated().into_iter().next() {
+            return vec![Effect::Go(alert)];
         }
+        self.open = self.selected().map(|_| 0);
+        Vec::new()
     }
 }
 
@@ -292,43 +270,7 @@ impl Pane<World> for Oncall {
             }
             Event::Return(subject) => self.come_back(subject, cx),
             Event::Command(command) => self.command(command.rsplit('.').next().unwrap_or_default(), cx),
-            Event::Key(key) if self.asking.is_some() => {
-                let typed = self.asking.as_mut().map(|asking| asking.form.key(key));
-                typed.map(|typed| self.filled(typed, cx)).unwrap_or_default()
-            }
-            Event::Paste(text) if self.asking.is_some() => {
-                if let Some(asking) = &mut self.asking {
-                    asking.form.paste(text);
-                }
-                self.filled(Typed::Goes, cx)
-            }
-            Event::Key(key) => {
-                let rows = self.rows(cx);
-                self.listing().key(key, &rows);
-                self.arrange_again(rows)
-            }
-            Event::Paste(text) => {
-                let rows = self.rows(cx);
-                self.listing().paste(text, &rows);
-                self.arrange_again(rows)
-            }
-            Event::Hit { click, at, .. } if self.open.is_none() && self.asking.is_none() => {
-                let (rows, area) = (self.rows(cx), self.layout(cx, cx.area).list);
-                let did = self.listing().click(click, at, area, &rows);
-                self.done(did, rows)
-            }
-            Event::Hit { .. } => Vec::new(),
-            Event::Answer { answer, .. } => {
-                let Some((rows, service)) = self.arranging.take() else { return Vec::new() };
-                let list = &mut self.lists[rows.kind as usize];
-                if let Ok(Answer::Arrange(arrangement)) = answer
-                    && arrangement.spec == list.listing.table.spec()
-                {
-                    list.listing.table.adopt(arrangement, &rows);
-                    list.show(rows, service);
-                }
-                self.refresh(cx)
-            }
+            other => self.take(other, cx),
         }
     }
 

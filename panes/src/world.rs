@@ -46,6 +46,8 @@ pub struct World {
     pub alerting: Arc<quarterdeck_alerting::View>,
     /// The traffic gateway.
     pub gateway: Arc<quarterdeck_gateway::Snapshot>,
+    /// Deployment control.
+    pub deploy: Arc<quarterdeck_deploy::model::Snapshot>,
     /// What of these alerts fires.
     pub alarms: Arc<Alarms>,
     /// What happened.
@@ -230,6 +232,34 @@ pub enum Query {
     },
     /// The order of a large table's rows.
     Arrange(Arrange),
+    /// What the processes of a service have written last.
+    Output {
+        /// The service.
+        service: String,
+        /// The version; all of them if none.
+        version: Option<String>,
+        /// The replica; all of them if none.
+        replica: Option<String>,
+        /// At most so many lines, the newest.
+        lines: usize,
+        /// When it is asked: a later time is another question.
+        at: Timestamp,
+    },
+}
+
+/// A line that a process wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutputLine {
+    /// Names it: the same line has the same number whenever it is asked for.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Which replica.
+    pub replica: String,
+    /// Whether it was written to standard error.
+    pub error: bool,
+    /// The line.
+    pub text: String,
 }
 
 /// A large table to be filtered and sorted.
@@ -352,6 +382,8 @@ pub enum Answer {
     Explain(Option<Arc<quarterdeck_alerting::engine::Explanation>>),
     /// To [`Query::Arrange`]
     Arrange(quarterdeck_widgets::table::Arrangement),
+    /// To [`Query::Output`], oldest first.
+    Output(Vec<OutputLine>),
 }
 
 /// An evaluated expression.
@@ -448,7 +480,9 @@ impl quarterdeck_ui::pane::World for World {
     }
 
     fn preview(&self, invocation: &Invocation) -> Vec<String> {
-        crate::gateway::dialog::preview(self, invocation).unwrap_or_else(|| self.actions.preview(invocation))
+        crate::gateway::dialog::preview(self, invocation)
+            .or_else(|| crate::deployments::dialog::preview(self, invocation))
+            .unwrap_or_else(|| self.actions.preview(invocation))
     }
 
     fn title(&self, invocation: &Invocation) -> Option<String> {
@@ -468,7 +502,9 @@ impl quarterdeck_ui::pane::World for World {
         let streams = self.streams.feeds.iter().map(|f| f.subject());
         let targets = self.targets.targets.iter().map(|t| t.subject());
         let routes = self.gateway.routes.iter().map(|r| r.subject());
-        services.chain(streams).chain(targets).chain(routes).collect()
+        let rollouts = self.deploy.rollouts.iter();
+        let rollouts = rollouts.map(|r| Subject::new(SubjectKind::Deployment, r.id.as_str()));
+        services.chain(streams).chain(targets).chain(routes).chain(rollouts).collect()
     }
 
     fn home_of(&self, subject: &Subject) -> &'static str {
@@ -483,7 +519,8 @@ impl quarterdeck_ui::pane::World for World {
             SubjectKind::Alert => "alerts",
             SubjectKind::Silence | SubjectKind::Notification | SubjectKind::Schedule => "oncall",
             SubjectKind::Route => "gateway",
-            SubjectKind::Deployment | SubjectKind::Flag | SubjectKind::Experiment => "overview",
+            SubjectKind::Deployment => "deployments",
+            SubjectKind::Flag | SubjectKind::Experiment => "overview",
         }
     }
 

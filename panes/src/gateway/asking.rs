@@ -154,7 +154,7 @@ impl Gateway {
     }
 
     /// A key, or pasted text, for the form.
-    pub(super) fn filled(&mut self, typed: Typed, cx: &Context<'_, World>) -> Vec<Effect<World>> {
+    pub(super) fn typed(&mut self, typed: Typed, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         match typed {
             Typed::Goes => {
                 self.retell(cx);

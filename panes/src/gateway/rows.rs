@@ -216,7 +216,7 @@ impl Model {
 
 /// The rows of a model at a time. Cheap to make: it looks at nothing before it is asked.
 #[derive(Clone, Debug)]
-pub(super) struct ViewRows {
+pub(crate) struct ViewRows {
     pub(super) model: Arc<Model>,
     pub(super) now: Timestamp,
     pub(super) look: Look,

@@ -12,6 +12,7 @@ use ratatui::layout::Rect;
 use super::rows::Kind;
 use super::{Gateway, cache, limits, requests, routes, upstreams, versions};
 use crate::lines::Details;
+use crate::lists::Lists as _;
 use crate::split::Layout;
 use crate::{World, lines};
 

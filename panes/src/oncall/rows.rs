@@ -73,7 +73,7 @@ impl Kind {
 
 /// One of the lists as of one version, at a time. Cheap to make: it looks at nothing before it is asked.
 #[derive(Clone, Debug)]
-pub(super) struct ViewRows {
+pub(crate) struct ViewRows {
     pub(super) kind: Kind,
     pub(super) view: Arc<View>,
     pub(super) now: Timestamp,
@@ -82,6 +82,8 @@ pub(super) struct ViewRows {
     pub(super) rules: Arc<[Rule]>,
     /// Which things of the list are its rows, where only those of a service are.
     pub(super) places: Option<Arc<[usize]>>,
+    /// The service in scope that they are those of.
+    pub(super) service: Option<String>,
 }
 
 /// Which things of a list touch a service; none where the list is not about services.
@@ -110,10 +112,11 @@ impl ViewRows {
         kind: Kind,
         view: Arc<View>,
         places: Option<Arc<[usize]>>,
+        service: Option<String>,
         cx: &Context<'_, World>,
     ) -> Self {
         let rules = if kind == Kind::Figures { figures::rules(&view) } else { Arc::default() };
-        Self { kind, view, now: cx.world.now, look: cx.look.clone(), rules, places }
+        Self { kind, view, now: cx.world.now, look: cx.look.clone(), rules, places, service }
     }
 
     /// The place of a row in the view's list.

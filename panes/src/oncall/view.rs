@@ -10,6 +10,7 @@ use ratatui::layout::Rect;
 use super::rows::Kind;
 use super::{Oncall, escalations, figures, notifications, schedules, silences};
 use crate::lines::Details;
+use crate::lists::Lists as _;
 use crate::split::Layout;
 use crate::{World, ladder, lines, standing};
 

@@ -222,6 +222,7 @@ pub(crate) fn world(services: Snapshot) -> World {
         rules: Arc::default(),
         alerting: Arc::default(),
         gateway: Arc::default(),
+        deploy: Arc::default(),
         alarms: Arc::default(),
         streams: Arc::default(),
         services: Arc::new(services),

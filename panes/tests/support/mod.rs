@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub(crate) mod alerts;
+pub(crate) mod deploy;
 pub(crate) mod gateway;
 
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub(crate) fn empty_world() -> World {
         rules: Arc::default(),
         alerting: Arc::default(),
         gateway: Arc::default(),
+        deploy: Arc::default(),
         alarms: Arc::default(),
         streams: Arc::default(),
         services: Arc::default(),
