@@ -188,8 +188,10 @@ pub(super) fn start(world: &World, service: &str, version: &str, strategy: &str)
     if let Some(running) = deploy.rollout_of(service) {
         let by = &running.actor.user;
         let since = format::ago(running.started, world.now);
-        let told =
-            format!("{} of {service} is under way, begun {since} by {by}: one at a time", running.title());
+        let told = format!(
+            "{} of {service} is under way, begun {since} ago by {by}: one at a time",
+            running.title()
+        );
         lines.push((told, Role::Critical));
     }
     let rate: f64 = view.versions.iter().map(|version| version.rate).sum();

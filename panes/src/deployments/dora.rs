@@ -12,8 +12,8 @@ use super::rows::Model;
 use crate::lines::Details;
 
 pub(super) const COLUMNS: [Column; 7] = [
-    Column::flex("service", "SERVICE", 10).at_most(30),
-    Column::number("deployments", "DEPLOYMENTS", 12),
+    Column::flex("service", "SERVICE", 13).at_most(30),
+    Column::number("deployments", "COUNT", 6),
     Column::number("frequency", "A DAY", 7),
     Column::number("lead", "LEAD TIME", 10),
     Column::number("fail", "FAIL %", 7),

@@ -47,16 +47,16 @@ pub(super) fn state(details: &mut Details, rollout: &Rollout, now: Timestamp) {
         details.wrapped(&rollout.message, Role::Text, 5);
     }
     if let Some(freeze) = &rollout.frozen {
-        let since = format::ago(freeze.since, now);
-        let told = format!("Frozen {since} by {}: {}. z goes on.", freeze.by, freeze.why);
+        let since = format::age(now.as_millis() - freeze.since.as_millis());
+        let told = format!("Frozen for {since} by {}: {}. z goes on.", freeze.by, freeze.why);
         details.wrapped(&told, Role::Frozen, 3);
     }
 }
 
 /// The ladder: what is done, what is being done, what is to come and when.
 pub(super) fn ladder(details: &mut Details, rollout: &Rollout, look: &Look, now: Timestamp) {
-    const WHEN: usize = 10;
-    const TOOK: usize = 8;
+    const WHEN: usize = 8;
+    const TOOK: usize = 10;
     let room = details.width().saturating_sub(2 + 4 + WHEN + TOOK + 2).max(10);
     let before = |place: usize| place.checked_sub(1).and_then(|at| rollout.steps.get(at));
     for (place, step) in rollout.steps.iter().enumerate() {
@@ -105,7 +105,7 @@ pub(super) fn weights(details: &mut Details, service: &ServiceView, now: Timesta
         .filter(|(_, version)| version.role != VersionRole::Stopped || version.share > 0)
         .collect();
     let name = shown.iter().map(|(_, v)| text::width(&v.name)).max().unwrap_or(0).min(16);
-    let room = details.width().saturating_sub(name + 2 + 6 + 10 + 10).clamp(6, 50);
+    let room = details.width().saturating_sub(name + 2 + 28).clamp(6, 50);
     for (place, version) in &shown {
         let bar = (f64::from(version.share) / 100.0 * room as f64).round() as usize;
         let bar = "━".repeat(if version.share > 0 { bar.max(1) } else { 0 });
@@ -181,8 +181,8 @@ pub(super) fn judge(
     let stable = rollout.from.as_deref().unwrap_or("stable");
     details.pieces([
         (&padded("METRIC", name), Role::Heading),
-        (&format!("{:>8}", text::cut(stable, 8)), Role::Heading),
-        (&format!("{:>8}  ", text::cut(&rollout.to, 8)), Role::Heading),
+        (&format!("{:>7}", text::cut(stable, 7)), Role::Heading),
+        (&format!("{:>7}  ", text::cut(&rollout.to, 7)), Role::Heading),
         ("VERDICT", Role::Heading),
     ]);
     for metric in &judge.metrics {
@@ -195,8 +195,8 @@ pub(super) fn judge(
         let critical = if metric.critical && role == Role::Critical { " (critical)" } else { "" };
         details.pieces([
             (&padded(&title, name), Role::Text),
-            (&format!("{:>8}", figure(metric.stable)), Role::Muted),
-            (&format!("{:>8}  ", figure(metric.canary)), Role::Text),
+            (&format!("{:>7}", figure(metric.stable)), Role::Muted),
+            (&format!("{:>7}  ", figure(metric.canary)), Role::Text),
             (look.glyph(glyph), verdict),
             (&format!(" {}{critical}", found(metric)), verdict),
         ]);
@@ -327,7 +327,11 @@ pub(super) fn facts(details: &mut Details, rollout: &Rollout, look: &Look, now: 
     if rollout.diff.is_empty() {
         return;
     }
-    details.section("what differs", format!("{} settings", rollout.diff.len()));
+    let settings = match rollout.diff.len() {
+        1 => "1 setting".to_owned(),
+        n => format!("{n} settings"),
+    };
+    details.section("what differs", settings);
     for change in rollout.diff.iter().take(CHANGES) {
         let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not set)".to_owned());
         let told = format!("{} → {}", side(&change.before), side(&change.after));
@@ -340,13 +344,13 @@ pub(super) fn facts(details: &mut Details, rollout: &Rollout, look: &Look, now: 
 }
 
 /// A service of which nothing is under way.
-pub(super) fn service(details: &mut Details, world: &World, view: &ServiceView, now: Timestamp) {
+pub(super) fn service(details: &mut Details, world: &World, view: &ServiceView, look: &Look, now: Timestamp) {
     let (glyph, role, words) = words::service(view, None);
-    let target = format!(
-        "{}, {}",
-        view.target,
-        if view.outlives { "outlives the console" } else { "ends with the console" }
-    );
+    let target = match (view.target, view.outlives) {
+        ("process", true) => "processes that outlive the console",
+        ("process", false) => "processes that end with the console",
+        (other, _) => other,
+    };
     details.section(view.name.clone(), target);
     details.glyph(glyph, role);
     details.more([(&words, role)]);
@@ -373,12 +377,12 @@ pub(super) fn service(details: &mut Details, world: &World, view: &ServiceView, 
         let told = if freeze.from <= now {
             format!("no rollouts for {}: {}", left(freeze.until, now), freeze.reason)
         } else {
-            format!("no rollouts from {}: {}", format::ago(freeze.from, now), freeze.reason)
+            format!("no rollouts {}: {}", format::ago(freeze.from, now), freeze.reason)
         };
         details.wrapped(&told, Role::Frozen, 2);
     }
     if let Some(last) = world.deploy.history.iter().find(|rollout| rollout.service == view.name) {
-        let ended = last.ended.map(|at| format::ago(at, now)).unwrap_or_default();
+        let ended = last.ended.map(|at| look.near(at, now)).unwrap_or_default();
         let told = format!("{}, {} {ended}", last.title(), words::outcome(last.outcome).2);
         details.field("last rollout", &told, Role::Muted);
     }

@@ -11,9 +11,9 @@ use super::rows::{Model, Node, ViewRows};
 use super::words;
 
 pub(super) const COLUMNS: [Column; 7] = [
-    Column::flex("name", "SERVICE, STEP, VERSION", 20).weight(2).at_most(34),
-    Column::flex("state", "STATE", 14).weight(2).at_most(40),
-    Column::flex("weight", "WEIGHT", 10).at_most(24).priority(1),
+    Column::flex("name", "SERVICE", 20).weight(2).at_most(34),
+    Column::flex("state", "STATE", 24).weight(3).at_most(44),
+    Column::flex("weight", "WEIGHT", 8).at_most(20).priority(1),
     Column::number("share", "%", 4),
     Column::number("rate", "RATE /s", 8),
     Column::number("ready", "READY", 6).priority(1),

@@ -61,8 +61,12 @@ impl Deployments {
         match self.kind {
             Kind::Rollouts | Kind::History => match (self.rollout(), model.view(row)) {
                 (Some(rollout), _) => {
+                    // In the tree the ladder stands beside it already.
+                    let beside = self.kind == Kind::Rollouts && self.open.is_none();
                     tell::state(&mut details, &rollout, now);
-                    tell::ladder(&mut details, &rollout, cx.look, now);
+                    if !beside {
+                        tell::ladder(&mut details, &rollout, cx.look, now);
+                    }
                     if let Some(view) = model.view(row) {
                         tell::weights(&mut details, view, now);
                     }
@@ -72,7 +76,7 @@ impl Deployments {
                     }
                     tell::facts(&mut details, &rollout, cx.look, now);
                 }
-                (None, Some(view)) => tell::service(&mut details, cx.world, view, now),
+                (None, Some(view)) => tell::service(&mut details, cx.world, view, cx.look, now),
                 (None, None) => {}
             },
             Kind::Dora => {
