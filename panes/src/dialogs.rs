@@ -56,6 +56,9 @@ pub(crate) fn choices(
         let persons = world.alerting.oncall.persons.iter();
         return Some(persons.map(|(id, name)| (id.clone(), name.clone())).collect());
     }
+    if let Some(choices) = crate::deployments::dialog::choices(world, invocation, argument) {
+        return Some(choices);
+    }
     if invocation.action != LIMIT {
         return None;
     }

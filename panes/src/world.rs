@@ -441,10 +441,12 @@ impl quarterdeck_ui::pane::World for World {
             firing: self.firing(),
             alarms: self.heard(),
             alarms_reach: self.alarms.reach(),
-            running: match self.timeline.running {
-                0 => None,
-                1 => Some("1 change".to_owned()),
-                n => Some(format!("{n} changes")),
+            running: match (self.deploy.rollouts.len(), self.timeline.running) {
+                (0, 0) => None,
+                (0, 1) => Some("1 change".to_owned()),
+                (0, n) => Some(format!("{n} changes")),
+                (1, _) => Some("1 rollout".to_owned()),
+                (n, _) => Some(format!("{n} rollouts")),
             },
             newest_data: self
                 .metrics
@@ -495,6 +497,10 @@ impl quarterdeck_ui::pane::World for World {
 
     fn choices(&self, invocation: &Invocation, argument: &str) -> Option<Vec<(String, String)>> {
         crate::dialogs::choices(self, invocation, argument)
+    }
+
+    fn complete(&self, invocation: &Invocation, argument: &str) -> Vec<String> {
+        crate::deployments::dialog::complete(self, invocation, argument)
     }
 
     fn subjects(&self) -> Vec<Subject> {

@@ -366,6 +366,15 @@ fn dialogs_tell_what_will_happen_in_numbers() {
     assert!(told[1].contains("weight 50 %, promote"), "{told:?}");
     let (_, told) = of("deploy.promote", &[("full", "no")]);
     assert_eq!(told[1], "The step that waits is done; next is weight 50 %.");
+    let mut asked = Invocation::new("deploy.rollback", Actor::default());
+    asked.subject = Some(Subject::service("orders"));
+    let choices = world.choices(&asked, "to").expect("the versions");
+    assert_eq!(choices[0], ("v1".to_owned(), "stable, 90 % now, 2 ready".to_owned()));
+    assert_eq!(choices.len(), 3);
+    asked.action = "deploy.start".to_owned();
+    assert_eq!(world.complete(&asked, "strategy"), ["careful"]);
+    assert_eq!(world.complete(&asked, "version"), ["v2", "v0"]);
+    assert_eq!(world.status().running.as_deref(), Some("1 rollout"));
     assert_eq!(of("deploy.abort", &[]).0, "Abort the rollout of orders");
     let (title, told) = of("deploy.start", &[("version", "v3")]);
     assert_eq!(title, "Roll out orders v3");

@@ -1,11 +1,11 @@
 //! What dialogs about deployments say: what will happen, in numbers.
 
-use quarterdeck_deploy::model::{Rollout, ServiceView, StepStatus};
+use quarterdeck_deploy::model::{Rollout, ServiceView, StepStatus, VersionRole};
 use quarterdeck_kernel::Invocation;
 use quarterdeck_widgets::format;
 
 use super::act::{ABORT, FREEZE, PROMOTE, RESUME, ROLLBACK, SKIP, START, WEIGHT};
-use super::asking;
+use super::{asking, words};
 use crate::World;
 
 fn arg<'a>(invocation: &'a Invocation, name: &str) -> &'a str {
@@ -42,6 +42,41 @@ pub(crate) fn title(world: &World, invocation: &Invocation) -> Option<String> {
         WEIGHT => format!("Set the weight of {} of {service}", arg(invocation, "version")),
         _ => return None,
     })
+}
+
+/// What an argument can be in this very case: the version to go back to, the colour to be weighed.
+pub(crate) fn choices(
+    world: &World,
+    invocation: &Invocation,
+    argument: &str,
+) -> Option<Vec<(String, String)>> {
+    if !matches!((invocation.action.as_str(), argument), (ROLLBACK, "to") | (WEIGHT, "version")) {
+        return None;
+    }
+    let view = world.deploy.service(named(invocation))?;
+    let weighed = invocation.action == WEIGHT;
+    let known = view.versions.iter().filter(|version| !weighed || version.role != VersionRole::Stopped);
+    let told = known.map(|version| {
+        let word = words::version(version).2;
+        (version.name.clone(), format!("{word}, {} % now, {} ready", version.share, version.ready))
+    });
+    Some(told.collect())
+}
+
+/// What an argument of a new rollout could be.
+pub(crate) fn complete(world: &World, invocation: &Invocation, argument: &str) -> Vec<String> {
+    if invocation.action != START {
+        return Vec::new();
+    }
+    match argument {
+        "strategy" => world.deploy.strategies.iter().map(|strategy| strategy.name.clone()).collect(),
+        "version" => {
+            let view = world.deploy.service(named(invocation));
+            let versions = view.iter().flat_map(|view| &view.versions);
+            versions.filter(|version| version.role != VersionRole::Stable).map(|v| v.name.clone()).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What an invocation will do; None for what the engine itself says of it.
