@@ -111,6 +111,21 @@ fn a_rollout_in_full_has_its_verdicts_beside_its_ladder() {
 }
 
 #[test]
+fn both_versions_stand_side_by_side_as_the_gateway_measures_them() {
+    let mut stage = at_list("rollouts", (120, 36));
+    assert!(!stage.screen().contains("side by side"), "without a gateway there is nothing to compare");
+    stage.world.gateway = Arc::new(support::gateway::snapshot());
+    let row = |screen: &str, name: &str| {
+        let line = screen.lines().find(|line| line.contains(name)).unwrap_or_default();
+        line.rsplit('│').next().unwrap_or_default().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let screen = stage.screen();
+    assert!(screen.contains("side by side, at the gateway"), "{screen}");
+    assert_eq!(row(&screen, "requests /s"), ["requests", "/s", "371", "41"], "{screen}");
+    assert_eq!(row(&screen, "p95 ms").len(), 4, "{screen}");
+}
+
+#[test]
 fn explaining_tells_every_measurement() {
     let mut stage = at_list("rollouts", (120, 60));
     assert!(stage.keys("x").is_empty());
