@@ -119,37 +119,73 @@ async fn callers_show_certificates_where_they_must() {
     let ca = pem("ca.pem");
     let gateway =
         Gateway::start(&service(&[echo.address], &listener(&format!(", client_ca = \"{ca}\"")))).await;
-    let ask = |shown: bool| {
-        let address = gateway.address;
-        async move {
-            let mut roots = rustls::RootCertStore::empty();
-            roots.add_parsable_certificates(
-                CertificateDer::pem_file_iter(pem("ca.pem")).unwrap().map(Result::unwrap),
-            );
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let builder = rustls::ClientConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_root_certificates(roots);
-            let config = if shown {
-                let chain =
-                    CertificateDer::pem_file_iter(pem("client.pem")).unwrap().map(Result::unwrap).collect();
-                let key = PrivateKeyDer::from_pem_file(pem("client.key")).unwrap();
-                builder.with_client_auth_cert(chain, key).unwrap()
-            } else {
-                builder.with_no_client_auth()
-            };
-            let stream = TcpStream::connect(address).await.unwrap();
-            let name = ServerName::try_from("localhost").unwrap();
-            let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-            let mut stream = connector.connect(name, stream).await.ok()?;
-            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.ok()?;
-            let mut all = Vec::new();
-            let _ = stream.read_to_end(&mut all).await;
-            (!all.is_empty()).then(|| Answer::read(&String::from_utf8_lossy(&all)).status)
-        }
+    let ask = |address: std::net::SocketAddr, shown: Option<&'static str>| async move {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(
+            CertificateDer::pem_file_iter(pem("ca.pem")).unwrap().map(Result::unwrap),
+        );
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = if let Some(shown) = shown {
+            let chain = CertificateDer::pem_file_iter(pem(&format!("{shown}.pem"))).unwrap();
+            let key = PrivateKeyDer::from_pem_file(pem(&format!("{shown}.key"))).unwrap();
+            builder.with_client_auth_cert(chain.map(Result::unwrap).collect(), key).unwrap()
+        } else {
+            builder.with_no_client_auth()
+        };
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let mut stream = connector.connect(name, stream).await.ok()?;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.ok()?;
+        let mut all = Vec::new();
+        let _ = stream.read_to_end(&mut all).await;
+        (!all.is_empty()).then(|| Answer::read(&String::from_utf8_lossy(&all)).status)
     };
-    assert_eq!(ask(true).await, Some(200));
-    assert_eq!(ask(false).await, None);
+    assert_eq!(ask(gateway.address, Some("client")).await, Some(200));
+    // None, and one of an authority that is not believed.
+    assert_eq!(ask(gateway.address, None).await, None);
+    assert_eq!(ask(gateway.address, Some("expired")).await, None);
+    until("they are counted", || gateway.handle.snapshot().totals.handshake_errors == 2).await;
+    assert_eq!(ask(gateway.address, Some("client")).await, Some(200));
     gateway.stop().await;
+    // One of an authority that is believed, whose time is over.
+    let ca = format!(", client_ca = \"{}\"", pem("expired-ca.pem"));
+    let gateway = Gateway::start(&service(&[echo.address], &listener(&ca))).await;
+    assert_eq!(ask(gateway.address, Some("expired")).await, None);
+    gateway.stop().await;
+    assert_eq!(echo.count(), 2);
+}
+
+#[tokio::test]
+async fn a_service_whose_certificate_has_ended_is_not_called() {
+    let echo = Service::echo().await;
+    let (cert, key) = (pem("expired.pem"), pem("expired.key"));
+    let tls = format!(
+        "[listeners.edge]\naddress = \"127.0.0.1:0\"\ntls = {{ cert = \"{cert}\", key = \"{key}\" }}\n"
+    );
+    let inner = Gateway::start(&service(&[echo.address], &tls)).await;
+    for protocol in ["http1", "http2"] {
+        let text = format!(
+            "[services.s]\nversions.v1 = \"https://localhost:{}\"\nprotocol = \"{protocol}\"\nca_file = \"{}\"\n",
+            inner.address.port(),
+            pem("expired-ca.pem")
+        );
+        let outer = Gateway::start(&text).await;
+        let answer = outer.get("/", "").await;
+        assert_eq!((answer.status, answer.code().as_str()), (502, "connect_failed"), "{protocol}");
+        // The operator is told what the caller is not.
+        until("it is kept to be looked at", || {
+            let samples = Arc::clone(&outer.handle.snapshot().samples);
+            samples.iter().any(|s| s.error.as_ref().is_some_and(|error| error.contains("xpired")))
+        })
+        .await;
+        assert!(!answer.body.contains("xpired"), "{}", answer.body);
+        outer.stop().await;
+    }
+    assert_eq!(echo.count(), 0);
+    inner.stop().await;
 }
