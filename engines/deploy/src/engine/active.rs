@@ -39,7 +39,7 @@ pub(super) enum Poll {
 
 impl Active<'_> {
     /// Moves the rollout on as far as it goes now.
-    pub fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         for _ in 0..MAX_TURNS {
             if self.s.is_settling() || !self.turn() {
                 return;
@@ -84,21 +84,17 @@ impl Active<'_> {
         true
     }
 
-    pub fn ask_checks(&mut self, stage: Stage) {
+    pub(super) fn ask_checks(&mut self, stage: Stage) {
         self.p.asked = Some(self.now);
         self.r.message = match stage {
             Stage::Before => "checks before it run".to_owned(),
             Stage::Started => format!("{} is up; checks before its first request run", self.r.to),
         };
-        self.out.push(Effect::RunChecks {
-            service: self.s.name.clone(),
-            rollout: self.r.id.clone(),
-            stage,
-        });
+        self.out.push(Effect::RunChecks { service: self.s.name.clone(), rollout: self.r.id.clone(), stage });
     }
 
     /// What came of checks.
-    pub fn checked(&mut self, stage: Stage, results: Vec<CheckState>) {
+    pub(super) fn checked(&mut self, stage: Stage, results: Vec<CheckState>) {
         let expected = match self.r.phase {
             Phase::Validating => stage == Stage::Before,
             Phase::Starting => stage == Stage::Started && !self.p.smoked,
@@ -139,17 +135,17 @@ impl Active<'_> {
     }
 
     /// Replicas of a version that takes all the traffic.
-    pub fn full(&self) -> u32 {
+    pub(super) fn full(&self) -> u32 {
         self.r.strategy.replicas.unwrap_or_else(|| self.s.full()).max(1)
     }
 
     /// Replicas that count: ready for long enough.
-    pub fn available(&self, version: &str) -> u32 {
+    pub(super) fn available(&self, version: &str) -> u32 {
         self.s.versions.get(version).map_or(0, |v| v.available(self.r.strategy.min_ready, self.now))
     }
 
     /// What it wants of its versions now.
-    pub fn wanted(&self) -> Vec<(String, u32)> {
+    pub(super) fn wanted(&self) -> Vec<(String, u32)> {
         let phase = self.r.frozen.as_ref().map_or(self.r.phase, |freeze| freeze.was);
         match phase {
             Phase::Starting | Phase::Progressing | Phase::Paused | Phase::Promoting => {
@@ -158,12 +154,14 @@ impl Active<'_> {
                 old.into_iter().chain([(self.r.to.clone(), counts.new)]).collect()
             }
             Phase::RollingBack => self.r.from.clone().map(|from| (from, self.full())).into_iter().collect(),
-            Phase::Validating | Phase::Frozen | Phase::Draining | Phase::Healthy | Phase::Degraded => Vec::new(),
+            Phase::Validating | Phase::Frozen | Phase::Draining | Phase::Healthy | Phase::Degraded => {
+                Vec::new()
+            }
         }
     }
 
     /// How many replicas both versions are to have while it goes forward.
-    pub fn counts(&self) -> Counts {
+    pub(super) fn counts(&self) -> Counts {
         match &self.r.strategy.kind {
             StrategyKind::Canary(kind) => canary::counts(self, kind),
             StrategyKind::BlueGreen(_) => blue_green::counts(self),
@@ -172,7 +170,7 @@ impl Active<'_> {
     }
 
     /// Waits until a version has so many replicas that count, no longer than the progress deadline.
-    pub fn wait_for(&mut self, version: &str, replicas: u32) -> Poll {
+    pub(super) fn wait_for(&mut self, version: &str, replicas: u32) -> Poll {
         let available = self.available(version);
         if available >= replicas {
             self.p.waiting = None;
@@ -190,7 +188,7 @@ impl Active<'_> {
     }
 
     /// What a version suffers from, in words; empty when nothing is known.
-    pub fn ailment(&self, version: &str) -> String {
+    pub(super) fn ailment(&self, version: &str) -> String {
         let replicas = self.s.versions.get(version).map(|v| v.replicas.as_slice()).unwrap_or_default();
         let sick = replicas.iter().find(|replica| !replica.phase.is_ready() && !replica.message.is_empty());
         sick.map_or_else(String::new, |replica| format!("; {}: {}", replica.id, replica.message))
@@ -204,7 +202,8 @@ impl Active<'_> {
             let before = self.p.crashes.get(&replica.id).copied().unwrap_or(0);
             let crashes = replica.restarts.saturating_sub(before);
             if limit > 0 && crashes >= limit {
-                let why = if replica.message.is_empty() { String::new() } else { format!(": {}", replica.message) };
+                let why =
+                    if replica.message.is_empty() { String::new() } else { format!(": {}", replica.message) };
                 return Some(format!("{} ended by itself {crashes} times{why}", replica.id));
             }
         }
@@ -221,12 +220,12 @@ impl Active<'_> {
     }
 
     /// Something failed: the rollout goes back or stands still, as its strategy says.
-    pub fn fail(&mut self, why: &str) {
+    pub(super) fn fail(&mut self, why: &str) {
         self.failed(why, self.r.strategy.on_failure);
     }
 
     /// Replicas did not come up in time.
-    pub fn late(&mut self, why: &str) {
+    pub(super) fn late(&mut self, why: &str) {
         let what = match self.r.strategy.progress_deadline_abort {
             Some(true) => OnFailure::Rollback,
             Some(false) => OnFailure::Freeze,
@@ -253,16 +252,17 @@ impl Active<'_> {
     }
 
     /// Stands still.
-    pub fn freeze(&mut self, why: &str, by: &str, failure: bool) {
+    pub(super) fn freeze(&mut self, why: &str, by: &str, failure: bool) {
         let was = self.r.phase;
         self.r.frozen =
             Some(Freeze { since: self.now, by: by.to_owned(), why: why.to_owned(), was, failure });
+        self.p.until = self.r.until;
         self.set_phase(Phase::Frozen);
         self.r.message = format!("frozen by {by}: {why}");
     }
 
     /// Changes the phase; keeps the account of how long it waited for people.
-    pub fn set_phase(&mut self, phase: Phase) {
+    pub(super) fn set_phase(&mut self, phase: Phase) {
         self.r.phase = phase;
         if phase != Phase::Paused {
             self.r.until = None;
@@ -271,7 +271,7 @@ impl Active<'_> {
     }
 
     /// Whether it waits for people from here on.
-    pub fn account(&mut self) {
+    pub(super) fn account(&mut self) {
         let idle = match self.r.phase {
             Phase::Frozen => true,
             Phase::Paused => self.r.until.is_none(),
@@ -288,12 +288,18 @@ impl Active<'_> {
     }
 
     /// A line for the timeline.
-    pub fn tell(&mut self, severity: Severity, summary: String, undo: bool) {
+    pub(super) fn tell(&mut self, severity: Severity, summary: impl std::fmt::Display, undo: bool) {
         self.tell_by(severity, summary, None, undo);
     }
 
     /// A line for the timeline, of something that an operator did.
-    pub fn tell_by(&mut self, severity: Severity, summary: String, actor: Option<Actor>, undo: bool) {
+    pub(super) fn tell_by(
+        &mut self,
+        severity: Severity,
+        summary: impl std::fmt::Display,
+        actor: Option<Actor>,
+        undo: bool,
+    ) {
         self.out.push(Effect::Tell(Fact {
             service: self.s.name.clone(),
             rollout: Some(self.r.id.clone()),
@@ -306,7 +312,7 @@ impl Active<'_> {
     }
 
     /// The shares that should be.
-    pub fn intend(&mut self, weight: u32) {
+    pub(super) fn intend(&mut self, weight: u32) {
         self.r.weight = weight.min(100);
         self.s.intended = match &self.r.from {
             Some(from) => super::guard::split(from, &self.r.to, weight),
@@ -316,7 +322,7 @@ impl Active<'_> {
     }
 
     /// A version lost: it is kept for a while, then stopped.
-    pub fn retire(&mut self, version: &str, keep: Option<Duration>) {
+    pub(super) fn retire(&mut self, version: &str, keep: Option<Duration>) {
         let drain_until = self.now + self.r.strategy.drain;
         if let Some(version) = self.s.versions.get_mut(version) {
             let keep_until = keep.map(|keep| self.now + keep);
@@ -325,7 +331,7 @@ impl Active<'_> {
     }
 
     /// Steps whose turn did not come will not have it.
-    pub fn drop_steps(&mut self) {
+    pub(super) fn drop_steps(&mut self) {
         for step in &mut self.r.steps {
             if matches!(step.status, StepStatus::Waiting | StepStatus::Running) {
                 step.status = StepStatus::Dropped;
@@ -336,7 +342,7 @@ impl Active<'_> {
     }
 
     /// All steps are done: the new version is the stable one.
-    pub fn conclude(&mut self) {
+    pub(super) fn conclude(&mut self) {
         self.stop_analyses("the new version is promoted");
         self.intend(100);
         self.r.step = None;
@@ -370,7 +376,8 @@ impl Active<'_> {
             && self.now < since + self.r.strategy.drain
         {
             let heard = self.s.in_flight.get(&loser).filter(|(_, at)| *at > since);
-            let gone = heard.is_some_and(|(count, _)| *count == 0) || self.s.ready(&loser) == 0;
+            let gone = heard.is_some_and(|(count, _)| *count == 0)
+                || !self.s.versions.get(&loser).is_some_and(super::state::Version::answers);
             if !gone || self.s.share(&loser) > 0 {
                 if let Some((count, _)) = heard {
                     self.r.message = format!("{count} requests under way to {loser} end");
@@ -388,7 +395,7 @@ impl Active<'_> {
     }
 
     /// Ends it.
-    pub fn end(&mut self, outcome: Outcome) {
+    pub(super) fn end(&mut self, outcome: Outcome) {
         let good = outcome == Outcome::Promoted;
         self.r.message = match (&self.p.back, outcome) {
             (_, Outcome::Promoted) => format!("{} is stable", self.r.to),
@@ -408,10 +415,10 @@ impl Active<'_> {
     }
 
     /// What is kept for good.
-    pub fn ledger(&self, outcome: Outcome) -> LedgerEntry {
+    pub(super) fn ledger(&self, outcome: Outcome) -> LedgerEntry {
         let said = |key: &str| self.r.metadata.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
         let committed = said("commit_time").and_then(|text| {
-            let millis = text.parse::<jiff::Timestamp>().map(|time| time.as_millisecond());
+            let millis = text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond);
             millis.or_else(|_| text.parse::<i64>()).ok().map(Timestamp::from_millis)
         });
         LedgerEntry {

@@ -22,7 +22,11 @@ const UNBOUND: Duration = Duration::from_secs(86_400);
 
 impl Active<'_> {
     /// Begins an analysis; its id, or why it cannot begin.
-    pub fn begin_analysis(&mut self, spec: &AnalysisSpec, place: AnalysisPlace) -> Result<String, String> {
+    pub(super) fn begin_analysis(
+        &mut self,
+        spec: &AnalysisSpec,
+        place: AnalysisPlace,
+    ) -> Result<String, String> {
         self.p.next_run += 1;
         let id = format!("{}-a{}", self.r.id, self.p.next_run);
         let arguments = Arguments {
@@ -46,7 +50,7 @@ impl Active<'_> {
     }
 
     /// Begins the analysis beside the steps when its step has come.
-    pub fn begin_background(&mut self, at: usize) {
+    pub(super) fn begin_background(&mut self, at: usize) {
         let StrategyKind::Canary(kind) = &self.r.strategy.kind else { return };
         let Some((spec, from)) = kind.background.clone() else { return };
         if self.p.background.is_some() || at < from {
@@ -59,7 +63,7 @@ impl Active<'_> {
     }
 
     /// Asks what is due, and reacts to the analysis beside the steps; whether that changed the phase.
-    pub fn run_analyses(&mut self) -> bool {
+    pub(super) fn run_analyses(&mut self) -> bool {
         for (id, run) in &mut self.p.runs {
             if run.phase().ended() {
                 continue;
@@ -97,18 +101,15 @@ impl Active<'_> {
     }
 
     /// What runs know is what is shown; each new outcome is told.
-    pub fn copy_states(&mut self) {
+    pub(super) fn copy_states(&mut self) {
         let mut told = Vec::new();
         for (id, run) in &self.p.runs {
             let Some(state) = self.r.analyses.iter_mut().find(|state| state.id == *id) else { continue };
             if !state.phase.ended() && run.phase().ended() && run.phase() != AnalysisPhase::Stopped {
                 let why = &run.state().message;
                 let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-                let severity = if run.phase() == AnalysisPhase::Successful {
-                    Severity::Info
-                } else {
-                    Severity::Warning
-                };
+                let severity =
+                    if run.phase() == AnalysisPhase::Successful { Severity::Info } else { Severity::Warning };
                 told.push((severity, format!("analysis {} is {}{why}", run.state().name, run.phase())));
             }
             if state != run.state() {
@@ -121,7 +122,7 @@ impl Active<'_> {
     }
 
     /// Nobody needs them any more.
-    pub fn stop_analyses(&mut self, why: &str) {
+    pub(super) fn stop_analyses(&mut self, why: &str) {
         for run in self.p.runs.values_mut() {
             run.stop(why, self.now);
         }
@@ -133,7 +134,7 @@ impl Active<'_> {
     }
 
     /// When analyses have something to do next.
-    pub fn analyses_wake(progress: &Progress) -> Option<Timestamp> {
+    pub(super) fn analyses_wake(progress: &Progress) -> Option<Timestamp> {
         let due = |(id, run): (&String, &Run)| {
             let end = progress.ends.get(id).copied();
             if run.phase().ended() { None } else { run.next_wake().into_iter().chain(end).min() }

@@ -10,7 +10,7 @@ use crate::strategy::{Gradual, StrategyKind};
 
 impl Active<'_> {
     /// Takes the rollout back: `by` is the operator who wants it, if one does.
-    pub fn begin_back(&mut self, why: &str, by: Option<Actor>, gradual: Option<Gradual>) {
+    pub(super) fn begin_back(&mut self, why: &str, by: Option<Actor>, gradual: Option<Gradual>) {
         self.stop_analyses("the rollout is taken back");
         self.r.frozen = None;
         self.r.headers.clear();
@@ -37,8 +37,7 @@ impl Active<'_> {
         };
         let severity = if by.is_some() { Severity::Warning } else { Severity::Critical };
         self.tell_by(severity, format!("{words}: {why}"), by.clone(), false);
-        self.p.back =
-            Some(Back { why: why.to_owned(), by, gradual, next: None, since: self.now });
+        self.p.back = Some(Back { why: why.to_owned(), by, gradual, next: None, since: self.now });
         self.set_phase(Phase::RollingBack);
         self.r.message = format!("{words}: {why}");
         let Some(from) = self.r.from.clone() else {
@@ -47,8 +46,11 @@ impl Active<'_> {
             self.intend(0);
             self.s.intended.clear();
             self.retire(&to, Some(std::time::Duration::ZERO));
-            let outcome =
-                if self.p.back.as_ref().is_some_and(|back| back.by.is_some()) { Outcome::Aborted } else { Outcome::Failed };
+            let outcome = if self.p.back.as_ref().is_some_and(|back| back.by.is_some()) {
+                Outcome::Aborted
+            } else {
+                Outcome::Failed
+            };
             self.end(outcome);
             return;
         };
@@ -70,7 +72,7 @@ impl Active<'_> {
     }
 
     /// Moves traffic back as far as the stable version is there for it.
-    pub fn going_back(&mut self) -> bool {
+    pub(super) fn going_back(&mut self) -> bool {
         let (Some(from), to) = (self.r.from.clone(), self.r.to.clone()) else { return false };
         let ready = self.s.ready(&from);
         if self.r.weight == 0 && self.s.share(&to) == 0 {
@@ -90,7 +92,7 @@ impl Active<'_> {
                     return false;
                 }
             }
-            return true;
+            return false;
         }
         let now = self.now;
         if let Some(back) = &mut self.p.back
@@ -107,7 +109,8 @@ impl Active<'_> {
                 let left = gradual.steps.len();
                 self.intend(weight);
                 self.r.until = self.p.back.as_ref().and_then(|back| back.next);
-                self.r.message = format!("rolling back in steps: {to} has {weight} % now, {left} steps are left");
+                self.r.message =
+                    format!("rolling back in steps: {to} has {weight} % now, {left} steps are left");
                 self.tell(Severity::Info, format!("rolling back: weight {weight} %"), false);
                 return false;
             }
@@ -121,8 +124,7 @@ impl Active<'_> {
         let took = self.s.versions.get(from).and_then(|version| version.last_start);
         let poll = self.wait_for(from, full.max(1));
         let took = took.map(|took| format!("; it took {} last time", format_duration(took)));
-        self.r.message =
-            format!("rolling back, {}{}", self.r.message, took.unwrap_or_default());
+        self.r.message = format!("rolling back, {}{}", self.r.message, took.unwrap_or_default());
         poll
     }
 

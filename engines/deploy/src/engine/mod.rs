@@ -179,7 +179,8 @@ impl Engine {
         meant: impl Fn(&Service) -> bool,
         mut change: impl FnMut(&mut Active<'_>),
     ) -> Vec<Effect> {
-        let names: Vec<String> = self.services.values().filter(|s| meant(s)).map(|s| s.name.clone()).collect();
+        let names: Vec<String> =
+            self.services.values().filter(|s| meant(s)).map(|s| s.name.clone()).collect();
         let mut effects = Vec::new();
         for name in names {
             let done = self.on(&name, now, |service, out| {
@@ -238,7 +239,11 @@ impl Engine {
                 Phase::Starting | Phase::Progressing | Phase::Paused | Phase::Promoting => active.fail(&why),
                 // Frozen: told, and nothing else; on its way back already: nothing.
                 Phase::Frozen => {
-                    active.tell(quarterdeck_kernel::Severity::Warning, format!("{why}, and it is frozen"), true);
+                    active.tell(
+                        quarterdeck_kernel::Severity::Warning,
+                        format!("{why}, and it is frozen"),
+                        true,
+                    );
                 }
                 _ => {}
             }

@@ -9,16 +9,11 @@ use crate::strategy::{Gradual, Step, StrategyKind};
 
 impl Active<'_> {
     fn not_now(&self, what: &'static str, advice: &'static str) -> Refusal {
-        Refusal::NotNow {
-            what,
-            service: self.s.name.clone(),
-            phase: self.r.phase.to_string(),
-            advice,
-        }
+        Refusal::NotNow { what, service: self.s.name.clone(), phase: self.r.phase.to_string(), advice }
     }
 
     /// Goes on from a wait, or to the end.
-    pub fn promote(&mut self, full: bool, by: &Actor) -> Result<(), Refusal> {
+    pub(super) fn promote(&mut self, full: bool, by: &Actor) -> Result<(), Refusal> {
         match self.r.phase {
             Phase::Validating => {
                 return Err(self.not_now("there is nothing to promote yet", "its checks are still running"));
@@ -31,7 +26,12 @@ impl Active<'_> {
         }
         self.p.held = None;
         if full {
-            self.tell_by(Severity::Warning, "promoted in full: its steps are skipped".to_owned(), Some(by.clone()), true);
+            self.tell_by(
+                Severity::Warning,
+                "promoted in full: its steps are skipped".to_owned(),
+                Some(by.clone()),
+                true,
+            );
             self.stop_analyses("the rollout was promoted in full");
             let last = |step: &Step| matches!(step, Step::Promote | Step::Switch | Step::Replace);
             for state in &mut self.r.steps {
@@ -53,12 +53,23 @@ impl Active<'_> {
         };
         match self.r.steps.get(at).map(|state| &state.step) {
             Some(Step::Pause(_) | Step::Analysis(_)) => {
-                self.tell_by(Severity::Info, format!("step {} was ended by key", at + 1), Some(by.clone()), true);
+                self.tell_by(
+                    Severity::Info,
+                    format!("step {} was ended by key", at + 1),
+                    Some(by.clone()),
+                    true,
+                );
                 self.skip_step(at);
                 Ok(())
             }
             // It was held by the analysis beside the steps, or was frozen: it goes on.
-            _ if self.p.background.as_ref().and_then(|id| self.r.analysis(id)).is_some_and(|a| a.phase.ended()) => {
+            _ if self
+                .p
+                .background
+                .as_ref()
+                .and_then(|id| self.r.analysis(id))
+                .is_some_and(|a| a.phase.ended()) =>
+            {
                 self.p.background = None;
                 self.set_phase(Phase::Progressing);
                 Ok(())
@@ -84,13 +95,19 @@ impl Active<'_> {
     }
 
     /// Ends the pause.
-    pub fn skip_pause(&mut self, by: &Actor) -> Result<(), Refusal> {
-        let at = self.r.step.filter(|at| {
-            matches!(self.r.steps.get(*at).map(|state| &state.step), Some(Step::Pause(_)))
-        });
+    pub(super) fn skip_pause(&mut self, by: &Actor) -> Result<(), Refusal> {
+        let at = self
+            .r
+            .step
+            .filter(|at| matches!(self.r.steps.get(*at).map(|state| &state.step), Some(Step::Pause(_))));
         match (self.r.phase, at) {
             (Phase::Paused, Some(at)) if self.p.held.is_none() => {
-                self.tell_by(Severity::Info, format!("the pause of step {} was skipped", at + 1), Some(by.clone()), true);
+                self.tell_by(
+                    Severity::Info,
+                    format!("the pause of step {} was skipped", at + 1),
+                    Some(by.clone()),
+                    true,
+                );
                 self.skip_step(at);
                 Ok(())
             }
@@ -100,15 +117,17 @@ impl Active<'_> {
     }
 
     /// Stands still.
-    pub fn freeze_by(&mut self, why: &str, by: &Actor) -> Result<(), Refusal> {
+    pub(super) fn freeze_by(&mut self, why: &str, by: &Actor) -> Result<(), Refusal> {
         match self.r.phase {
             Phase::Frozen => Err(self.not_now("it stands still already", "resume goes on")),
             Phase::Draining | Phase::Healthy | Phase::Degraded => {
                 Err(self.not_now("there is nothing to freeze", "its traffic has been moved"))
             }
-            Phase::RollingBack if self.p.back.as_ref().is_none_or(|back| back.gradual.is_none()) => {
-                Err(self.not_now("there is nothing to freeze", "traffic goes back as soon as the stable version is ready"))
-            }
+            Phase::RollingBack if self.p.back.as_ref().is_none_or(|back| back.gradual.is_none()) => Err(self
+                .not_now(
+                    "there is nothing to freeze",
+                    "traffic goes back as soon as the stable version is ready",
+                )),
             _ => {
                 let why = if why.is_empty() { "no reason given" } else { why };
                 self.tell_by(Severity::Warning, format!("frozen: {why}"), Some(by.clone()), false);
@@ -119,7 +138,7 @@ impl Active<'_> {
     }
 
     /// Goes on after a freeze.
-    pub fn resume(&mut self, by: &Actor) -> Result<(), Refusal> {
+    pub(super) fn resume(&mut self, by: &Actor) -> Result<(), Refusal> {
         if self.r.phase != Phase::Frozen {
             return Err(self.not_now("it is not frozen", "promote goes on where it waits for a key"));
         }
@@ -132,7 +151,7 @@ impl Active<'_> {
     fn thaw(&mut self) {
         let Some(freeze) = self.r.frozen.take() else { return };
         let stood = self.now.since(freeze.since);
-        for at in [&mut self.p.waiting, &mut self.p.unready, &mut self.r.until] {
+        for at in [&mut self.p.waiting, &mut self.p.unready, &mut self.p.until] {
             *at = at.map(|at| at + stood);
         }
         for end in self.p.ends.values_mut() {
@@ -143,9 +162,8 @@ impl Active<'_> {
         }
         // What checks answered meanwhile was not heard.
         self.p.asked = None;
-        let until = self.r.until;
         self.set_phase(freeze.was);
-        self.r.until = until;
+        self.r.until = self.p.until.take();
         self.account();
         if let Some(state) = self.r.step.and_then(|at| self.r.steps.get_mut(at)) {
             state.until = state.until.map(|until| until + stood);
@@ -166,14 +184,15 @@ impl Active<'_> {
                 self.begin_background(at);
             }
         }
-        self.r.message = self.r.step.and_then(|at| self.r.steps.get(at)).map_or_else(
-            || self.r.phase.to_string(),
-            |state| state.step.to_string(),
-        );
+        self.r.message = self
+            .r
+            .step
+            .and_then(|at| self.r.steps.get(at))
+            .map_or_else(|| self.r.phase.to_string(), |state| state.step.to_string());
     }
 
     /// Takes it back.
-    pub fn abort(&mut self, why: &str, by: &Actor, gradual: Option<Gradual>) -> Result<(), Refusal> {
+    pub(super) fn abort(&mut self, why: &str, by: &Actor, gradual: Option<Gradual>) -> Result<(), Refusal> {
         let why = if why.is_empty() { format!("by {}", by.user) } else { format!("{why} (by {})", by.user) };
         match self.r.phase {
             Phase::Validating => {
@@ -187,14 +206,21 @@ impl Active<'_> {
                     back.gradual = None;
                     back.next = None;
                 }
-                self.tell_by(Severity::Warning, format!("rolling back at once: {why}"), Some(by.clone()), false);
+                self.tell_by(
+                    Severity::Warning,
+                    format!("rolling back at once: {why}"),
+                    Some(by.clone()),
+                    false,
+                );
                 Ok(())
             }
             Phase::RollingBack => Err(self.not_now("it goes back already", "wait until it has ended")),
             Phase::Draining if self.p.back.is_some() => {
                 Err(self.not_now("it went back already", "wait until it has ended"))
             }
-            Phase::Healthy | Phase::Degraded => Err(self.not_now("it has ended", "roll the service back instead")),
+            Phase::Healthy | Phase::Degraded => {
+                Err(self.not_now("it has ended", "roll the service back instead"))
+            }
             _ => {
                 self.begin_back(&why, Some(by.clone()), gradual);
                 Ok(())
@@ -203,9 +229,11 @@ impl Active<'_> {
     }
 
     /// A weight by hand, which only blue-green deployments take.
-    pub fn weigh(&mut self, weight: u32, by: &Actor) -> Result<(), Refusal> {
+    pub(super) fn weigh(&mut self, weight: u32, by: &Actor) -> Result<(), Refusal> {
         if !matches!(self.r.strategy.kind, StrategyKind::BlueGreen(_)) {
-            return Err(self.not_now("only blue-green deployments are weighed by hand", "its steps set the weight"));
+            return Err(
+                self.not_now("only blue-green deployments are weighed by hand", "its steps set the weight")
+            );
         }
         if !matches!(self.r.phase, Phase::Progressing | Phase::Paused | Phase::Frozen) {
             return Err(self.not_now("it cannot be weighed", "both colours must be up, and neither going"));

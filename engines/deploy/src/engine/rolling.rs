@@ -21,7 +21,7 @@ pub(super) fn counts(active: &Active<'_>, limits: &Rolling) -> Counts {
 
 impl Active<'_> {
     /// Traffic follows the replicas that are ready; it is over when all are new.
-    pub fn replace(&mut self) -> Poll {
+    pub(super) fn replace(&mut self) -> Poll {
         let (full, to) = (self.full(), self.r.to.clone());
         let new = self.available(&to);
         let old = self.r.from.clone().map_or((0, 0), |from| {

@@ -34,10 +34,20 @@ impl Service {
     }
 
     /// Puts in force what is meant, as far as it may be; the effects of it.
-    pub(super) fn settle(&mut self, wanted: &[(String, u32)], full: u32, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn settle(
+        &mut self,
+        wanted: &[(String, u32)],
+        full: u32,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
         let rollout = self.rollout.take();
         let again = std::mem::take(&mut self.say_again);
-        let targets = self.targets(wanted, full, now);
+        let mut targets = self.targets(wanted, full, now);
+        if self.is_settling() {
+            // Nobody knows yet what is there: nothing is changed, only said again.
+            targets = self.versions.iter().map(|(name, version)| (name.clone(), version.wanted)).collect();
+        }
         // More first: what is to take traffic has to be there.
         for (name, target) in &targets {
             let wanted = self.versions.get(name).map_or(0, |version| version.wanted);
@@ -53,6 +63,9 @@ impl Service {
             if target < wanted {
                 self.ensure(name, target, now, out);
             }
+        }
+        for version in self.versions.values_mut().filter(|version| version.wanted == 0) {
+            version.retire = None;
         }
         self.forget(rollout.as_ref());
         self.rollout = rollout;
@@ -136,7 +149,8 @@ impl Service {
         if trouble == self.trouble {
             return;
         }
-        let summary = if trouble.is_empty() { "traffic is where it should be again" } else { trouble.as_str() };
+        let summary =
+            if trouble.is_empty() { "traffic is where it should be again" } else { trouble.as_str() };
         // A service that is coming up for the first time has nothing to complain of.
         if !self.shares.is_empty() {
             out.push(Effect::Tell(Fact {

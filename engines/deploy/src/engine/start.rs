@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use quarterdeck_kernel::{Actor, Severity, Timestamp};
 
+use super::Engine;
 use super::active::ladder;
 use super::input::{Effect, Fact, Plan, Refusal, span};
 use super::state::{Progress, Service};
-use super::Engine;
 use crate::model::{Phase, Rollout, Shares, StepStatus};
 use crate::strategy::{Gradual, Step, Strategy};
 
@@ -77,6 +77,12 @@ impl Service {
         if self.stable.as_ref() == Some(&plan.to) {
             return Err(Refusal::Stable { service: self.name.clone(), version: plan.to });
         }
+        // Versions that were kept for ever are kept until the next rollout.
+        for version in self.versions.values_mut() {
+            if let Some(retire) = &mut version.retire {
+                retire.keep_until.get_or_insert(now);
+            }
+        }
         self.revision += 1;
         let mut steps = ladder(&plan.strategy.kind);
         // The first version of all, and one that was stable a short while ago, need no trying out.
@@ -85,7 +91,8 @@ impl Service {
             for state in &mut steps {
                 if !matches!(state.step, Step::Promote | Step::Switch | Step::Replace | Step::Preview(_)) {
                     state.status = StepStatus::Skipped;
-                    state.message = if known { "within the rollback window" } else { "the first version" }.to_owned();
+                    state.message =
+                        if known { "within the rollback window" } else { "the first version" }.to_owned();
                 }
             }
         }

@@ -7,7 +7,7 @@ use quarterdeck_kernel::{Actor, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::Run;
-use crate::model::{Mirror, ReplicaState, Rollout, RoutedHeader, Shares, share_of};
+use crate::model::{Mirror, ReplicaPhase, ReplicaState, Rollout, RoutedHeader, Shares, share_of};
 use crate::strategy::{CanaryScale, Gradual};
 
 /// A service and all that deployment control knows of it. Its serialised form is what the store keeps.
@@ -77,7 +77,7 @@ pub struct Version {
 pub struct Retire {
     /// Since when it has lost.
     pub since: Timestamp,
-    /// It is kept until then, to return to; none is until somebody stops it.
+    /// It is kept until then, to return to; none is until the next rollout begins.
     pub keep_until: Option<Timestamp>,
     /// Requests under way have until then to end.
     pub drain_until: Timestamp,
@@ -108,6 +108,8 @@ pub(super) struct Progress {
     pub held: Option<String>,
     /// Since when it waits for a key or is frozen.
     pub idle: Option<Timestamp>,
+    /// When a pause would have been over that is frozen.
+    pub until: Option<Timestamp>,
     /// Analyses that run.
     pub runs: BTreeMap<String, Run>,
     /// When analyses of steps are over, whatever they say themselves.
@@ -149,6 +151,13 @@ impl Version {
     pub fn ready(&self) -> u32 {
         let ready = self.replicas.iter().filter(|replica| replica.phase.is_ready()).count();
         if self.wanted == 0 { 0 } else { u32::try_from(ready).unwrap_or(u32::MAX) }
+    }
+
+    /// Whether anything of it may still be answering requests.
+    pub(super) fn answers(&self) -> bool {
+        let may =
+            |phase| matches!(phase, ReplicaPhase::Ready | ReplicaPhase::NotReady | ReplicaPhase::Draining);
+        self.replicas.iter().any(|replica| may(replica.phase))
     }
 
     /// Replicas that have been ready for so long.

@@ -11,7 +11,7 @@ use crate::strategy::{Step, StrategyKind};
 
 impl Active<'_> {
     /// The new version comes up; the checks before its first request follow.
-    pub fn starting(&mut self) -> bool {
+    pub(super) fn starting(&mut self) -> bool {
         let need = match &self.r.strategy.kind {
             StrategyKind::Canary(kind) if self.r.from.is_some() => canary::first_need(self, kind),
             StrategyKind::Canary(_) => self.full(),
@@ -55,7 +55,7 @@ impl Active<'_> {
     }
 
     /// One step; whether there may be another turn.
-    pub fn stepping(&mut self) -> bool {
+    pub(super) fn stepping(&mut self) -> bool {
         let Some(at) = self.r.step else { return false };
         if self.p.held.is_some() {
             return false;
@@ -116,7 +116,7 @@ impl Active<'_> {
     }
 
     /// A step is over.
-    pub fn end_step(&mut self, at: usize, status: StepStatus) {
+    pub(super) fn end_step(&mut self, at: usize, status: StepStatus) {
         if let Some(state) = self.r.steps.get_mut(at) {
             state.status = status;
             state.ended = Some(self.now);
@@ -213,7 +213,8 @@ impl Active<'_> {
                 Err(why) => Poll::Failed(why),
             };
         };
-        let Some((phase, message)) = self.r.analysis(&id).map(|state| (state.phase, state.message.clone())) else {
+        let Some((phase, message)) = self.r.analysis(&id).map(|state| (state.phase, state.message.clone()))
+        else {
             self.p.step_run = None;
             return Poll::Failed("its analysis is gone".to_owned());
         };
@@ -232,7 +233,7 @@ impl Active<'_> {
     }
 
     /// Waits for a key although no step says so.
-    pub fn hold(&mut self, why: &str) {
+    pub(super) fn hold(&mut self, why: &str) {
         if self.p.held.is_some() {
             return;
         }

@@ -12,9 +12,9 @@ use super::Strategy;
 pub fn conditions(text: &str) -> Result<Vec<Matcher>, String> {
     let text = text.trim();
     let braced = if text.starts_with('{') { text.to_owned() } else { format!("{{{text}}}") };
-    let parsed = quarterdeck_promql::parser::parse(&braced).map_err(|error| error.to_string())?;
+    let parsed = quarterdeck_promql::parse(&braced).map_err(|error| error.to_string())?;
     match parsed.kind {
-        ExprKind::VectorSelector(selector) if selector.name.is_none() => Ok(selector.matchers),
+        ExprKind::Vector(selector) if selector.name.is_none() => Ok(selector.matchers),
         _ => Err("conditions on labels are wanted, as in severity=\"critical\"".to_owned()),
     }
 }

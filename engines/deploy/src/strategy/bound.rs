@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use quarterdeck_kernel::time::format_duration;
 
-use super::{
-    BlueGreen, Canary, Gradual, OnFailure, OnRestart, Step, Strategy, StrategyKind,
-};
+use super::{BlueGreen, Canary, Gradual, OnFailure, OnRestart, Step, Strategy, StrategyKind};
 use crate::engine::analysis_bound;
 
 impl Strategy {
@@ -44,9 +42,8 @@ impl Strategy {
             None => StrategyKind::BlueGreen(BlueGreen::default()),
             Some(gradual) => {
                 let steps = gradual.steps.iter().filter(|left| **left > 0 && **left < 100);
-                let steps = steps.flat_map(|left| {
-                    [Step::SetWeight(100 - left), Step::Pause(Some(gradual.interval))]
-                });
+                let steps =
+                    steps.flat_map(|left| [Step::SetWeight(100 - left), Step::Pause(Some(gradual.interval))]);
                 StrategyKind::Canary(Canary { steps: steps.collect(), ..Canary::default() })
             }
         };
