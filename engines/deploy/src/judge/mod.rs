@@ -7,9 +7,11 @@
 //! has data on one side only tells nothing, unless it must have some.
 //!
 //! A group's score is the share of its metrics that pass, by weight; the score is the mean of the groups' by theirs. A
-//! critical metric that fails, or half of the metrics without data, make it 0. Two things are decided otherwise than Kayenta
-//! does. The ratio of means is asked only where both are above 0: a rise from nothing has none, and counts. And series
-//! that are constant each need no random noise: the test is defined for them.
+//! critical metric that fails, or half of the metrics without data, make it 0. Three things are decided otherwise than
+//! Kayenta does. Where nothing counts as 0 (`nanStrategy: replace`), a version without any value is compared as one of zeros
+//! instead of passing unseen; and where no metric has any value at all, the score is 0 all the same. The ratio of means is
+//! asked only where both are above 0: a rise from nothing has none, and counts. And series that are constant each need no
+//! random noise: the test is defined for them.
 
 pub mod normal;
 pub mod rank;
@@ -167,7 +169,14 @@ fn classify(metric: &JudgeMetric, series: &Series) -> Row {
         match (stable.is_empty(), canary.is_empty()) {
             (true, false) => stable = vec![0.0; canary.len()],
             (false, true) => canary = vec![0.0; stable.len()],
-            _ => {}
+            (true, true) => {
+                return Row::of(
+                    metric,
+                    Class::Pass,
+                    "nothing in both versions, which counts as 0".to_owned(),
+                );
+            }
+            (false, false) => {}
         }
     }
     let counts = (stable.len(), canary.len());
@@ -222,8 +231,18 @@ fn classify(metric: &JudgeMetric, series: &Series) -> Row {
     row
 }
 
+/// How many metrics told nothing.
+fn silent(rows: &[Row]) -> usize {
+    let silent =
+        |row: &&Row| matches!(row.shown.class, Class::Nodata | Class::Error) || row.shown.values == (0, 0);
+    rows.iter().filter(silent).count()
+}
+
 /// Whether too many metrics told nothing.
 fn blind(rows: &[Row]) -> bool {
+    if silent(rows) == rows.len() {
+        return true;
+    }
     let without =
         rows.iter().filter(|r| !r.fails && matches!(r.shown.class, Class::Nodata | Class::Error)).count();
     without as f64 >= NO_DATA_LIMIT * rows.len() as f64

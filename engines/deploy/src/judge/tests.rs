@@ -161,7 +161,14 @@ fn missing_data() {
     let critical = JudgeMetric { critical: true, ..metric("m") };
     assert_eq!(both(critical, &[], &HIGH).1, 0.0);
     let zero = JudgeMetric { nan_strategy: NanStrategy::Replace, ..metric("m") };
-    assert_eq!(both(zero.clone(), &[], &[]).0, Class::Nodata);
+    assert_eq!(both(zero.clone(), &[], &[]).0, Class::Pass, "no errors were ever counted: that is well");
+    let nothing = judged(&spec(vec![zero.clone()]), &[]);
+    assert_eq!(
+        (nothing.score, nothing.verdict),
+        (0.0, Verdict::Fail),
+        "but not when nothing is known at all"
+    );
+    assert!(nothing.message.contains("1 of 1 metrics have no data"), "{}", nothing.message);
     assert_eq!(both(zero.clone(), &[], &HIGH).0, Class::High);
     assert_eq!(both(zero.clone(), &nan, &nan).0, Class::Pass);
     assert_eq!(both(zero, &nan, &[0.0; 5]).0, Class::Pass);

@@ -74,7 +74,7 @@ pub(super) fn verdict(spec: &JudgeSpec, rows: &[Row], score: f64, verdict: Verdi
         return format!("{scored}: a critical metric fails: {}", fatal.join("; "));
     }
     if super::blind(rows) {
-        let without = rows.iter().filter(|r| matches!(r.shown.class, Class::Nodata | Class::Error)).count();
+        let without = super::silent(rows);
         return format!("{scored}: {without} of {} metrics have no data, too many to judge", rows.len());
     }
     let failing: Vec<String> = rows.iter().filter(|r| r.fails).map(|r| say(&r)).collect();
