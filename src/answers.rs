@@ -1,13 +1,16 @@
 //! Answering panes' questions in the background.
 
 use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use quarterdeck_journal::timeline::{Cursor, Filter};
 use quarterdeck_kernel::labels::METRIC_NAME;
 use quarterdeck_kernel::{Labels, Matcher, Timestamp};
-use quarterdeck_panes::world::{Answer, Complaint, Evaluated, EvaluatedSeries, Names, Query, TimelineFilter};
+use quarterdeck_panes::world::{
+    Answer, Complaint, Evaluated, EvaluatedSeries, Names, OutputLine, Query, TimelineFilter,
+};
 use quarterdeck_promql::{Budget, Engine, Output, QueryError, Storage, Value};
 
 use crate::live::Live;
@@ -23,8 +26,43 @@ pub struct Sources {
     pub services: Live<quarterdeck_services::Handle>,
     /// Alerts.
     pub alerting: Live<quarterdeck_alerting::Handle>,
+    /// Deployment control.
+    pub deploy: Live<quarterdeck_deploy::Handle>,
     /// The timeline.
     pub timeline: quarterdeck_journal::Timeline,
+}
+
+/// What the processes of a service have written last, oldest first.
+fn output(
+    deploy: &quarterdeck_deploy::Handle,
+    service: &str,
+    version: Option<&str>,
+    replica: Option<&str>,
+    most: usize,
+) -> Vec<OutputLine> {
+    let snapshot = deploy.snapshot();
+    let versions = snapshot.service(service).into_iter().flat_map(|service| &service.versions);
+    let replicas = versions
+        .filter(|v| version.is_none_or(|version| v.name == version))
+        .flat_map(|v| &v.replicas)
+        .map(|r| r.id.clone())
+        .filter(|id| replica.is_none_or(|replica| id == replica));
+    let mut all: Vec<OutputLine> = Vec::new();
+    for id in replicas {
+        // The same text in the same instant is told apart by how often it has come.
+        let mut times = std::collections::HashMap::new();
+        for line in deploy.output(&id, most) {
+            let time: &mut u32 = times.entry((line.at, line.text.clone())).or_default();
+            *time += 1;
+            let mut hasher = std::hash::DefaultHasher::new();
+            (&id, line.at, &line.text, *time).hash(&mut hasher);
+            let error = line.source == quarterdeck_deploy::target::Source::Err;
+            let number = hasher.finish();
+            all.push(OutputLine { number, at: line.at, replica: id.clone(), error, text: line.text });
+        }
+    }
+    all.sort_by_key(|line| line.at);
+    all.split_off(all.len().saturating_sub(most))
 }
 
 /// How far back names are looked for.
@@ -89,8 +127,9 @@ impl Sources {
             Query::Arrange(job) => {
                 Answer::Arrange(quarterdeck_widgets::table::arrange(&*job.rows, &job.spec))
             }
-            Query::Output { service, .. } => {
-                return Err(format!("nothing of {service} is run by this console"));
+            Query::Output { service, version, replica, lines, .. } => {
+                let deploy = self.deploy.get().map_err(|reason| reason.0)?;
+                Answer::Output(output(&deploy, &service, version.as_deref(), replica.as_deref(), lines))
             }
             Query::Timeline { .. } | Query::Explain { .. } => return Err("that is not asked here".to_owned()),
         })

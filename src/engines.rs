@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use quarterdeck_alerting::model::AlertState;
+use quarterdeck_deploy::checks::OpenAlert;
+use quarterdeck_deploy::target::{Leases, Targets};
+use quarterdeck_deploy::traffic::GatewayTraffic;
 use quarterdeck_journal::Timeline;
 use quarterdeck_journal::store::Db;
 use quarterdeck_kernel::Clock;
@@ -13,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::actions::{self, Handles};
 use crate::config::Loaded;
 use crate::exit::Failure;
+use crate::keeper::{Keeper, MARKER};
 use crate::lifecycle::Supervisor;
 use crate::worlds::Parts;
 
@@ -36,6 +41,10 @@ pub struct Running<'a> {
     pub clock: Arc<dyn Clock>,
     /// Ends everything.
     pub stop: CancellationToken,
+    /// Who ends processes that were started, should the console not do so itself.
+    pub keeper: Option<Arc<Keeper>>,
+    /// Where deployed processes have their things.
+    pub places: quarterdeck_deploy::target::process::Places,
 }
 
 impl Running<'_> {
@@ -50,6 +59,7 @@ impl Running<'_> {
         self.rules(handles);
         self.alerting(handles);
         self.gateway(handles).await?;
+        self.deploy(handles)?;
         self.services(handles).await
     }
 
@@ -248,6 +258,42 @@ impl Running<'_> {
         Ok(())
     }
 
+    fn deploy(&self, handles: &Handles) -> Result<(), Failure> {
+        let config = Arc::new(self.loaded.borrow().config.deploy.clone());
+        let leases = Arc::new(Leased(self.keeper.clone()));
+        let targets = Targets::open(config, leases, self.places.clone())
+            .map_err(|e| Failure::Data(format!("what runs deployed versions cannot be read: {e}")))?;
+        let targets = Arc::new(targets);
+        let source: Arc<dyn Source> = Arc::new(PromSource::new(Arc::new(self.store.clone())));
+        let (gateway, alerting, live) =
+            (handles.gateway.clone(), Arc::clone(self.parts), handles.deploy.clone());
+        let (loaded, timeline, base) = (self.loaded.clone(), self.timeline.clone(), self.places.base.clone());
+        let (parts, clock, stop) = (Arc::clone(self.parts), Arc::clone(&self.clock), self.stop.clone());
+        self.supervisor.run("deploy", move || {
+            let (gateway, alerting) = (gateway.clone(), Arc::clone(&alerting));
+            let seams = quarterdeck_deploy::Seams {
+                traffic: Arc::new(GatewayTraffic(Arc::new(move || gateway.get()))),
+                targets: Arc::clone(&targets),
+                metrics: Arc::clone(&source),
+                alerts: Arc::new(move |service| open_alerts(&alerting.alerting.get(), service)),
+                timeline: timeline.clone(),
+                clock: Arc::clone(&clock),
+            };
+            let config = Arc::new(loaded.borrow().config.deploy.clone());
+            let (runner, handle) = quarterdeck_deploy::Runner::new(config, &base, seams);
+            live.set(handle.clone());
+            let (parts, stop) = (Arc::clone(&parts), stop.clone());
+            async move {
+                tokio::select! {
+                    ended = runner.run(stop.cancelled_owned()) => ended,
+                    () = parts.deploy.follow(handle.subscribe()) => Ok(()),
+                    () = tell_alerts(&parts, &handle) => Ok(()),
+                }
+            }
+        });
+        Ok(())
+    }
+
     async fn services(&self, handles: &Handles) -> Result<(), Failure> {
         // The first start is here, so that a configuration that does not fit is told before anything is shown.
         let limits = actions::load_limits(&self.db).await.map_err(|e| Failure::Data(e.to_string()))?;
@@ -291,6 +337,62 @@ impl Running<'_> {
             }
         });
         Ok(())
+    }
+}
+
+/// Lends the keeper's markers to deployed processes.
+struct Leased(Option<Arc<Keeper>>);
+
+impl Leases for Leased {
+    fn variable(&self) -> &str {
+        MARKER
+    }
+
+    fn lease(&self) -> std::io::Result<uuid::Uuid> {
+        let keeper = self.0.as_ref();
+        let keeper =
+            keeper.ok_or_else(|| std::io::Error::other("this console has no keeper; start it again"))?;
+        keeper.lease()
+    }
+
+    fn release(&self, lease: uuid::Uuid) {
+        if let Some(keeper) = &self.0 {
+            keeper.release(lease);
+        }
+    }
+}
+
+/// The alerts that are open on a service and hidden by nobody.
+fn open_alerts(view: &quarterdeck_alerting::View, service: &str) -> Vec<OpenAlert> {
+    let open = view.alerts.alerts.iter().filter(|alert| alert.state.is_open());
+    let its = open.filter(|alert| alert.service.as_deref() == Some(service));
+    its.map(|alert| OpenAlert {
+        name: alert.name().to_owned(),
+        severity: alert.labels.get("severity").unwrap_or_default().to_owned(),
+    })
+    .collect()
+}
+
+/// Tells deployment control of every alert that begins to fire.
+async fn tell_alerts(parts: &Parts, deploy: &quarterdeck_deploy::Handle) {
+    let mut firing = std::collections::HashSet::new();
+    let mut beat = tokio::time::interval(std::time::Duration::from_millis(250));
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        beat.tick().await;
+        // Without a rollout nobody is interested; an alert that fires when one begins is the business of its checks.
+        let watched = !deploy.snapshot().rollouts.is_empty();
+        let view = parts.alerting.get();
+        let mut now = std::collections::HashSet::new();
+        for alert in view.alerts.alerts.iter().filter(|alert| alert.state == AlertState::Firing) {
+            now.insert(alert.fingerprint);
+            if watched && !firing.contains(&alert.fingerprint) {
+                let labels =
+                    alert.labels.pairs().iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+                deploy.alert(alert.service.as_deref().map(str::to_owned), labels).await;
+            }
+        }
+        firing = now;
     }
 }
 

@@ -29,6 +29,7 @@ pub struct Reloader {
     rules: Live<quarterdeck_rules::Handle>,
     alerting: Live<quarterdeck_alerting::Handle>,
     gateway: Live<quarterdeck_gateway::Handle>,
+    deploy: Live<quarterdeck_deploy::Handle>,
     deliverer: crate::alerting::Deliverer,
     /// One reload at a time.
     busy: Mutex<()>,
@@ -45,6 +46,7 @@ impl Reloader {
         rules: Live<quarterdeck_rules::Handle>,
         alerting: Live<quarterdeck_alerting::Handle>,
         gateway: Live<quarterdeck_gateway::Handle>,
+        deploy: Live<quarterdeck_deploy::Handle>,
         deliverer: crate::alerting::Deliverer,
     ) -> Self {
         Self {
@@ -57,6 +59,7 @@ impl Reloader {
             rules,
             alerting,
             gateway,
+            deploy,
             deliverer,
             busy: Mutex::new(()),
         }
@@ -106,6 +109,9 @@ impl Reloader {
         }
         if let Ok(alerting) = self.alerting.get() {
             alerting.reload(new.alerting.setting()).await.map_err(|e| e.to_string())?;
+        }
+        if let Ok(deploy) = self.deploy.get() {
+            deploy.reload(Arc::new(config.deploy.clone())).await;
         }
         if config.log.level != old.config.log.level {
             self.level.set(config.log.level.into());

@@ -38,7 +38,15 @@ pub fn console(global: &Global, at: Option<Subject>) -> Result<(), Failure> {
 pub fn serve(global: &Global) -> Result<(), Failure> {
     let paths = Paths::new(global, "")?;
     let setup = setup(global, paths)?;
-    runtime()?.block_on(headless(setup, None))
+    // Only who starts processes needs somebody to end them.
+    let deploys = setup.loaded.config.deploy.services.values().any(|service| service.process.is_some());
+    let keeper = if deploys { Some(keeper(false)?) } else { None };
+    let setup = Setup { keeper: keeper.clone(), ..setup };
+    let result = runtime()?.block_on(headless(setup, None));
+    if let Some(keeper) = keeper {
+        keeper.finish();
+    }
+    result
 }
 
 /// Starts the simulated platform and looks at it.

@@ -101,7 +101,8 @@ impl Stage {
         let supervisor = Supervisor::new(Arc::clone(&setup.clock));
         let parts = Arc::new(Parts::default());
         let (scrape, streams, services) = (Live::new("scrape"), Live::new("streams"), Live::new("services"));
-        let (rules, alerting, gateway) = (Live::new("rules"), Live::new("alerting"), Live::new("gateway"));
+        let (rules, alerting) = (Live::new("rules"), Live::new("alerting"));
+        let (gateway, deploy) = (Live::new("gateway"), Live::new("deploy"));
         let deliverer = crate::alerting::Deliverer::default();
         let reloader = Arc::new(Reloader::new(
             setup,
@@ -111,6 +112,7 @@ impl Stage {
             rules.clone(),
             alerting.clone(),
             gateway.clone(),
+            deploy.clone(),
             Arc::clone(&deliverer),
         ));
         let reload: Arc<dyn actions::Reload> = Arc::clone(&reloader) as _;
@@ -124,6 +126,7 @@ impl Stage {
             rules,
             alerting,
             gateway,
+            deploy,
             incidents: Live::new("alerting"),
             rings: crate::alerting::Rings::default(),
             deliverer,
@@ -183,6 +186,7 @@ impl System {
             actions::MIGRATIONS,
             quarterdeck_alerting::MIGRATIONS,
             quarterdeck_gateway::MIGRATIONS,
+            quarterdeck_deploy::MIGRATIONS,
         ];
         let opened = Db::open(&location, &migrations, now).await.map_err(|e| store_failure(&e))?;
         let db = opened.db;
@@ -211,6 +215,11 @@ impl System {
             address: listener.url(),
             clock: Arc::clone(&setup.clock),
             stop: stop.clone(),
+            keeper: setup.keeper.clone(),
+            places: quarterdeck_deploy::target::process::Places {
+                base: setup.loaded.origin.folder(),
+                data: data.join("deploy"),
+            },
         };
         running.start(&stage.handles).await?;
 
@@ -225,6 +234,7 @@ impl System {
             engine: Arc::clone(&engine),
             services: stage.handles.services.clone(),
             alerting: stage.handles.alerting.clone(),
+            deploy: stage.handles.deploy.clone(),
             timeline: timeline.clone(),
         };
         stage
@@ -261,6 +271,10 @@ impl System {
                 parts: Arc::clone(&stage.parts),
                 loaded: stage.reloader.watch(),
                 store: store.clone(),
+            },
+            deploy: {
+                let deploy = stage.handles.deploy.clone();
+                Arc::new(move || deploy.get())
             },
             api: http::api::Api { backstage: backstage.clone(), worlds: stage.worlds.clone() },
             requests: Arc::clone(&requests),

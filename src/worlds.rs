@@ -39,7 +39,7 @@ pub struct Parts {
     /// The traffic gateway.
     pub gateway: Part<quarterdeck_gateway::Snapshot>,
     /// Deployment control.
-    pub deploy: Part<quarterdeck_deploy::model::Snapshot>,
+    pub deploy: Part<quarterdeck_deploy::Snapshot>,
     /// The timeline.
     pub timeline: Part<Timeline>,
     /// The console itself.

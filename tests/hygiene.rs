@@ -156,7 +156,7 @@ fn imports_only_go_down() {
             "quarterdeck-services" => &["kernel", "metrics", "promql"],
             "quarterdeck-gateway" => &["kernel", "journal", "metrics", "resilience"],
             "quarterdeck-deploy" => {
-                &["kernel", "journal", "metrics", "promql", "resilience", "gateway", "yaml"]
+                &["kernel", "journal", "metrics", "promql", "resilience", "gateway", "services", "yaml"]
             }
             "quarterdeck-rules" => &["kernel", "metrics", "promql", "templates", "yaml"],
             "quarterdeck-notify" => &["kernel", "alertmanager", "templates"],

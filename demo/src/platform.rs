@@ -16,6 +16,8 @@ const TEMPLATE: &str = include_str!("../../assets/demo/quarterdeck.toml.in");
 const RULES: &str = include_str!("../../assets/demo/rules.yml");
 /// The rules that any trading platform wants, which the platform has beside its own.
 const STANDARD: &str = include_str!("../../assets/rules/trading.yml");
+/// How the order API is rolled out.
+const CANARY: &str = include_str!("../../assets/demo/canary.yml");
 /// Who is told of what.
 const ALERTMANAGER: &str = include_str!("../../assets/demo/alertmanager.yml");
 
@@ -102,14 +104,21 @@ impl Platform {
         std::fs::create_dir_all(&targets).map_err(|source| write(&targets, source))?;
         let ports = Ports::allot()?;
         let config = options.dir.join("quarterdeck.toml");
-        std::fs::write(&config, ports.fill(TEMPLATE)).map_err(|source| write(&config, source))?;
+        let children = ports.children(options);
+        let text = ports.fill(TEMPLATE).replace("@orders-command@", &command(&children));
+        std::fs::write(&config, text).map_err(|source| write(&config, source))?;
         let alertmanager = ports.fill(ALERTMANAGER);
-        let beside = [("rules.yml", RULES), ("trading.yml", STANDARD), ("alertmanager.yml", &*alertmanager)];
+        let beside = [
+            ("rules.yml", RULES),
+            ("trading.yml", STANDARD),
+            ("alertmanager.yml", &*alertmanager),
+            ("canary.yml", CANARY),
+        ];
         for (name, text) in beside {
             let file = options.dir.join(name);
             std::fs::write(&file, text).map_err(|source| write(&file, source))?;
         }
-        Ok(Self { config, children: ports.children(options), ports, gateway: options.gateway })
+        Ok(Self { config, children, ports, gateway: options.gateway })
     }
 
     /// The configuration that the console loads to see the platform.
@@ -229,6 +238,29 @@ impl Ports {
             child("load", Role::Load, self.load, load),
         ]
     }
+}
+
+/// What deployment control runs for a version of the order API: the program with the arguments of the second version, but on
+/// the port that it is given and not tied to a pipe.
+fn command(children: &[ChildSpec]) -> String {
+    let program =
+        std::env::current_exe().map_or_else(|_| "quarterdeck".to_owned(), |p| p.display().to_string());
+    let second = children.iter().find(|child| child.name == "orders-v2");
+    let mut words = vec![program];
+    let mut args = second.into_iter().flat_map(|child| child.args.iter().cloned());
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--parent-pipe" => {}
+            "--listen" | "--release" => {
+                args.next();
+                let given = if arg == "--listen" { "127.0.0.1:{port}" } else { "{version}" };
+                words.extend([arg, given.to_owned()]);
+            }
+            _ => words.push(arg),
+        }
+    }
+    // Written as in JSON, a string of TOML says the same.
+    words.iter().map(|word| serde_json::Value::from(word.as_str()).to_string()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub struct Handles {
     pub alerting: Live<quarterdeck_alerting::Handle>,
     /// The traffic gateway.
     pub gateway: Live<quarterdeck_gateway::Handle>,
+    /// Deployment control.
+    pub deploy: Live<quarterdeck_deploy::Handle>,
     /// What incidents are written down from.
     pub incidents: Live<crate::incident::Desk>,
     /// Where bells are heard.
@@ -80,6 +82,9 @@ pub fn registry(handles: &Handles, timeline: &Timeline) -> Result<Registry, Regi
     let gateway = handles.gateway.clone();
     let live: quarterdeck_gateway::actions::Live = Arc::new(move || gateway.get());
     registry.register_all(quarterdeck_gateway::actions::executes(&live))?;
+    let deploy = handles.deploy.clone();
+    let live: quarterdeck_deploy::actions::Live = Arc::new(move || deploy.get());
+    registry.register_all(quarterdeck_deploy::actions::executes(&live))?;
     crate::incident::register(&mut registry, &handles.incidents)?;
     console::register(&mut registry, &handles.level, &handles.reload)?;
     if let Some(children) = &handles.demo {
@@ -102,6 +107,7 @@ pub fn specs(demo: bool) -> Vec<ActionSpec> {
         quarterdeck_services::actions(),
         quarterdeck_alerting::actions::actions(),
         quarterdeck_gateway::actions(),
+        quarterdeck_deploy::actions(),
         crate::incident::specs(),
         console::specs().to_vec(),
     ];
@@ -185,6 +191,7 @@ mod tests {
             rules: Live::new("rules"),
             alerting: Live::new("alerting"),
             gateway: Live::new("gateway"),
+            deploy: Live::new("deploy"),
             incidents: Live::new("alerting"),
             rings: Default::default(),
             deliverer: Default::default(),

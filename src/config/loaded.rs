@@ -30,6 +30,13 @@ pub struct Origin {
     global: Global,
 }
 
+impl Origin {
+    /// The folder of the configuration file: relative paths in it begin there.
+    pub fn folder(&self) -> PathBuf {
+        self.file.parent().map(Path::to_path_buf).unwrap_or_default()
+    }
+}
+
 /// A configuration that was read whole and is lawful.
 #[derive(Clone, Debug)]
 pub struct Loaded {

@@ -47,6 +47,8 @@ pub struct Config {
     pub oncall: quarterdeck_oncall::OncallConfig,
     /// The traffic gateway.
     pub gateway: quarterdeck_gateway::Config,
+    /// Deployment control.
+    pub deploy: quarterdeck_deploy::Config,
 }
 
 /// Where durable state is kept: the timeline, limits set at run time, what later engines must not lose.
@@ -138,6 +140,7 @@ impl Default for Config {
             alerting: Default::default(),
             oncall: Default::default(),
             gateway: Default::default(),
+            deploy: Default::default(),
         }
     }
 }
@@ -173,6 +176,7 @@ impl Config {
         found.extend(self.rules.plan().err().into_iter().flatten().map(below("rules")));
         found.extend(quarterdeck_services::config::validate::validate(&self.services, &self.signals));
         found.extend(quarterdeck_gateway::validate(&self.gateway).into_iter().map(below("gateway")));
+        found.extend(quarterdeck_deploy::config::validate(&self.deploy).into_iter().map(below("deploy")));
         found
     }
 

@@ -44,6 +44,14 @@ pub fn router(api: Api) -> Router {
         .route("/api/quarterdeck/v1/alerts/{alert}/silence", on_alert("alerts.silence"))
         .route("/api/quarterdeck/v1/schedules/{schedule}/override", on_schedule("oncall.override"))
         .route("/api/quarterdeck/v1/schedules/{schedule}/end-override", on_schedule("oncall.end-override"))
+        .route("/api/quarterdeck/v1/deploy/services/{service}/start", on_deployed("deploy.start"))
+        .route("/api/quarterdeck/v1/deploy/services/{service}/promote", on_deployed("deploy.promote"))
+        .route("/api/quarterdeck/v1/deploy/services/{service}/skip", on_deployed("deploy.skip"))
+        .route("/api/quarterdeck/v1/deploy/services/{service}/freeze", on_deployed("deploy.freeze"))
+        .route("/api/quarterdeck/v1/deploy/services/{service}/resume", on_deployed("deploy.resume"))
+        .route("/api/quarterdeck/v1/deploy/services/{service}/abort", on_deployed("deploy.abort"))
+        .route("/api/quarterdeck/v1/deploy/services/{service}/rollback", on_deployed("deploy.rollback"))
+        .route("/api/quarterdeck/v1/deploy/services/{service}/weight", on_deployed("deploy.weight"))
         .route("/-/reload", post(reload).put(reload))
         .with_state(Arc::new(api))
 }
@@ -107,6 +115,10 @@ fn on_alert(action: &'static str) -> MethodRouter<Arc<Api>> {
 
 fn on_schedule(action: &'static str) -> MethodRouter<Arc<Api>> {
     on(SubjectKind::Schedule, action)
+}
+
+fn on_deployed(action: &'static str) -> MethodRouter<Arc<Api>> {
+    on(SubjectKind::Service, action)
 }
 
 async fn reload(State(api): State<Arc<Api>>) -> Response {

@@ -41,6 +41,8 @@ pub struct Parts {
     pub rules: quarterdeck_rules::api::Current,
     /// Alertmanager's API.
     pub alerting: Arc<dyn quarterdeck_alerting::api::Source>,
+    /// Deployment control.
+    pub deploy: quarterdeck_deploy::actions::Live,
     /// The console's own interface.
     pub api: api::Api,
     /// Counts requests.
@@ -56,6 +58,7 @@ pub fn router(parts: Parts) -> Router {
         .merge(prometheus::router(parts.prometheus))
         .merge(quarterdeck_rules::api::router(parts.rules))
         .merge(quarterdeck_alerting::api::router(parts.alerting))
+        .merge(quarterdeck_deploy::api::router(parts.deploy))
         .merge(api::router(parts.api))
         .layer(middleware::from_fn_with_state(parts.guard, guard::layer))
         .layer(middleware::from_fn(move |request: Request, next: Next| {

@@ -30,6 +30,8 @@ enum When {
 /// A freeze that is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frozen {
+    /// When it began.
+    pub from: Timestamp,
     /// When it ends.
     pub until: Timestamp,
     /// Why.
@@ -122,15 +124,16 @@ impl Freeze {
         if !self.services.is_empty() && !self.services.iter().any(|s| s == service) {
             return None;
         }
-        let until = match &self.when {
-            When::Once { from, to } => (*from <= at && at < *to).then_some(*to)?,
+        let (from, until) = match &self.when {
+            When::Once { from, to } => (*from <= at && at < *to).then_some((*from, *to))?,
             When::Again { cron, zone, lasts } => {
                 let at = jiff::Timestamp::from_millisecond(at.as_millis()).ok()?;
                 let began = cron.last(at, zone, *lasts)?;
-                Timestamp::from_millis(began.as_millisecond()) + *lasts
+                let began = Timestamp::from_millis(began.as_millisecond());
+                (began, began + *lasts)
             }
         };
-        Some(Frozen { until, reason: self.reason.clone() })
+        Some(Frozen { from, until, reason: self.reason.clone() })
     }
 
     /// The services that it is for; none named, all.
@@ -174,7 +177,14 @@ mod tests {
         let freeze = Freeze::new(&config).unwrap();
         assert_eq!(freeze.holds("orders", at("2026-12-20T16:59:59Z")), None);
         let frozen = freeze.holds("orders", at("2026-12-20T17:00:00Z")).unwrap();
-        assert_eq!(frozen, Frozen { until: at("2027-01-01T23:00:00Z"), reason: "holidays".into() });
+        assert_eq!(
+            frozen,
+            Frozen {
+                from: at("2026-12-20T17:00:00Z"),
+                until: at("2027-01-01T23:00:00Z"),
+                reason: "holidays".into()
+            }
+        );
         assert_eq!(freeze.holds("orders", at("2027-01-01T23:00:00Z")), None);
         assert_eq!(freeze.holds("ledger", at("2026-12-24T17:00:00Z")), None);
         let weekend = FreezeConfig {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quarterdeck_kernel::Timestamp;
+use serde::Serialize;
 
 use super::{Dora, ReplicaState, Rollout};
 
 /// Deployment control as of one version.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Snapshot {
     /// See [`quarterdeck_kernel::Snapshot::version`].
     pub version: u64,
@@ -22,7 +23,7 @@ pub struct Snapshot {
     pub history: Vec<Arc<Rollout>>,
     /// DORA's measures over all services.
     pub dora: Dora,
-    /// Times in which nothing is rolled out, as configured: those that hold and those to come.
+    /// Times in which nothing is rolled out, as configured: those that hold.
     pub freezes: Vec<FreezeView>,
     /// Strategies that can be used by name.
     pub strategies: Vec<StrategyView>,
@@ -59,7 +60,7 @@ impl Snapshot {
 }
 
 /// A service.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ServiceView {
     /// Its name.
     pub name: String,
@@ -82,7 +83,8 @@ pub struct ServiceView {
 }
 
 /// What a version is to its service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum VersionRole {
     /// The stable one.
     Stable,
@@ -96,7 +98,7 @@ pub enum VersionRole {
 }
 
 /// One version of a service.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct VersionView {
     /// Its name.
     pub name: String,
@@ -125,7 +127,7 @@ pub struct VersionView {
 }
 
 /// A time in which nothing is rolled out.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct FreezeView {
     /// Why.
     pub reason: String,
@@ -138,7 +140,7 @@ pub struct FreezeView {
 }
 
 /// A strategy that can be used by name.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct StrategyView {
     /// Its name: that of its file without the ending.
     pub name: String,
