@@ -27,12 +27,13 @@ pub struct Cli {
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  failed: the message says what and what to do
+  1  failed: the message says what and what to do; a rollout that was waited for did not go well
   2  the command line is wrong
-  3  what was checked is not right (check, timeline verify, test)
-  4  refused: not available now, read-only, or not confirmed (act)
-  5  no console answers (act, screenshot, open, query without --config)
+  3  what was checked is not right (check, deploy check, timeline verify, test)
+  4  refused: not available now, read-only, or not confirmed (act, deploy); a check before a rollout failed
+  5  no console answers (act, deploy, screenshot, open, query without --config)
   6  the data directory is in use, not writable, or from a newer version
+  7  what was waited for has not ended in time (deploy with --timeout); it goes on
 
 Signals:
   SIGTERM, SIGINT, SIGQUIT  end it in order, within 25 s; a second one ends it at once
@@ -127,6 +128,12 @@ pub enum Command {
     },
     /// Do an action in a running console, as a key would
     Act(Act),
+    /// Roll out versions of services, watch that, take it back
+    Deploy {
+        /// What to do
+        #[command(subcommand)]
+        command: DeployCommand,
+    },
     /// Read and verify the timeline
     Timeline {
         /// What to do with it
@@ -327,6 +334,157 @@ pub struct Act {
     /// The target's name, for destructive actions
     #[arg(long, value_name = "TARGET")]
     pub confirm: Option<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `deploy …`
+#[derive(Debug, Subcommand)]
+pub enum DeployCommand {
+    /// Roll a version of a service out
+    #[command(disable_version_flag = true)]
+    Start {
+        /// The service
+        service: String,
+        /// The version that it is to have
+        #[arg(long, value_name = "VERSION")]
+        version: String,
+        /// A strategy file, or the name of a strategy that the console knows [default: the service's own]
+        #[arg(long, value_name = "FILE|NAME")]
+        strategy: Option<String>,
+        /// When the change was committed (RFC 3339); for the lead time
+        #[arg(long, value_name = "TIME")]
+        commit_time: Option<String>,
+        /// It was not planned: it mends what a deployment broke
+        #[arg(long)]
+        unplanned: bool,
+        /// How it is done
+        #[command(flatten)]
+        operate: Operate,
+    },
+    /// Go on from where a rollout waits
+    Promote {
+        /// The service
+        service: String,
+        /// To the end, without the steps and analyses that are left
+        #[arg(long)]
+        full: bool,
+        /// How it is done
+        #[command(flatten)]
+        operate: Operate,
+    },
+    /// End the pause of a rollout now
+    Skip {
+        /// The service
+        service: String,
+        /// How it is done
+        #[command(flatten)]
+        operate: Operate,
+    },
+    /// Make a rollout stand still, whatever happens, until it is resumed
+    Pause {
+        /// The service
+        service: String,
+        /// How it is done
+        #[command(flatten)]
+        operate: Operate,
+    },
+    /// Let a rollout that stands still go on
+    Resume {
+        /// The service
+        service: String,
+        /// How it is done
+        #[command(flatten)]
+        operate: Operate,
+    },
+    /// Take a rollout under way back: all traffic returns to the stable version
+    Abort {
+        /// The service
+        service: String,
+        /// How it is done
+        #[command(flatten)]
+        operate: Operate,
+    },
+    /// Return to the version before, from the middle of a rollout or after it
+    Rollback {
+        /// The service
+        service: String,
+        /// The version to return to [default: the one before]
+        #[arg(long, value_name = "VERSION")]
+        to: Option<String>,
+        /// In steps instead of at once
+        #[arg(long)]
+        gradual: bool,
+        /// How it is done
+        #[command(flatten)]
+        operate: Operate,
+    },
+    /// Give the new version of a blue-green deployment so many of 100 requests
+    Weight {
+        /// The service
+        service: String,
+        /// From 0 to 100
+        #[arg(value_parser = clap::value_parser!(u8).range(0..=100))]
+        weight: u8,
+        /// How it is done
+        #[command(flatten)]
+        operate: Operate,
+    },
+    /// Show services, their versions and rollouts
+    Status {
+        /// Only this service
+        service: Option<String>,
+        /// Follow what is under way to its end; the exit code tells how it, or else the service's last rollout, ended
+        #[arg(long)]
+        watch: bool,
+        /// Follow no longer than this (90s, 1h30m); exit code 7 then
+        #[arg(long, value_name = "DURATION", requires = "watch")]
+        timeout: Option<String>,
+        /// Which console
+        #[command(flatten)]
+        server: Server,
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Show rollouts that have ended, newest first, and DORA's measures
+    History {
+        /// Only this service
+        service: Option<String>,
+        /// How many
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// Which console
+        #[command(flatten)]
+        server: Server,
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Check strategy files; no console is needed
+    Check {
+        /// The files; templates of one can be used by the others
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// How an operator's word about a rollout is given.
+#[derive(Debug, Args)]
+pub struct Operate {
+    /// Why; kept on the timeline
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Wait until the rollout has ended, and tell every step; the exit code tells how it ended
+    #[arg(long)]
+    pub wait: bool,
+    /// Wait no longer than this (90s, 1h30m); exit code 7 then
+    #[arg(long, value_name = "DURATION", requires = "wait")]
+    pub timeout: Option<String>,
+    /// Which console
+    #[command(flatten)]
+    pub server: Server,
     /// How to print
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,

@@ -25,6 +25,9 @@ pub enum Failure {
     /// The data directory cannot be used.
     #[error("{0}")]
     Data(String),
+    /// What was waited for has not ended in time.
+    #[error("{0}")]
+    TimedOut(String),
 }
 
 impl Failure {
@@ -37,6 +40,7 @@ impl Failure {
             Self::Refused(_) => 4,
             Self::NoConsole(_) => 5,
             Self::Data(_) => 6,
+            Self::TimedOut(_) => 7,
         }
     }
 }

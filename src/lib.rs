@@ -79,6 +79,7 @@ fn dispatch(global: &cli::Global, traffic: &cli::Traffic, command: Option<Comman
         Some(Command::Check { files }) => commands::check::run(global, &files),
         Some(Command::Query(query)) => block_on(commands::query::run(global, query)),
         Some(Command::Act(act)) => block_on(commands::act::run(global, act)),
+        Some(Command::Deploy { command }) => block_on(commands::deploy::run(global, command)),
         Some(Command::Timeline { command }) => block_on(commands::timeline::run(global, command)),
         Some(Command::Config { command }) => commands::config::run(global, &command),
         Some(Command::Screenshot(shot)) => block_on(commands::screenshot::run(global, shot)),

@@ -4,6 +4,7 @@ pub mod act;
 pub mod check;
 pub mod client;
 pub mod config;
+pub mod deploy;
 pub mod docs;
 pub mod export;
 pub mod import;
