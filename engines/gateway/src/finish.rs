@@ -16,7 +16,6 @@ use crate::filters::bulkhead::Place;
 use crate::filters::limit::Who;
 use crate::problem::Code;
 use crate::server::worker::Worker;
-use crate::stats::Counts;
 use crate::table::TableRef;
 use crate::upstream::Endpoint;
 
@@ -35,7 +34,8 @@ pub struct Finish {
     pub(crate) table: TableRef,
     pub(crate) route: Option<usize>,
     pub(crate) version: Option<usize>,
-    pub(crate) counts: Option<Arc<Counts>>,
+    /// Which of its route's counts it counts in; they are not held, as the table holds them.
+    pub(crate) counts: Option<usize>,
     pub(crate) endpoint: Option<Arc<Endpoint>>,
     pub(crate) started: Instant,
     pub(crate) request_id: HeaderValue,
@@ -132,8 +132,8 @@ impl Drop for Finish {
             self.error = Some("the caller went away".to_owned());
         }
         let received = self.upload.as_ref().map_or(0, |upload| upload.seen());
-        if let Some(counts) = &self.counts {
-            let shard = counts.shard(self.worker.index);
+        if let (Some(route), Some(counts)) = (self.route, self.counts) {
+            let shard = self.table.routes[route].counts[counts].shard(self.worker.index);
             // 499 is what nginx calls a caller that went away before it was answered; an answer that has begun counts as it began.
             let status = if self.status == 0 { 499 } else { self.status };
             shard.end(status, took, received, self.sent);

@@ -302,12 +302,10 @@ impl Exchange<'_> {
         };
         let route = &table.routes[place];
         // What is refused before a version is chosen counts for none.
-        let counts = route.counts.last();
+        let own = route.counts.len() - 1;
         self.finish.route = Some(place);
-        self.finish.counts = counts.cloned();
-        if let Some(counts) = counts {
-            counts.shard(self.conn.worker.index).begin();
-        }
+        self.finish.counts = Some(own);
+        route.counts[own].shard(self.conn.worker.index).begin();
         self.conn.worker.shared.touch();
         self.finish.trail.note("route", || Some(route.name.to_string()));
         self.admit(route, &table, &parts, !incoming.is_end_stream())?;

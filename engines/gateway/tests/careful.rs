@@ -101,7 +101,8 @@ async fn a_caller_that_never_opens_its_window_holds_nothing_for_long() {
     until("nothing is under way", || gateway.handle.in_flight("s", "v1") == Ok(0)).await;
     until("its place is free", || running() == 0).await;
     assert!(collect(response.into_body()).await.is_err(), "it is not told that this was all");
-    // The connection serves on.
+    // Others are served.
+    let mut sender = http2(gateway.address).await;
     let response = sender.send_request(get("/")).await.unwrap();
     assert_eq!(collect(response.into_body()).await.unwrap().len(), 4 << 20);
     drop(sender);
@@ -268,10 +269,13 @@ async fn one_that_is_given_up_leaves_its_address_free() {
         listener.local_addr().unwrap()
     };
     let text = service(&[echo.address], &format!("listen = [\"{at}\"]\nthreads = 1\n"));
+    // Somebody still has the handles of those before.
+    let mut handles = Vec::new();
     for round in 0..5 {
         let clock = Arc::new(quarterdeck_kernel::SystemClock);
         let started = Engine::start(config(&text), Stored::default(), clock).await;
-        let (engine, _handle) = started.unwrap_or_else(|wrong| panic!("{round}: {wrong:?}"));
+        let (engine, handle) = started.unwrap_or_else(|wrong| panic!("{round}: {wrong:?}"));
+        handles.push(handle);
         let running = tokio::spawn(engine.run(std::future::pending()));
         let said = raw(at, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
         assert_eq!(Answer::read(&said).status, 200);

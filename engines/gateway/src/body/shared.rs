@@ -43,17 +43,19 @@ impl Shared {
         self.body.lock().as_ref().map_or_else(SizeHint::default, Streamed::size_hint)
     }
 
-    /// Lets go of the endpoint if nothing has moved for so many milliseconds.
-    fn expire(&self, now: u64, idle: u64) {
+    /// Lets go of the endpoint if nothing has moved for so many milliseconds. Whether it still has one.
+    fn expire(&self, now: u64, idle: u64) -> bool {
         let still = now.saturating_sub(self.moved.load(Relaxed));
         // The endpoint's own time ends with an error that the caller is to be told; if it never takes that, it goes too.
         let most = if self.waits.load(Relaxed) { idle.saturating_mul(2) } else { idle };
+        let mut body = self.body.lock();
         if still < most {
-            return;
+            return body.is_some();
         }
-        if let Some(mut unread) = self.body.lock().take() {
+        if let Some(mut unread) = body.take() {
             unread.unread();
         }
+        false
     }
 }
 
@@ -85,16 +87,11 @@ impl Streams {
         shared
     }
 
-    /// Lets go of what nobody has taken anything of for so many milliseconds.
-    pub(crate) fn expire(&self, idle: u64) {
+    /// Lets go of what nobody has taken anything of for so many milliseconds. Whether any is left.
+    pub(crate) fn expire(&self, idle: u64) -> bool {
         let now = self.clock.now();
         let mut held = self.held.lock();
-        held.retain(|one| match one.upgrade() {
-            Some(shared) => {
-                shared.expire(now, idle);
-                true
-            }
-            None => false,
-        });
+        held.retain(|one| one.upgrade().is_some_and(|shared| shared.expire(now, idle)));
+        !held.is_empty()
     }
 }

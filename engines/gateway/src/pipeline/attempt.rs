@@ -159,6 +159,9 @@ impl Exchange<'_> {
                     if let (Some((switching, protocol)), Some(room)) = (switching.take(), room.take())
                         && status == hyper::StatusCode::SWITCHING_PROTOCOLS
                     {
+                        if let Some(lease) = lease {
+                            lease.switched();
+                        }
                         let held = Held::new(&target.flow, worker.index);
                         return switch::switch(
                             conn,
@@ -182,6 +185,13 @@ impl Exchange<'_> {
                         _ => None,
                     };
                     return Ok(Answer::Endpoint(response, lease, filling));
+                }
+                Attempt::Unsent(SendError::NoRoom(error), _) => {
+                    // It says nothing of the endpoint: neither its breaker nor who leaves out endpoints is told.
+                    self.finish.error = Some(error.to_string());
+                    let detail = "the gateway has no room for another connection";
+                    let refusal = Refusal::new(Code::Busy, detail).retry_after(Some(Duration::from_secs(1)));
+                    return Err(Box::new(refusal));
                 }
                 Attempt::Unsent(error, request) => {
                     tell(Outcome::Failure, true);
@@ -236,11 +246,10 @@ impl Exchange<'_> {
     fn count_for(&mut self, route: &Route, version: usize) {
         let thread = self.conn.worker.index;
         if let Some(before) = self.finish.counts.take() {
-            before.shard(thread).moved();
+            route.counts[before].shard(thread).moved();
         }
-        let counts = &route.counts[version];
-        counts.shard(thread).begin();
-        self.finish.counts = Some(Arc::clone(counts));
+        route.counts[version].shard(thread).begin();
+        self.finish.counts = Some(version);
         self.finish.begin(version);
     }
 
@@ -288,8 +297,8 @@ impl Exchange<'_> {
         {
             return false;
         }
-        if let Some(counts) = &self.finish.counts {
-            counts.shard(self.conn.worker.index).retried();
+        if let Some(counts) = self.finish.counts {
+            attempts.route.counts[counts].shard(self.conn.worker.index).retried();
         }
         tokio::time::sleep(wait).await;
         self.finish.trail.note("retry", || Some(format!("after {wait:?}")));

@@ -320,11 +320,9 @@ impl<'a> Watch<'a> {
 
     /// Ready when the connection is to be dropped.
     fn beat<C: Ending>(&self, _: &mut Context<'_>, connection: Pin<&mut C>) -> Poll<()> {
-        if self.conn.http2 {
-            self.conn.streams.expire(self.idle);
-        }
+        let answering = self.conn.http2 && self.conn.streams.expire(self.idle);
         match self.conn.watched.waits() {
-            (Waits::Request, since) if since >= self.idle => connection.finish(),
+            (Waits::Request, since) if since >= self.idle && !answering => connection.finish(),
             (Waits::Header, since) if since >= self.header && self.conn.watched.busy.load(Relaxed) == 0 => {
                 // The parser is given something to refuse, so that the caller hears of it.
                 if self.conn.watched.expired.swap(true, Relaxed) {

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 
 use super::Endpoint;
 use crate::body::RequestBody;
@@ -42,8 +43,35 @@ pub struct Pool {
 
 #[derive(Debug, Default)]
 struct Kept {
-    idle: Vec<(http1::SendRequest<RequestBody>, Instant)>,
+    idle: Vec<(Connection, Instant)>,
     shared: Vec<http2::SendRequest<RequestBody>>,
+}
+
+/// A connection of HTTP/1.1 to an endpoint.
+#[derive(Debug)]
+struct Connection {
+    sender: http1::SendRequest<RequestBody>,
+    task: Task,
+}
+
+/// What drives a connection. It ends with who holds this: by itself it would first want to get rid of what it still has to
+/// write, which an endpoint that has stopped reading never takes, and hold the caller's body until then.
+#[derive(Debug)]
+struct Task(Option<AbortHandle>);
+
+impl Task {
+    /// It ends by itself.
+    fn leave(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
 }
 
 /// A connection that a request goes over. Dropped, it is closed; HTTP/2 goes on for others.
@@ -51,24 +79,29 @@ struct Kept {
 pub struct Lease {
     pool: Arc<Pool>,
     endpoint: u64,
-    sender: http1::SendRequest<RequestBody>,
+    connection: Connection,
     most: usize,
 }
 
 impl Lease {
     /// The answer has come whole: the connection is free.
     pub(crate) fn give_back(self) {
-        let Self { pool, endpoint, mut sender, most } = self;
-        if sender.is_ready() {
-            pool.keep(endpoint, sender, most);
-        } else if !sender.is_closed() {
+        let Self { pool, endpoint, mut connection, most } = self;
+        if connection.sender.is_ready() {
+            pool.keep(endpoint, connection, most);
+        } else if !connection.sender.is_closed() {
             // The answer came before all of the request had gone out, or hyper has not turned round yet.
             tokio::spawn(async move {
-                if let Ok(Ok(())) = tokio::time::timeout(TURNAROUND, sender.ready()).await {
-                    pool.keep(endpoint, sender, most);
+                if let Ok(Ok(())) = tokio::time::timeout(TURNAROUND, connection.sender.ready()).await {
+                    pool.keep(endpoint, connection, most);
                 }
             });
         }
+    }
+
+    /// The connection speaks another protocol from here on.
+    pub(crate) fn switched(mut self) {
+        self.connection.task.leave();
     }
 }
 
@@ -77,7 +110,10 @@ impl Lease {
 pub enum SendError {
     /// No connection to the endpoint.
     #[error("connecting failed: {0}")]
-    Connect(#[from] std::io::Error),
+    Connect(std::io::Error),
+    /// The gateway itself has no room for another connection; nothing is known of the endpoint.
+    #[error("there is no room for another connection: {0}")]
+    NoRoom(std::io::Error),
     /// Connecting took too long.
     #[error("connecting took longer than {0:?}")]
     ConnectTimeout(Duration),
@@ -87,6 +123,16 @@ pub enum SendError {
     /// It was sent, or part of it was, and then it broke off.
     #[error("the endpoint broke off: {0}")]
     Broken(hyper::Error),
+}
+
+impl From<std::io::Error> for SendError {
+    fn from(error: std::io::Error) -> Self {
+        // Out of file descriptors, of this process (EMFILE) or of the machine (ENFILE): the same numbers on every Unix.
+        let descriptors = cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24));
+        // No port is left to call from.
+        let ports = error.kind() == std::io::ErrorKind::AddrNotAvailable;
+        if descriptors || ports { Self::NoRoom(error) } else { Self::Connect(error) }
+    }
 }
 
 impl SendError {
@@ -104,20 +150,20 @@ pub type Answer = (Response<Incoming>, Option<Lease>);
 pub type Unsent = (SendError, Option<Request<RequestBody>>);
 
 impl Pool {
-    fn keep(&self, endpoint: u64, sender: http1::SendRequest<RequestBody>, most: usize) {
+    fn keep(&self, endpoint: u64, connection: Connection, most: usize) {
         let mut endpoints = self.endpoints.lock();
         let kept = endpoints.entry(endpoint).or_default();
         if kept.idle.len() < most {
-            kept.idle.push((sender, Instant::now()));
+            kept.idle.push((connection, Instant::now()));
         }
     }
 
-    fn idle(&self, endpoint: u64) -> Option<http1::SendRequest<RequestBody>> {
+    fn idle(&self, endpoint: u64) -> Option<Connection> {
         let mut endpoints = self.endpoints.lock();
         let kept = endpoints.get_mut(&endpoint)?;
-        while let Some((sender, _)) = kept.idle.pop() {
-            if sender.is_ready() {
-                return Some(sender);
+        while let Some((connection, _)) = kept.idle.pop() {
+            if connection.sender.is_ready() {
+                return Some(connection);
             }
         }
         None
@@ -135,7 +181,9 @@ impl Pool {
         let now = Instant::now();
         let mut endpoints = self.endpoints.lock();
         endpoints.retain(|endpoint, kept| {
-            kept.idle.retain(|(sender, since)| !sender.is_closed() && now.duration_since(*since) < keep);
+            kept.idle.retain(|(connection, since)| {
+                !connection.sender.is_closed() && now.duration_since(*since) < keep
+            });
             kept.shared.retain(|sender| !sender.is_closed());
             alive(*endpoint)
         });
@@ -167,11 +215,11 @@ impl Pool {
         connect: Duration,
         most: usize,
     ) -> Result<Answer, Unsent> {
-        let lease = |sender| Lease { pool: Arc::clone(self), endpoint: endpoint.id, sender, most };
-        while let Some(mut sender) = self.idle(endpoint.id) {
+        let lease = |connection| Lease { pool: Arc::clone(self), endpoint: endpoint.id, connection, most };
+        while let Some(mut connection) = self.idle(endpoint.id) {
             let spare = spare(&request);
-            match sender.try_send_request(request).await {
-                Ok(response) => return Ok((response, Some(lease(sender)))),
+            match connection.sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, Some(lease(connection)))),
                 Err(failed) => match over_kept(failed, spare).map_err(|error| (error, None))? {
                     Unkept::Untouched(message) => request = message,
                     Unkept::Repeat(spare) => {
@@ -186,17 +234,18 @@ impl Pool {
             Err(error) => return Err((error, Some(request))),
         };
         let shaken = http1::Builder::new().handshake::<_, RequestBody>(TokioIo::new(stream)).await;
-        let (mut sender, connection) = match shaken {
+        let (sender, driver) = match shaken {
             Ok(shaken) => shaken,
             Err(error) => return Err((SendError::Handshake(error), Some(request))),
         };
-        tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
+        let task = tokio::spawn(async move {
+            if let Err(error) = driver.with_upgrades().await {
                 tracing::debug!(%error, "a connection to an endpoint ended badly");
             }
         });
-        match sender.try_send_request(request).await {
-            Ok(response) => Ok((response, Some(lease(sender)))),
+        let mut connection = Connection { sender, task: Task(Some(task.abort_handle())) };
+        match connection.sender.try_send_request(request).await {
+            Ok(response) => Ok((response, Some(lease(connection)))),
             Err(mut failed) => {
                 let message = failed.take_message();
                 Err((SendError::Broken(failed.into_error()), message))

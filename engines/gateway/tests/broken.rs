@@ -1,0 +1,130 @@
+//! Services that break in the middle: whoever asked is never told that what came was all.
+#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use support::{Gateway, Whole, collect, until};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How a service breaks.
+#[derive(Clone, Copy, Debug)]
+enum Break {
+    /// It hangs up.
+    Ends,
+    /// It resets the connection.
+    Resets,
+    /// It says nothing more.
+    Stalls,
+}
+
+/// Answers the same bytes to everybody, and then breaks.
+async fn breaking(bytes: &'static [u8], how: Break) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                let _ = stream.read(&mut buffer).await;
+                let _ = stream.write_all(bytes).await;
+                // What was written must have gone: a reset takes what has not along.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                match how {
+                    Break::Ends => {}
+                    Break::Resets => stream.set_zero_linger().unwrap(),
+                    Break::Stalls => std::future::pending().await,
+                }
+            });
+        }
+    });
+    address
+}
+
+const LENGTH: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc";
+const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+const BAD_CHUNK: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n";
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_never_passed_off_as_whole() {
+    for bytes in [LENGTH, CHUNKED, BAD_CHUNK] {
+        for how in [Break::Ends, Break::Resets, Break::Stalls] {
+            let what = format!("{how:?} after {:?}", String::from_utf8_lossy(bytes));
+            let upstream = breaking(bytes, how).await;
+            let gateway = Gateway::before(&[upstream], "timeouts.idle = \"500ms\"\n").await;
+            let failures = || {
+                let table = gateway.handle.table();
+                table.services[0].versions[0].endpoints[0].failures.load(Relaxed)
+            };
+
+            let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+            let mut all = Vec::new();
+            let reading = stream.read_to_end(&mut all);
+            // The end may be a reset: that is as clear.
+            let _ = tokio::time::timeout(Duration::from_secs(20), reading).await.expect(&what);
+            let text = String::from_utf8_lossy(&all);
+            assert!(text.starts_with("HTTP/1.1 200"), "{what}: {text}");
+            let body = text.split("\r\n\r\n").nth(1).unwrap_or_default();
+            assert!(text.contains("content-length: 100") || !body.ends_with("0"), "{what}: {text}");
+            assert!(!text.contains("0\r\n\r\n"), "{what}: {text}");
+            until("the failure is the endpoint's", || failures() == 1).await;
+
+            let stream = TcpStream::connect(gateway.address).await.unwrap();
+            let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+                .handshake::<_, Whole>(TokioIo::new(stream))
+                .await
+                .unwrap();
+            tokio::spawn(connection);
+            let response = sender.send_request(Request::get("http://a/").body(Whole(None)).unwrap()).await;
+            let body = tokio::time::timeout(Duration::from_secs(20), collect(response.unwrap().into_body()));
+            assert!(body.await.expect(&what).is_err(), "{what}");
+            until("the second too", || failures() == 2).await;
+            until("nothing is under way", || gateway.handle.in_flight("s", "v1") == Ok(0)).await;
+            drop(sender);
+            gateway.stop().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_takes_no_body_and_never_answers_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            held.push(listener.accept().await.unwrap());
+        }
+    });
+    for protocol in ["http1", "http2"] {
+        let more = format!("filters.timeout = \"500ms\"\nservices.s.protocol = \"{protocol}\"\n");
+        let gateway = Gateway::before(&[upstream], &more).await;
+        let length = 64 << 20;
+        let stream = TcpStream::connect(gateway.address).await.unwrap();
+        let (mut read, mut write) = stream.into_split();
+        let sending = tokio::spawn(async move {
+            let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+            let _ = write.write_all(head.as_bytes()).await;
+            let part = vec![b'x'; 1 << 16];
+            // It ends when nobody takes any more.
+            while write.write_all(&part).await.is_ok() {}
+        });
+        let mut buffer = vec![0; 4096];
+        let n = tokio::time::timeout(Duration::from_secs(20), read.read(&mut buffer)).await.unwrap().unwrap();
+        let said = String::from_utf8_lossy(&buffer[..n]);
+        assert!(said.starts_with("HTTP/1.1 504") || said.starts_with("HTTP/1.1 408"), "{said}");
+        until("nothing is under way", || gateway.handle.in_flight("s", "v1") == Ok(0)).await;
+        // Nor is the rest of the body taken for ever.
+        tokio::time::timeout(Duration::from_secs(20), sending).await.unwrap().unwrap();
+        drop(read);
+        gateway.stop().await;
+    }
+}
