@@ -385,7 +385,8 @@ impl Exchange<'_> {
     }
 
     fn asked_cache(&self, hit: bool) {
-        if let Some(counts) = &self.finish.counts {
+        if let (Some(route), Some(counts)) = (self.finish.route, self.finish.counts) {
+            let counts = &self.finish.table.routes[route].counts[counts];
             counts.shard(self.conn.worker.index).asked_cache(hit);
         }
     }
