@@ -271,10 +271,10 @@ pub fn available(id: &str, snapshot: &Snapshot, service: &str) -> Result<(), Rea
             ))),
             None => Ok(()),
         },
-        ROLLBACK if rollout.is_none() => match snapshot.history.iter().find(|r| r.service == service) {
+        ROLLBACK if rollout.is_none() => match &view.previous {
             Some(_) => Ok(()),
             None => Err(Reason(format!(
-                "{service} has had no rollout: there is no version to go back to from {}",
+                "no rollout has brought {service} a new version yet: there is none to go back to from {}",
                 view.stable.as_deref().unwrap_or("none")
             ))),
         },
@@ -342,11 +342,14 @@ impl Execute for Operate {
         match (self.id, rollout) {
             (ABORT | ROLLBACK, Some(rollout)) => back(rollout, &snapshot),
             (ROLLBACK, None) => {
-                let last = snapshot.history.iter().find(|r| r.service == service);
-                last.and_then(|r| r.from.as_ref().map(|from| (r, from)))
-                    .map(|(r, from)| format!("{service}: {} → {from}, as a rollout of its own", r.to))
-                    .into_iter()
-                    .collect()
+                let Some(view) = snapshot.service(service) else { return Vec::new() };
+                let named = Some(arg_of(invocation, "to")).filter(|to| !to.is_empty());
+                let stable = view.stable.as_deref().unwrap_or("nothing");
+                let to = named.or(view.previous.as_deref());
+                let told = to.map(|to| format!("{service}: {stable} → {to} at once, as a rollout of its own"));
+                let runs = to.and_then(|to| view.versions.iter().find(|v| v.name == to && v.ready > 0));
+                let first = to.filter(|_| runs.is_none());
+                told.into_iter().chain(first.map(|to| format!("{to} does not run: it is started first"))).collect()
             }
             (START, _) => {
                 let stable = snapshot.service(service).and_then(|view| view.stable.clone());

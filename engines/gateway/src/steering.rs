@@ -100,8 +100,8 @@ impl Steering {
         }
         let shares = crate::store::written(&self.shares);
         Some(Reason(format!(
-            "{service} is being steered by deployment control: traffic is {shares} until the deployment has ended; promote it, \
-             roll it back or abort it first"
+            "{service} is being steered by deployment control: traffic is {shares}; start, promote or roll back a \
+             deployment to move it"
         )))
     }
 }

@@ -66,6 +66,8 @@ pub struct ServiceView {
     pub name: String,
     /// The version that is stable now.
     pub stable: Option<String>,
+    /// The version that a rollback returns to when none is named and no rollout is under way.
+    pub previous: Option<String>,
     /// Replicas of the stable version, as configured.
     pub replicas: u32,
     /// What runs its versions: `process` or `external`.

@@ -133,6 +133,7 @@ impl Runner {
         ServiceView {
             name: service.name.clone(),
             stable: service.stable.clone(),
+            previous: service.last_change.as_ref().and_then(|(_, before)| before.clone()),
             replicas: service.replicas,
             target: if service.stable.as_deref().is_some_and(external) { "external" } else { "process" },
             outlives: config.and_then(|c| c.process.as_ref()).is_some_and(|process| process.outlive),
