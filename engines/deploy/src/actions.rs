@@ -346,10 +346,13 @@ impl Execute for Operate {
                 let named = Some(arg_of(invocation, "to")).filter(|to| !to.is_empty());
                 let stable = view.stable.as_deref().unwrap_or("nothing");
                 let to = named.or(view.previous.as_deref());
-                let told = to.map(|to| format!("{service}: {stable} → {to} at once, as a rollout of its own"));
+                let told =
+                    to.map(|to| format!("{service}: {stable} → {to} at once, as a rollout of its own"));
                 let runs = to.and_then(|to| view.versions.iter().find(|v| v.name == to && v.ready > 0));
                 let first = to.filter(|_| runs.is_none());
-                told.into_iter().chain(first.map(|to| format!("{to} does not run: it is started first"))).collect()
+                told.into_iter()
+                    .chain(first.map(|to| format!("{to} does not run: it is started first")))
+                    .collect()
             }
             (START, _) => {
                 let stable = snapshot.service(service).and_then(|view| view.stable.clone());
