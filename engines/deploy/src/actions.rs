@@ -312,7 +312,7 @@ fn back(rollout: &Rollout, snapshot: &Snapshot) -> Vec<String> {
     )];
     match version(from) {
         Some(v) if v.ready > 0 => {
-            lines.push(format!("{from} is ready: {} of {} replicas", v.ready, v.wanted))
+            lines.push(format!("{from} is ready: {} of {} replicas", v.ready, v.wanted));
         }
         Some(v) => lines.push(match v.last_start {
             Some(took) => format!(

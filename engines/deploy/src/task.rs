@@ -171,6 +171,9 @@ impl Handle {
     }
 }
 
+/// Tells the alerts that are open on a service.
+pub type AlertsOf = Arc<dyn Fn(&str) -> Vec<OpenAlert> + Send + Sync>;
+
 /// What deployment control works with.
 pub struct Seams {
     /// Moves traffic.
@@ -180,7 +183,7 @@ pub struct Seams {
     /// Answers PromQL.
     pub metrics: Arc<dyn Source>,
     /// The alerts that are open on a service.
-    pub alerts: Arc<dyn Fn(&str) -> Vec<OpenAlert> + Send + Sync>,
+    pub alerts: AlertsOf,
     /// Where what is durable goes.
     pub timeline: Timeline,
     /// The time.

@@ -92,7 +92,7 @@ impl Runner {
             match self.engine.service(&name).map(serde_json::to_string) {
                 Some(Ok(body)) => drop(self.waiting.rows.services.insert(name, Some(body))),
                 Some(Err(error)) => {
-                    tracing::error!(service = name, %error, "a service cannot be written down")
+                    tracing::error!(service = name, %error, "a service cannot be written down");
                 }
                 None => drop(self.waiting.rows.services.insert(name, None)),
             }
