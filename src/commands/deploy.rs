@@ -124,7 +124,7 @@ async fn operate_on(
         return Ok(());
     }
     let mut follow = Follow::new(global, &operate.server, client, operate.output, timeout);
-    let ended = follow.to_the_end(&service).await?;
+    let ended = follow.until_it_ends(&service).await?;
     let Some(rollout) = ended else {
         return Err(Failure::Failed(format!("the console no longer knows of a rollout of {service}")));
     };
@@ -173,7 +173,7 @@ async fn status(
     }
     let mut follow = Follow::new(global, server, client, output, timeout);
     let Some(name) = service else { return follow.all().await };
-    match follow.to_the_end(&name).await? {
+    match follow.until_it_ends(&name).await? {
         Some(rollout) => verdict(&rollout, |outcome| outcome == Outcome::Promoted),
         None => Ok(()),
     }

@@ -60,7 +60,7 @@ impl<'a> Follow<'a> {
     }
 
     /// Follows the rollout that is under way, or gives the last one; None if there has been none.
-    pub(super) async fn to_the_end(&mut self, service: &str) -> Result<Option<Rollout>, Failure> {
+    pub(super) async fn until_it_ends(&mut self, service: &str) -> Result<Option<Rollout>, Failure> {
         let path = path_of(service);
         let mut followed: Option<String> = None;
         loop {
