@@ -285,6 +285,7 @@ fn dora(deployments: usize) -> Dora {
 
 pub(crate) fn snapshot_of(rollouts: Vec<Rollout>) -> Snapshot {
     let orders = ServiceView {
+        previous: None,
         name: "orders".to_owned(),
         stable: Some("v1".to_owned()),
         replicas: 2,
