@@ -227,6 +227,8 @@ fn a_terminal_closed_mid_run_ends_the_program() {
     let mut pty = Pty::new("closed");
     pty.wait_for("services");
     pty.hang_up.store(true, Ordering::SeqCst);
+    // Who reads holds the terminal open until something comes: the help does.
+    pty.type_keys("?");
     (pty.master, pty.writer) = (None, None);
     let start = Instant::now();
     while pty.child.try_wait().expect("it can be waited for").is_none() {
