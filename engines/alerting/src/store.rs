@@ -163,8 +163,12 @@ impl RowChange {
 #[derive(Clone, Debug, Default)]
 pub struct Unwritten {
     places: Places,
-    rows: BTreeMap<i64, Row>,
+    rows: Rows,
 }
+
+/// Rows by their places. Apart from all places, so that they can be lent to a transaction at no cost.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rows(BTreeMap<i64, Row>);
 
 #[derive(Clone, Debug)]
 struct Row {
@@ -187,7 +191,7 @@ impl Unwritten {
     /// None yet, beside the rows that are in the store.
     #[must_use]
     pub fn beside(places: Places) -> Self {
-        Self { places, rows: BTreeMap::new() }
+        Self { places, rows: Rows::default() }
     }
 
     /// Takes a change in; it replaces an older one of the same thing.
@@ -201,24 +205,24 @@ impl Unwritten {
                 None => return,
             },
         };
-        self.rows.insert(place, Row { kind, name, body });
+        self.rows.0.insert(place, Row { kind, name, body });
     }
 
     /// How many rows.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.rows.0.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.0.is_empty()
     }
 
     /// The transaction that they were written in holds: nothing waits any more.
     pub fn written(&mut self) {
-        for row in std::mem::take(&mut self.rows).into_values() {
+        for row in std::mem::take(&mut self.rows).0.into_values() {
             if row.body.is_none() {
                 self.places.forget(row.kind, &row.name);
             }
@@ -230,9 +234,29 @@ impl Unwritten {
     /// # Errors
     /// What the database says.
     pub async fn write(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        let kept: Vec<_> =
-            self.rows.iter().filter_map(|(p, row)| Some((p, row, row.body.as_ref()?))).collect();
-        let gone: Vec<_> = self.rows.iter().filter(|(_, row)| row.body.is_none()).collect();
+        self.rows.write(tx).await
+    }
+
+    /// The rows, to be given back with [`Unwritten::give_back`].
+    pub(crate) fn lend(&mut self) -> Rows {
+        std::mem::take(&mut self.rows)
+    }
+
+    /// Takes them back.
+    pub(crate) fn give_back(&mut self, rows: Rows) {
+        self.rows = rows;
+    }
+
+    /// The rows that wait.
+    pub(crate) const fn rows(&self) -> &Rows {
+        &self.rows
+    }
+}
+
+impl Rows {
+    pub(crate) async fn write(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let kept: Vec<_> = self.0.iter().filter_map(|(p, row)| Some((p, row, row.body.as_ref()?))).collect();
+        let gone: Vec<_> = self.0.iter().filter(|(_, row)| row.body.is_none()).collect();
         for rows in pieces(&kept) {
             let mut sql = String::from("INSERT INTO alerting_records (place, kind, name, body) VALUES ");
             let mut parameters: Vec<Value> = Vec::with_capacity(rows.len() * 4);

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::Unsaved;
 use crate::desk::{Job, Step};
 use crate::request::{Answer, Refused};
-use crate::store::{Inbox, Lease, LeaseError, Places, Unwritten};
+use crate::store::{Inbox, Lease, LeaseError, Places, Rows, Unwritten};
 
 /// Entries for the timeline that wait at most while the store fails; more are dropped and counted.
 const MAX_ENTRIES: usize = 10_000;
@@ -197,7 +197,7 @@ impl Waiting {
         if self.entries.is_empty() {
             // The timeline has nothing to tell: its chain need not be held.
             let mut tx = timeline.db().begin().await?;
-            let written = write_rows(&mut tx, &self.rows, lease.as_ref(), &there, now).await;
+            let written = write_rows(&mut tx, self.rows.rows(), lease.as_ref(), &there, now).await;
             return match written {
                 Ok(renewed) => {
                     tx.commit().await?;
@@ -210,7 +210,7 @@ impl Waiting {
                 }
             };
         }
-        let rows = Arc::new(std::mem::take(&mut self.rows));
+        let rows = Arc::new(self.rows.lend());
         let (lent, held, entries) = (Arc::clone(&rows), lease.clone(), self.entries.clone());
         let written = timeline
             .transact::<Option<Lease>, SaveError, _>(move |tx| {
@@ -220,7 +220,7 @@ impl Waiting {
                 })
             })
             .await;
-        self.rows = Arc::unwrap_or_clone(rows);
+        self.rows.give_back(Arc::unwrap_or_clone(rows));
         (*lease, _) = written?;
         Ok(())
     }
@@ -228,7 +228,7 @@ impl Waiting {
 
 async fn write_rows(
     tx: &mut quarterdeck_journal::store::Tx,
-    rows: &Unwritten,
+    rows: &Rows,
     lease: Option<&Lease>,
     there: &[(String, String)],
     now: Timestamp,
