@@ -1,5 +1,6 @@
 //! Setting the engines to work, each under the supervisor: one that fails is shown and started again.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use quarterdeck_alerting::model::AlertState;
@@ -373,27 +374,36 @@ fn open_alerts(view: &quarterdeck_alerting::View, service: &str) -> Vec<OpenAler
     .collect()
 }
 
-/// Tells deployment control of every alert that begins to fire.
+/// Tells deployment control of every alert that begins to fire while something is rolled out.
 async fn tell_alerts(parts: &Parts, deploy: &quarterdeck_deploy::Handle) {
-    let mut firing = std::collections::HashSet::new();
-    let mut beat = tokio::time::interval(std::time::Duration::from_millis(250));
-    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut snapshots = deploy.subscribe();
     loop {
-        beat.tick().await;
-        // Without a rollout nobody is interested; an alert that fires when one begins is the business of its checks.
-        let watched = !deploy.snapshot().rollouts.is_empty();
-        let view = parts.alerting.get();
-        let mut now = std::collections::HashSet::new();
-        for alert in view.alerts.alerts.iter().filter(|alert| alert.state == AlertState::Firing) {
-            now.insert(alert.fingerprint);
-            if watched && !firing.contains(&alert.fingerprint) {
+        // Without a rollout nobody is interested, and nothing is looked at.
+        if snapshots.wait_for(|snapshot| !snapshot.rollouts.is_empty()).await.is_err() {
+            return std::future::pending().await;
+        }
+        // An alert that fires when one begins is the business of its checks.
+        let mut firing: HashSet<_> =
+            firing_alerts(&parts.alerting.get()).map(|alert| alert.fingerprint).collect();
+        let mut beat = tokio::time::interval(std::time::Duration::from_millis(250));
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        while !snapshots.borrow().rollouts.is_empty() {
+            beat.tick().await;
+            let view = parts.alerting.get();
+            for alert in firing_alerts(&view).filter(|alert| !firing.contains(&alert.fingerprint)) {
                 let labels =
                     alert.labels.pairs().iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
                 deploy.alert(alert.service.as_deref().map(str::to_owned), labels).await;
             }
+            firing = firing_alerts(&view).map(|alert| alert.fingerprint).collect();
         }
-        firing = now;
     }
+}
+
+fn firing_alerts(
+    view: &quarterdeck_alerting::View,
+) -> impl Iterator<Item = &Arc<quarterdeck_alerting::Alert>> {
+    view.alerts.alerts.iter().filter(|alert| alert.state == AlertState::Firing)
 }
 
 /// Writes what has been used of daily quotas, each second.

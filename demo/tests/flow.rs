@@ -246,7 +246,8 @@ fn twice_the_load_and_a_slow_broker_both_show() {
     });
     // The best of several short looks, so that a pause of the whole machine does not count as the usual.
     let look = Duration::from_secs(1);
-    let usual = (0..4).map(|_| platform.latency(look)).filter(|took| *took > 0.0).fold(f64::INFINITY, f64::min);
+    let usual =
+        (0..4).map(|_| platform.latency(look)).filter(|took| *took > 0.0).fold(f64::INFINITY, f64::min);
     assert!(usual.is_finite(), "no order was answered in four looks");
     assert_eq!(platform.post("load", "/admin/rate", r#"{"factor":2}"#).0, 200);
     wait_for("twice the load takes half as long again", Duration::from_secs(30), || {
