@@ -33,6 +33,7 @@ pub mod system;
 pub mod vigil;
 pub mod worlds;
 
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -98,10 +99,12 @@ fn dispatch(global: &cli::Global, traffic: &cli::Traffic, command: Option<Comman
 }
 
 /// Runs a short command to its end.
-fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+fn block_on<'a>(work: impl Future<Output = Result<(), Failure>> + 'a) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Failure::Failed(format!("the runtime cannot be started: {e}")))?;
+    // Boxed: the runtime is compiled once for all commands.
+    let work: Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>> = Box::pin(work);
     runtime.block_on(work)
 }

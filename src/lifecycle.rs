@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,6 +90,9 @@ pub struct Supervisor {
     stop: tokio_util::sync::CancellationToken,
 }
 
+/// Makes the future that is an engine at work.
+type Start = Box<dyn FnMut() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send>;
+
 impl Supervisor {
     /// A supervisor of nothing yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
@@ -124,6 +128,11 @@ impl Supervisor {
         F: FnMut() -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), String>> + Send + 'static,
     {
+        self.keep(name, Box::new(move || Box::pin(start())))
+    }
+
+    /// As [`Self::run`], compiled once for all engines.
+    fn keep(&self, name: &'static str, mut start: Start) -> tokio::task::JoinHandle<()> {
         let this = self.clone();
         this.set(name, State::Starting, None);
         tokio::spawn(async move {

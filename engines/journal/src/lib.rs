@@ -14,5 +14,5 @@ pub mod timeline;
 
 pub use datadir::{DataDir, DataDirError};
 pub use dispatch::{DispatchError, Dispatcher, Execute, Failure, How, Outcome, Registry};
-pub use store::{Db, Location, Migrations, Step, StoreError, Tx, Value};
+pub use store::{Answer, Db, Location, Migrations, Step, StoreError, Tx, Value};
 pub use timeline::{NewEntry, Recent, Timeline, TimelineError};

@@ -34,139 +34,150 @@ pub(super) struct De<'a> {
     pub(super) cx: &'a Context<'a>,
 }
 
+/// What a visitor asks for.
+#[derive(Clone, Copy)]
+enum Wanted<'f> {
+    Anything,
+    /// A number or a truth value, of a type that is known.
+    Scalar,
+    Text,
+    List,
+    /// With the keys that its struct knows, if it is one.
+    Table(Option<&'f [&'f str]>),
+}
+
+/// What a value is to somebody who wants something of it.
+///
+/// Found out by functions that do not depend on the type wanted: the compiler makes what depends on it anew for each of
+/// the many types of a configuration.
+enum Found<'a> {
+    Bool(bool),
+    Integer(i64),
+    Unsigned(u64),
+    Float(f64),
+    Text(&'a str),
+    List(&'a [Node]),
+    Table(Vec<&'a Entry>),
+    /// What a variable's text means.
+    Made(Node),
+    /// A variable's text that means nothing of this kind.
+    Wrong(&'a str),
+}
+
 impl<'a> De<'a> {
-    /// Runs `with` on what a variable's text means as TOML, if it is a list or a table as wanted.
-    fn loose<T>(
-        self,
-        text: &str,
-        wanted: impl Fn(&Value) -> bool,
-        with: impl FnOnce(De<'_>) -> Result<T, Error>,
-    ) -> Option<Result<T, Error>> {
+    fn found(self, wanted: Wanted<'_>) -> Found<'a> {
+        match &self.node.value {
+            Value::Bool(b) => Found::Bool(*b),
+            Value::Integer(n) => Found::Integer(*n),
+            Value::Float(n) => Found::Float(*n),
+            Value::String(s) => Found::Text(s),
+            Value::Array(items) => Found::List(items),
+            Value::Table(_) => {
+                let fields = if let Wanted::Table(fields) = wanted { fields } else { None };
+                Found::Table(self.entries(fields))
+            }
+            Value::Loose(text) => self.meant(text, wanted),
+        }
+    }
+
+    /// The entries of a table that are not left out; keys that the struct does not know are told.
+    fn entries(self, fields: Option<&[&str]>) -> Vec<&'a Entry> {
+        let Value::Table(table) = &self.node.value else { return Vec::new() };
+        let mut entries: Vec<&Entry> = Vec::with_capacity(table.0.len());
+        for entry in table.0.iter().filter(|e| !self.cx.omitted.contains(&e.node.id)) {
+            match fields {
+                Some(names) if !names.contains(&entry.key.as_str()) => {
+                    let mut error =
+                        Error::new(format!("unknown key {:?}", entry.key), choices(&entry.key, names));
+                    error.place = Some(Box::new(entry.key_place.clone()));
+                    self.cx.unknown.borrow_mut().push(error);
+                }
+                _ => entries.push(entry),
+            }
+        }
+        entries
+    }
+
+    /// What a variable's text becomes for somebody who wants this.
+    fn meant(self, text: &'a str, wanted: Wanted<'_>) -> Found<'a> {
+        match wanted {
+            Wanted::Text => Found::Text(text),
+            Wanted::Table(_) => {
+                self.parsed(text, |v| matches!(v, Value::Table(_))).map_or(Found::Wrong(text), Found::Made)
+            }
+            Wanted::List => Found::Made(self.listed(text)),
+            Wanted::Anything | Wanted::Scalar => {
+                let trimmed = if matches!(wanted, Wanted::Scalar) { text.trim() } else { text };
+                if let Ok(n) = trimmed.parse() {
+                    Found::Integer(n)
+                } else if let (Ok(n), Wanted::Scalar) = (trimmed.parse(), wanted) {
+                    Found::Unsigned(n)
+                } else if let Ok(b) = trimmed.parse() {
+                    Found::Bool(b)
+                } else if let Some(n) = number(text) {
+                    Found::Float(n)
+                } else if matches!(wanted, Wanted::Scalar) {
+                    Found::Wrong(text)
+                } else {
+                    Found::Text(text)
+                }
+            }
+        }
+    }
+
+    /// What a variable's text means as TOML, if it is a list or a table as wanted.
+    fn parsed(self, text: &str, wanted: fn(&Value) -> bool) -> Option<Node> {
         let mut node = parse_value(&self.node.place.source, text).filter(|n| wanted(&n.value))?;
         adopt(&mut node, self.node);
-        Some(with(De { node: &node, cx: self.cx }))
+        Some(node)
     }
 
-    fn sequence<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let result: Result<V::Value, Error> = match &self.node.value {
-            Value::Array(items) => visitor.visit_seq(Items { items: items.iter(), cx: self.cx }),
-            Value::Loose(text) => {
-                let listed: Vec<Node>;
-                let parsed = parse_value(&self.node.place.source, text);
-                let items = match parsed {
-                    Some(Node { value: Value::Array(mut items), .. }) => {
-                        items.iter_mut().for_each(|n| adopt(n, self.node));
-                        items
-                    }
-                    _ => {
-                        let words = text.split(',').map(str::trim).filter(|w| !w.is_empty());
-                        listed = words
-                            .map(|w| Node { value: Value::Loose(w.to_owned()), ..self.node.clone() })
-                            .collect();
-                        listed
-                    }
-                };
-                visitor.visit_seq(Items { items: items.iter(), cx: self.cx })
-            }
-            _ => self.any(visitor),
-        };
-        result.map_err(|e| e.within(self.node))
+    /// A list that a variable gives: as TOML writes it, or its words between commas.
+    fn listed(self, text: &str) -> Node {
+        self.parsed(text, |v| matches!(v, Value::Array(_))).unwrap_or_else(|| {
+            let words = text.split(',').map(str::trim).filter(|w| !w.is_empty());
+            let items =
+                words.map(|w| Node { value: Value::Loose(w.to_owned()), ..self.node.clone() }).collect();
+            Node { value: Value::Array(items), ..self.node.clone() }
+        })
     }
 
-    fn table<'de, V: Visitor<'de>>(self, fields: Option<&[&str]>, visitor: V) -> Result<V::Value, Error> {
-        let result: Result<V::Value, Error> = match &self.node.value {
-            Value::Table(table) => {
-                let mut entries: Vec<&Entry> = Vec::with_capacity(table.0.len());
-                for entry in table.0.iter().filter(|e| !self.cx.omitted.contains(&e.node.id)) {
-                    match fields {
-                        Some(names) if !names.contains(&entry.key.as_str()) => {
-                            let mut error = Error::new(
-                                format!("unknown key {:?}", entry.key),
-                                choices(&entry.key, names),
-                            );
-                            error.place = Some(Box::new(entry.key_place.clone()));
-                            self.cx.unknown.borrow_mut().push(error);
-                        }
-                        _ => entries.push(entry),
-                    }
-                }
+    fn visit<'de, V: Visitor<'de>>(self, wanted: Wanted<'_>, visitor: V) -> Result<V::Value, Error> {
+        let mut found = self.found(wanted);
+        let made;
+        if let Found::Made(node) = found {
+            made = node;
+            found = De { node: &made, cx: self.cx }.found(wanted);
+        }
+        let result: Result<V::Value, Error> = match found {
+            Found::Bool(b) => visitor.visit_bool(b),
+            Found::Integer(n) => visitor.visit_i64(n),
+            Found::Unsigned(n) => visitor.visit_u64(n),
+            Found::Float(n) => visitor.visit_f64(n),
+            Found::Text(s) => visitor.visit_str(s),
+            Found::List(items) => visitor.visit_seq(Items { items: items.iter(), cx: self.cx }),
+            Found::Table(entries) => {
                 visitor.visit_map(Entries { entries: entries.into_iter(), current: None, cx: self.cx })
             }
-            Value::Loose(text) => {
-                let wrong = |visitor: &V| Error::invalid_type(Unexpected::Str(text), visitor);
-                let mut visitor = Some(visitor);
-                let tried = self.loose(
-                    text,
-                    |v| matches!(v, Value::Table(_)),
-                    |de| match visitor.take() {
-                        Some(visitor) => de.table(fields, visitor),
-                        None => Err(Error::new("it is read twice", "")),
-                    },
-                );
-                match (tried, &visitor) {
-                    (Some(result), _) => result,
-                    (None, Some(visitor)) => Err(wrong(visitor)),
-                    (None, None) => Err(Error::new("it is not a table", "")),
-                }
-            }
-            _ => self.any(visitor),
+            Found::Made(_) => Err(Error::new("it is read twice", "")),
+            Found::Wrong(text) => Err(Error::invalid_type(Unexpected::Str(text), &visitor)),
         };
-        result.map_err(|e| e.within(self.node))
+        match result {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.within(self.node)),
+        }
     }
 
-    fn any<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let result: Result<V::Value, Error> = match &self.node.value {
-            Value::Bool(b) => visitor.visit_bool(*b),
-            Value::Integer(n) => visitor.visit_i64(*n),
-            Value::Float(n) => visitor.visit_f64(*n),
-            Value::String(s) => visitor.visit_str(s),
-            Value::Loose(text) => {
-                if let Ok(n) = text.parse() {
-                    visitor.visit_i64(n)
-                } else if let Ok(b) = text.parse() {
-                    visitor.visit_bool(b)
-                } else if let Some(n) = number(text) {
-                    visitor.visit_f64(n)
-                } else {
-                    visitor.visit_str(text)
-                }
-            }
-            Value::Array(_) => return self.sequence(visitor),
-            Value::Table(_) => return self.table(None, visitor),
-        };
-        result.map_err(|e| e.within(self.node))
-    }
-
-    /// A scalar of a type that is known: a variable's text becomes it, or is wrong.
-    fn scalar<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let Value::Loose(text) = &self.node.value else { return self.any(visitor) };
-        let result: Result<V::Value, Error> = if let Ok(n) = text.trim().parse() {
-            visitor.visit_i64(n)
-        } else if let Ok(n) = text.trim().parse() {
-            visitor.visit_u64(n)
-        } else if let Some(n) = number(text) {
-            visitor.visit_f64(n)
-        } else if let Ok(b) = text.trim().parse() {
-            visitor.visit_bool(b)
-        } else {
-            Err(Error::invalid_type(Unexpected::Str(text), &visitor))
-        };
-        result.map_err(|e| e.within(self.node))
-    }
-
-    fn secret<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    /// What is read of a secret: where it was said to be, and what it is.
+    fn secret(self) -> Result<[(String, String); 2], Error> {
         const FORM: &str = "write { env = \"NAME\" } or { file = \"path\" }";
         let table = match &self.node.value {
             Value::Table(table) => table,
             Value::Loose(text) => {
-                let wrong = || Error::new("a secret is never given as it is", FORM).within(self.node);
-                let mut visitor = Some(visitor);
-                let tried = self.loose(
-                    text,
-                    |v| matches!(v, Value::Table(_)),
-                    |de| visitor.take().map_or_else(|| Err(wrong()), |v| de.secret(v)),
-                );
-                return tried.unwrap_or_else(|| Err(wrong()));
+                return match self.parsed(text, |v| matches!(v, Value::Table(_))) {
+                    Some(node) => De { node: &node, cx: self.cx }.secret(),
+                    None => Err(Error::new("a secret is never given as it is", FORM).within(self.node)),
+                };
             }
             // Not even the offending value is shown: it may be the secret.
             _ => return Err(Error::new("a secret is never written here as it is", FORM).within(self.node)),
@@ -195,10 +206,7 @@ impl<'a> De<'a> {
         };
         let value = secret::read(&source, |n| self.cx.variables.get(n).cloned(), base)
             .map_err(|why| Error::new(why, "").within(&entry.node))?;
-        let pairs = [(entry.key.clone(), name), (secret::VALUE.to_owned(), value.expose().to_owned())];
-        visitor
-            .visit_map(MapDeserializer::<_, Error>::new(pairs.into_iter()))
-            .map_err(|e| e.within(self.node))
+        Ok([(entry.key.clone(), name), (secret::VALUE.to_owned(), value.expose().to_owned())])
     }
 }
 
@@ -225,7 +233,7 @@ fn adopt(node: &mut Node, at: &Node) {
 macro_rules! scalars {
     ($($method:ident)*) => { $(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            self.scalar(visitor)
+            self.visit(Wanted::Scalar, visitor)
         }
     )* };
 }
@@ -239,14 +247,11 @@ impl<'de> Deserializer<'de> for De<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.any(visitor)
+        self.visit(Wanted::Anything, visitor)
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match &self.node.value {
-            Value::Loose(text) => visitor.visit_str(text).map_err(|e: Error| e.within(self.node)),
-            _ => self.any(visitor),
-        }
+        self.visit(Wanted::Text, visitor)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -267,18 +272,21 @@ impl<'de> Deserializer<'de> for De<'_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         if name == secret::NAME {
-            return self.secret(visitor);
+            let pairs = self.secret()?;
+            return visitor
+                .visit_map(MapDeserializer::<_, Error>::new(pairs.into_iter()))
+                .map_err(|e| e.within(self.node));
         }
         // A text that turns out to be no duration, address or pattern is found out by the type around it.
         visitor.visit_newtype_struct(self).map_err(|e: Error| e.within(self.node))
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.sequence(visitor)
+        self.visit(Wanted::List, visitor)
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.sequence(visitor)
+        self.visit(Wanted::List, visitor)
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -287,11 +295,11 @@ impl<'de> Deserializer<'de> for De<'_> {
         _: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.sequence(visitor)
+        self.visit(Wanted::List, visitor)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.table(None, visitor)
+        self.visit(Wanted::Table(None), visitor)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -300,7 +308,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.table(Some(fields), visitor)
+        self.visit(Wanted::Table(Some(fields)), visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -344,10 +352,18 @@ impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        match self.items.find(|n| !self.cx.omitted.contains(&n.id)) {
-            Some(node) => seed.deserialize(De { node, cx: self.cx }).map(Some).map_err(|e| e.within(node)),
-            None => Ok(None),
+        let Some(node) = self.next() else { return Ok(None) };
+        match seed.deserialize(De { node, cx: self.cx }) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(error.within(node)),
         }
+    }
+}
+
+impl<'a> Items<'a> {
+    /// The next that is not left out.
+    fn next(&mut self) -> Option<&'a Node> {
+        self.items.find(|n| !self.cx.omitted.contains(&n.id))
     }
 }
 
@@ -362,12 +378,19 @@ impl<'de> MapAccess<'de> for Entries<'_> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         self.current = self.entries.next();
-        self.current.map(|entry| seed.deserialize(Key(entry)).map_err(|e| at_key(e, entry))).transpose()
+        let Some(entry) = self.current else { return Ok(None) };
+        match seed.deserialize(Key(entry)) {
+            Ok(key) => Ok(Some(key)),
+            Err(error) => Err(at_key(error, entry)),
+        }
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        let entry = self.current.take().ok_or_else(|| Error::new("a value without a key", ""))?;
-        seed.deserialize(De { node: &entry.node, cx: self.cx }).map_err(|e| e.within(&entry.node))
+        let Some(entry) = self.current.take() else { return Err(Error::new("a value without a key", "")) };
+        match seed.deserialize(De { node: &entry.node, cx: self.cx }) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.within(&entry.node)),
+        }
     }
 }
 
@@ -464,7 +487,7 @@ impl<'de> VariantAccess<'de> for Content<'_> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.0.sequence(visitor)
+        self.0.visit(Wanted::List, visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -472,6 +495,6 @@ impl<'de> VariantAccess<'de> for Content<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.0.table(Some(fields), visitor)
+        self.0.visit(Wanted::Table(Some(fields)), visitor)
     }
 }

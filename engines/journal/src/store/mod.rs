@@ -26,5 +26,5 @@ pub use open::{Db, Opened, SqliteDb};
 pub use quarantine::Quarantined;
 pub use row::Row;
 pub use sqlx::{AssertSqlSafe, SqlSafeStr};
-pub use tx::Tx;
+pub use tx::{Answer, Tx};
 pub use value::Value;

@@ -1,12 +1,20 @@
 //! Transactions and plain reads.
+//!
+//! What the database does is behind boxed futures: as an `async fn` it would be compiled again, with all of the driver's
+//! generic code, in every crate that stores something.
+
+use std::pin::Pin;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::{SqliteArguments, SqlitePool};
-use sqlx::{Arguments, Decode, Encode, Postgres, SqlSafeStr, Sqlite, Transaction, Type};
+use sqlx::{Arguments, Decode, Encode, Postgres, SqlSafeStr, SqlStr, Sqlite, Transaction, Type};
 
 use super::row::Inner as RowInner;
 use super::{Db, Row, StoreError, Value};
+
+/// What the store will answer.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
 ///
@@ -58,15 +66,22 @@ impl Tx {
     ///
     /// # Errors
     /// What the database says; see [`StoreError`].
-    pub async fn execute(&mut self, sql: impl SqlSafeStr, values: &[Value]) -> Result<u64, StoreError> {
-        Ok(match &mut self.0 {
-            Inner::Sqlite(tx) => sqlx::query_with(sql, sqlite_arguments(values)?)
-                .execute(&mut *tx.connection)
-                .await?
-                .rows_affected(),
-            Inner::Postgres(tx) => {
-                sqlx::query_with(sql, postgres_arguments(values)?).execute(&mut **tx).await?.rows_affected()
-            }
+    pub fn execute<'a>(&'a mut self, sql: impl SqlSafeStr, values: &'a [Value]) -> Answer<'a, u64> {
+        self.run(sql.into_sql_str(), values)
+    }
+
+    fn run<'a>(&'a mut self, sql: SqlStr, values: &'a [Value]) -> Answer<'a, u64> {
+        Box::pin(async move {
+            Ok(match &mut self.0 {
+                Inner::Sqlite(tx) => sqlx::query_with(sql, sqlite_arguments(values)?)
+                    .execute(&mut *tx.connection)
+                    .await?
+                    .rows_affected(),
+                Inner::Postgres(tx) => sqlx::query_with(sql, postgres_arguments(values)?)
+                    .execute(&mut **tx)
+                    .await?
+                    .rows_affected(),
+            })
         })
     }
 
@@ -74,14 +89,20 @@ impl Tx {
     ///
     /// # Errors
     /// What the database says; see [`StoreError`].
-    pub async fn rows(&mut self, sql: impl SqlSafeStr, values: &[Value]) -> Result<Vec<Row>, StoreError> {
-        Ok(match &mut self.0 {
-            Inner::Sqlite(tx) => sqlite_rows(
-                sqlx::query_with(sql, sqlite_arguments(values)?).fetch_all(&mut *tx.connection).await?,
-            ),
-            Inner::Postgres(tx) => {
-                postgres_rows(sqlx::query_with(sql, postgres_arguments(values)?).fetch_all(&mut **tx).await?)
-            }
+    pub fn rows<'a>(&'a mut self, sql: impl SqlSafeStr, values: &'a [Value]) -> Answer<'a, Vec<Row>> {
+        self.fetch(sql.into_sql_str(), values)
+    }
+
+    fn fetch<'a>(&'a mut self, sql: SqlStr, values: &'a [Value]) -> Answer<'a, Vec<Row>> {
+        Box::pin(async move {
+            Ok(match &mut self.0 {
+                Inner::Sqlite(tx) => sqlite_rows(
+                    sqlx::query_with(sql, sqlite_arguments(values)?).fetch_all(&mut *tx.connection).await?,
+                ),
+                Inner::Postgres(tx) => postgres_rows(
+                    sqlx::query_with(sql, postgres_arguments(values)?).fetch_all(&mut **tx).await?,
+                ),
+            })
         })
     }
 
@@ -119,24 +140,28 @@ impl Tx {
     ///
     /// # Errors
     /// When the database could not; with [`StoreError::Lost`] it is not known whether it did.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        match self.0 {
-            Inner::Sqlite(tx) => tx.end("COMMIT").await?,
-            Inner::Postgres(tx) => tx.commit().await?,
-        }
-        Ok(())
+    pub fn commit(self) -> Answer<'static, ()> {
+        Box::pin(async move {
+            match self.0 {
+                Inner::Sqlite(tx) => tx.end("COMMIT").await?,
+                Inner::Postgres(tx) => tx.commit().await?,
+            }
+            Ok(())
+        })
     }
 
     /// Undoes everything and waits until that is done.
     ///
     /// # Errors
     /// When the connection is gone; the database then undoes it by itself.
-    pub async fn rollback(self) -> Result<(), StoreError> {
-        match self.0 {
-            Inner::Sqlite(tx) => tx.end("ROLLBACK").await?,
-            Inner::Postgres(tx) => tx.rollback().await?,
-        }
-        Ok(())
+    pub fn rollback(self) -> Answer<'static, ()> {
+        Box::pin(async move {
+            match self.0 {
+                Inner::Sqlite(tx) => tx.end("ROLLBACK").await?,
+                Inner::Postgres(tx) => tx.rollback().await?,
+            }
+            Ok(())
+        })
     }
 }
 
@@ -145,25 +170,33 @@ impl Db {
     ///
     /// # Errors
     /// When the database cannot be reached or stays busy beyond the busy timeout.
-    pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(Tx(match self {
-            Self::Sqlite(db) => Inner::Sqlite(Writer::begin(&db.writer).await?),
-            Self::Postgres(pool) => Inner::Postgres(pool.begin().await?),
-        }))
+    pub fn begin(&self) -> Answer<'_, Tx> {
+        Box::pin(async move {
+            Ok(Tx(match self {
+                Self::Sqlite(db) => Inner::Sqlite(Writer::begin(&db.writer).await?),
+                Self::Postgres(pool) => Inner::Postgres(pool.begin().await?),
+            }))
+        })
     }
 
     /// All rows of a query that only reads; it waits for no writer.
     ///
     /// # Errors
     /// What the database says; see [`StoreError`].
-    pub async fn rows(&self, sql: impl SqlSafeStr, values: &[Value]) -> Result<Vec<Row>, StoreError> {
-        Ok(match self {
-            Self::Sqlite(db) => {
-                sqlite_rows(sqlx::query_with(sql, sqlite_arguments(values)?).fetch_all(&db.readers).await?)
-            }
-            Self::Postgres(pool) => {
-                postgres_rows(sqlx::query_with(sql, postgres_arguments(values)?).fetch_all(pool).await?)
-            }
+    pub fn rows<'a>(&'a self, sql: impl SqlSafeStr, values: &'a [Value]) -> Answer<'a, Vec<Row>> {
+        self.fetch(sql.into_sql_str(), values)
+    }
+
+    fn fetch<'a>(&'a self, sql: SqlStr, values: &'a [Value]) -> Answer<'a, Vec<Row>> {
+        Box::pin(async move {
+            Ok(match self {
+                Self::Sqlite(db) => sqlite_rows(
+                    sqlx::query_with(sql, sqlite_arguments(values)?).fetch_all(&db.readers).await?,
+                ),
+                Self::Postgres(pool) => {
+                    postgres_rows(sqlx::query_with(sql, postgres_arguments(values)?).fetch_all(pool).await?)
+                }
+            })
         })
     }
 
