@@ -95,7 +95,7 @@ impl Streamed {
         filling: Option<Box<Filling>>,
         idle: Duration,
     ) -> Self {
-        let mut source = Source { incoming, lease, filling, place: None };
+        let mut source = Source::new(incoming, lease, filling);
         if source.incoming.is_end_stream() {
             source.complete();
             finish.complete();
@@ -128,7 +128,7 @@ impl Streamed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
             match &mut self.from {
-                From::Endpoint(source, idle) => match Pin::new(&mut source.incoming).poll_frame(cx) {
+                From::Endpoint(source, idle) => match source.poll(cx) {
                     Poll::Ready(Some(Ok(frame))) => {
                         idle.progress();
                         if let Some(data) = frame.data_ref() {

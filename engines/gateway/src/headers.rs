@@ -22,14 +22,31 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// `tracestate`
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// What is between two neighbours only.
+static HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TRANSFER_ENCODING,
+    UPGRADE,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TRAILER,
+    TE,
+];
 
 /// Takes out what is between two neighbours only (RFC 9110, 7.6.1), and what `Connection` names. Gives back the protocol
 /// that is asked for or switched to, if `Connection` speaks of an upgrade.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    // One look at each name: to look each of these up costs more, and most messages have one of them at most.
+    let mut there = [false; HOP_BY_HOP.len()];
+    for name in headers.keys() {
+        if let Some(place) = hop_by_hop(name) {
+            there[place] = true;
+        }
+    }
     let mut upgrade = None;
-    if headers.contains_key(CONNECTION) {
+    if there[0] {
         let mut named: Vec<HeaderName> = Vec::new();
         let mut upgrades = false;
         for token in
@@ -51,29 +68,31 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
         if upgrades {
             upgrade = headers.get(UPGRADE).cloned();
         }
-        headers.remove(CONNECTION);
         for name in named {
             headers.remove(name);
         }
     }
-    // A header that is not there costs a lookup each; most requests have none of these.
-    for name in [
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        TRAILER,
-    ] {
-        headers.remove(name);
-    }
-    if let Some(te) = headers.remove(TE)
-        && te.to_str().is_ok_and(|te| te.split(',').any(|t| t.trim().eq_ignore_ascii_case("trailers")))
-    {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
+    for name in HOP_BY_HOP.iter().zip(there).filter_map(|(name, there)| there.then_some(name)) {
+        let value = headers.remove(name);
+        if name == TE
+            && value
+                .as_ref()
+                .and_then(|te| te.to_str().ok())
+                .is_some_and(|te| te.split(',').any(|token| token.trim().eq_ignore_ascii_case("trailers")))
+        {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
     }
     upgrade
+}
+
+/// Where among them a name is.
+fn hop_by_hop(name: &HeaderName) -> Option<usize> {
+    // The length rules out nearly all others.
+    match name.as_str().len() {
+        2 | 7 | 10 | 16..=19 => HOP_BY_HOP.iter().position(|own| own == name),
+        _ => None,
+    }
 }
 
 /// HTTP/2 lets callers send a cookie a field; a service that speaks HTTP/1.1 gets them as one (RFC 9113, 8.2.3).
@@ -152,10 +171,11 @@ pub fn forward(headers: &mut HeaderMap, caller: Caller<'_>, kind: Forwarded) {
         let before = if caller.trusted { join(headers, &X_FORWARDED_FOR, caller.peer) } else { None };
         headers.insert(X_FORWARDED_FOR, before.unwrap_or_else(|| caller.peer.clone()));
         // The first proxy that saw the caller knows best what it asked for.
-        if !headers.contains_key(X_FORWARDED_PROTO) {
+        if !caller.trusted || !headers.contains_key(X_FORWARDED_PROTO) {
             headers.insert(X_FORWARDED_PROTO, proto.clone());
         }
-        if let Some(host) = caller.host.filter(|_| !headers.contains_key(X_FORWARDED_HOST)) {
+        if let Some(host) = caller.host.filter(|_| !caller.trusted || !headers.contains_key(X_FORWARDED_HOST))
+        {
             headers.insert(X_FORWARDED_HOST, host.clone());
         }
     }

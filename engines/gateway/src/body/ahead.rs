@@ -1,7 +1,6 @@
 //! Reading ahead of a caller: an answer that others wait for, because it is to be kept, comes in as fast as the service sends
 //! it, however slowly the one who asked for it reads. What is held is bounded: beyond it the caller reads for itself again.
 
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use tokio::sync::mpsc;
 use super::BodyError;
 use crate::filters::bulkhead::Place;
 use crate::filters::cache::Filling;
-use crate::upstream::pool::Lease;
+use crate::upstream::pool::{Lease, poll_body};
 
 /// What a part that is held costs beside its bytes.
 const OVERHEAD: usize = 128;
@@ -28,9 +27,29 @@ pub(super) struct Source {
     pub(super) filling: Option<Box<Filling>>,
     /// The room that it takes up in the bulkhead, while nobody else holds that.
     pub(super) place: Option<Place>,
+    /// It has broken off, which is not told yet.
+    broken: Option<hyper::Error>,
 }
 
 impl Source {
+    pub(super) fn new(incoming: Incoming, lease: Option<Lease>, filling: Option<Box<Filling>>) -> Self {
+        Self { incoming, lease, filling, place: None, broken: None }
+    }
+
+    /// The next part. What came before an error goes out before it is told: who sends it on writes when nothing more comes.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let polled = poll_body(self.lease.as_mut(), &mut self.incoming, cx);
+        if let Poll::Ready(Some(Err(error))) = polled {
+            self.broken = Some(error);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        polled
+    }
+
     /// All of it has come.
     pub(super) fn complete(&mut self) {
         if let Some(lease) = self.lease.take() {
@@ -104,7 +123,7 @@ async fn read(mut source: Source, idle: Duration, send: mpsc::UnboundedSender<Pa
     let most = source.filling.as_ref().map_or(0, |filling| filling.most()) + OVERHEAD;
     let mut held = 0;
     loop {
-        let frame = poll_fn(|cx| Pin::new(&mut source.incoming).poll_frame(cx));
+        let frame = poll_fn(|cx| source.poll(cx));
         let failed = match tokio::time::timeout(idle, frame).await {
             Ok(Some(Ok(frame))) => {
                 let data = frame.data_ref().map_or(&[][..], |data| data);

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_util::future::poll_fn;
-use hyper::body::Body as _;
 use hyper::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, Uri};
 use parking_lot::Mutex;
@@ -20,6 +19,7 @@ use crate::body::RequestBody;
 use crate::config::{JwtConfig, ServiceConfig};
 use crate::server::worker::Worker;
 use crate::upstream::Endpoint;
+use crate::upstream::pool::poll_body;
 
 /// The largest set.
 const LARGEST: usize = 256 << 10;
@@ -229,13 +229,13 @@ impl Remote {
             .insert(ACCEPT, HeaderValue::from_static("application/jwk-set+json, application/json"));
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("quarterdeck"));
         let sent = worker.pool.send(&self.endpoint, request, TIMEOUT, 0).await;
-        let (response, _lease) = sent.map_err(|(error, _)| error.to_string())?;
+        let (response, mut lease) = sent.map_err(|(error, _)| error.to_string())?;
         // A redirect is no key set: where it leads was not what somebody has written down as trusted.
         if response.status() != hyper::StatusCode::OK {
             return Err(format!("it answers {}", response.status()));
         }
-        let (mut body, mut whole) = (std::pin::pin!(response.into_body()), Vec::new());
-        while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let (mut body, mut whole) = (response.into_body(), Vec::new());
+        while let Some(frame) = poll_fn(|cx| poll_body(lease.as_mut(), &mut body, cx)).await {
             let frame = frame.map_err(|e| e.to_string())?;
             if let Some(data) = frame.data_ref() {
                 if whole.len() + data.len() > LARGEST {
@@ -278,6 +278,9 @@ impl Kept {
         Ok(Some(remote))
     }
 }
+
+#[cfg(test)]
+mod rotation;
 
 #[cfg(test)]
 mod tests {

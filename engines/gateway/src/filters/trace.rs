@@ -1,9 +1,15 @@
 //! Request ids and W3C trace context: what a caller sends is passed on if it is lawful, otherwise a new trace begins.
 
+use std::cell::RefCell;
+
+use bytes::BytesMut;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 
 use crate::headers::{TRACEPARENT, TRACESTATE, X_REQUEST_ID};
+
+/// Bytes of values that are taken at once.
+const ROOM_FOR: usize = 4096;
 
 /// A generator of numbers that need not be secret: SplitMix64 (G. Steele, D. Lea, C. Flood, 2014).
 #[derive(Debug)]
@@ -78,8 +84,19 @@ pub fn apply(headers: &mut HeaderMap, random: &mut Random) -> Ids {
     Ids { request }
 }
 
+/// A value in the room that the thread's values share: one that is made, passed on and copied allocates nothing of its own.
 fn header(bytes: &[u8]) -> HeaderValue {
-    HeaderValue::from_bytes(bytes).unwrap_or_else(|_| HeaderValue::from_static("-"))
+    thread_local! {
+        static ROOM: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+    }
+    let own = ROOM.with_borrow_mut(|room| {
+        if room.capacity() < bytes.len() {
+            room.reserve(ROOM_FOR);
+        }
+        room.extend_from_slice(bytes);
+        room.split().freeze()
+    });
+    HeaderValue::from_maybe_shared(own).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
 fn hex(number: u64, to: &mut [u8]) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use futures_util::future::poll_fn;
@@ -21,9 +22,10 @@ use crate::filters::validate::idempotent;
 use crate::flow::Held;
 use crate::headers::{Caller, forward, strip_hop_by_hop};
 use crate::problem::{Code, Refusal};
+use crate::server::alarm::deadline;
 use crate::table::{Mirroring, Route};
 use crate::upstream::Endpoint;
-use crate::upstream::pool::{Lease, SendError, Unsent};
+use crate::upstream::pool::{Lease, SendError, Unsent, poll_body};
 
 /// Copies under way on one thread; further ones are not made, and counted.
 const MIRRORS: usize = 256;
@@ -261,26 +263,35 @@ impl Exchange<'_> {
         let mut sending = std::pin::pin!(sending);
         let upload = self.finish.upload.as_deref();
         // What the caller and the gateway took before is not the endpoint's time.
-        let mut left = route.timeout;
+        let mut alarm = self.conn.alarms.take();
+        let mut until = deadline(route.timeout);
         let mut seen = upload.map_or(0, Fault::seen);
-        loop {
-            match tokio::time::timeout(left, sending.as_mut()).await {
-                Ok(Ok((response, lease))) => {
-                    if let Some(upload) = upload {
-                        upload.answered();
-                    }
-                    return Attempt::Answered(response, lease);
+        let sent = poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(sent) = sending.as_mut().poll(cx) {
+                    return Poll::Ready(Some(sent));
                 }
-                Ok(Err(unsent)) => return sort(unsent),
-                Err(_) => {
-                    // As long as the caller is still sending, the endpoint cannot be late.
-                    let now = upload.map_or(0, Fault::seen);
-                    if now == seen {
-                        return Attempt::TimedOut;
-                    }
-                    (seen, left) = (now, route.timeout);
+                ready!(alarm.poll(cx, until));
+                // As long as the caller is still sending, the endpoint cannot be late.
+                let now = upload.map_or(0, Fault::seen);
+                if now == seen {
+                    return Poll::Ready(None);
                 }
+                (seen, until) = (now, deadline(route.timeout));
             }
+        });
+        match sent.await {
+            Some(Ok((response, mut lease))) => {
+                if let Some(upload) = upload {
+                    upload.answered();
+                    if let Some(lease) = lease.as_mut().filter(|_| upload.is_open()) {
+                        lease.detach();
+                    }
+                }
+                Attempt::Answered(response, lease)
+            }
+            Some(Err(unsent)) => sort(unsent),
+            None => Attempt::TimedOut,
         }
     }
 
@@ -342,9 +353,9 @@ impl Exchange<'_> {
         let held = Held::new(&mirror.service.versions[version].flow, worker.index);
         tokio::spawn(async move {
             let copy = async {
-                if let Ok((response, lease)) = worker.pool.send(&endpoint, request, connect, kept).await {
-                    let mut body = std::pin::pin!(response.into_body());
-                    while let Some(Ok(_)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {}
+                if let Ok((response, mut lease)) = worker.pool.send(&endpoint, request, connect, kept).await {
+                    let mut body = response.into_body();
+                    while let Some(Ok(_)) = poll_fn(|cx| poll_body(lease.as_mut(), &mut body, cx)).await {}
                     if body.is_end_stream()
                         && let Some(lease) = lease
                     {

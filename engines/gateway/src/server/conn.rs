@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use super::accept::Listening;
+use super::alarm::Alarms;
 use super::framing::Framing;
 use super::guard::{Guard, Waits, Watched};
 use super::proxy_protocol::{self, Read};
@@ -33,6 +34,8 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How soon more bytes are looked for, while the beginning of a connection does not yet say what it is; doubled up to the most.
 const LOOK: Duration = Duration::from_millis(5);
 const LONGEST_LOOK: Duration = Duration::from_millis(250);
+/// Fields of a header that hyper's parser takes unless it is told a number.
+const PARSED: usize = 100;
 
 /// A connection on its way to a thread.
 #[derive(Debug)]
@@ -56,6 +59,8 @@ pub(crate) struct Conn {
     pub(crate) watched: Arc<Watched>,
     /// Answers under way, where the connection is one of HTTP/2.
     pub(crate) streams: Streams,
+    /// The timer of requests' timeouts.
+    pub(crate) alarms: Alarms,
 }
 
 struct Counted(Arc<Worker>);
@@ -98,6 +103,7 @@ pub(crate) async fn serve(worker: Arc<Worker>, accepted: Accepted) {
         http2,
         certificate,
         streams: Streams::new(&watched),
+        alarms: Alarms::default(),
         watched: Arc::clone(&watched),
     });
     let limits = &config.limits;
@@ -123,11 +129,13 @@ pub(crate) async fn serve(worker: Arc<Worker>, accepted: Accepted) {
         // The parser takes a little more: what is too long or too much is refused before it, with a reason.
         let framing = Framing::new(limits.header_bytes, limits.headers);
         let io = TokioIo::new(Guard::new(stream, Some(framing), watched));
-        let connection = http1::Builder::new()
-            .max_buf_size(limits.header_bytes.saturating_add(4096).max(8192))
-            .max_headers(limits.headers.saturating_add(8))
-            .serve_connection(io, service)
-            .with_upgrades();
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(limits.header_bytes.saturating_add(4096).max(8192));
+        // Told a number, the parser allocates room for so many with every request; what it takes by itself is on its stack.
+        if limits.headers > PARSED {
+            builder.max_headers(limits.headers.saturating_add(8));
+        }
+        let connection = builder.serve_connection(io, service).with_upgrades();
         watch.over(pin!(connection)).await
     };
     if let Err(error) = ended {

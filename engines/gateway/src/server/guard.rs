@@ -122,6 +122,13 @@ impl Watched {
         };
         (waits, self.now().saturating_sub(self.since.load(Relaxed)))
     }
+
+    /// Nothing has come: unless something is being answered or written, it waits for a request.
+    fn rests(&self) {
+        if self.busy.load(Relaxed) == 0 && self.waits.load(Relaxed) != Waits::Writing as u8 {
+            self.set(Waits::Request);
+        }
+    }
 }
 
 /// How reading has ended.
@@ -224,10 +231,7 @@ impl AsyncRead for Guard {
                 Some(Refused::Body) => return Poll::Ready(Ok(())),
                 // The end would be taken for the caller's, who is then told nothing.
                 Some(Refused::Header) => {
-                    let watched = &this.watched;
-                    if watched.busy.load(Relaxed) == 0 && watched.waits().0 != Waits::Writing {
-                        watched.set(Waits::Request);
-                    }
+                    this.watched.rests();
                     return Poll::Pending;
                 }
                 None => {}
@@ -250,12 +254,7 @@ impl AsyncRead for Guard {
                 }
                 Poll::Ready(_) => this.watched.set(Waits::No),
                 Poll::Pending if within => this.watched.set(Waits::Header),
-                Poll::Pending => {
-                    let watched = &this.watched;
-                    if watched.busy.load(Relaxed) == 0 && watched.waits().0 != Waits::Writing {
-                        watched.set(Waits::Request);
-                    }
-                }
+                Poll::Pending => this.watched.rests(),
             }
             return polled;
         }

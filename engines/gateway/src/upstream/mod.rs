@@ -1,5 +1,6 @@
 //! Endpoints: where services run.
 
+pub(crate) mod connection;
 pub mod pool;
 pub mod tls;
 pub mod tunnel;

@@ -2,21 +2,24 @@
 //! go.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::body::{Body as _, Bytes, Frame, Incoming};
+use hyper::client::conn::{TrySendError, http2};
+use hyper::header::UPGRADE;
 use hyper::rt::Executor;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
 
 use super::Endpoint;
+use super::connection::Connection;
 use crate::body::RequestBody;
 use crate::config::Protocol;
 use crate::filters::validate::idempotent;
@@ -47,33 +50,6 @@ struct Kept {
     shared: Vec<http2::SendRequest<RequestBody>>,
 }
 
-/// A connection of HTTP/1.1 to an endpoint.
-#[derive(Debug)]
-struct Connection {
-    sender: http1::SendRequest<RequestBody>,
-    task: Task,
-}
-
-/// What drives a connection. It ends with who holds this: by itself it would first want to get rid of what it still has to
-/// write, which an endpoint that has stopped reading never takes, and hold the caller's body until then.
-#[derive(Debug)]
-struct Task(Option<AbortHandle>);
-
-impl Task {
-    /// It ends by itself.
-    fn leave(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
-        }
-    }
-}
-
 /// A connection that a request goes over. Dropped, it is closed; HTTP/2 goes on for others.
 #[derive(Debug)]
 pub struct Lease {
@@ -87,12 +63,12 @@ impl Lease {
     /// The answer has come whole: the connection is free.
     pub(crate) fn give_back(self) {
         let Self { pool, endpoint, mut connection, most } = self;
-        if connection.sender.is_ready() {
+        if connection.is_ready() {
             pool.keep(endpoint, connection, most);
-        } else if !connection.sender.is_closed() {
+        } else if !connection.is_closed() {
             // The answer came before all of the request had gone out, or hyper has not turned round yet.
             tokio::spawn(async move {
-                if let Ok(Ok(())) = tokio::time::timeout(TURNAROUND, connection.sender.ready()).await {
+                if let Ok(true) = tokio::time::timeout(TURNAROUND, connection.ready()).await {
                     pool.keep(endpoint, connection, most);
                 }
             });
@@ -100,8 +76,25 @@ impl Lease {
     }
 
     /// The connection speaks another protocol from here on.
-    pub(crate) fn switched(mut self) {
-        self.connection.task.leave();
+    pub(crate) fn switched(self) {
+        self.connection.leave();
+    }
+
+    /// Something still goes up, whether anybody waits for what comes down or not.
+    pub(crate) fn detach(&mut self) {
+        self.connection.detach();
+    }
+}
+
+/// The next part of an answer, over the connection that it comes over, where that is one request's at a time.
+pub(crate) fn poll_body(
+    lease: Option<&mut Lease>,
+    incoming: &mut Incoming,
+    cx: &mut Context<'_>,
+) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+    match lease {
+        Some(lease) => lease.connection.poll_body(incoming, cx),
+        None => Pin::new(incoming).poll_frame(cx),
     }
 }
 
@@ -162,7 +155,7 @@ impl Pool {
         let mut endpoints = self.endpoints.lock();
         let kept = endpoints.get_mut(&endpoint)?;
         while let Some((connection, _)) = kept.idle.pop() {
-            if connection.sender.is_ready() {
+            if connection.is_ready() {
                 return Some(connection);
             }
         }
@@ -181,8 +174,9 @@ impl Pool {
         let now = Instant::now();
         let mut endpoints = self.endpoints.lock();
         endpoints.retain(|endpoint, kept| {
-            kept.idle.retain(|(connection, since)| {
-                !connection.sender.is_closed() && now.duration_since(*since) < keep
+            kept.idle.retain_mut(|(connection, since)| {
+                connection.look();
+                !connection.is_closed() && now.duration_since(*since) < keep
             });
             kept.shared.retain(|sender| !sender.is_closed());
             alive(*endpoint)
@@ -204,7 +198,8 @@ impl Pool {
     ) -> Result<Answer, Unsent> {
         match endpoint.protocol {
             Protocol::Http1 => self.send1(endpoint, request, connect, most).await,
-            Protocol::Http2 => self.send2(endpoint, request, connect).await,
+            // Kept out of the way of the other: what a future may hold is moved with every request.
+            Protocol::Http2 => Box::pin(self.send2(endpoint, request, connect)).await,
         }
     }
 
@@ -216,9 +211,14 @@ impl Pool {
         most: usize,
     ) -> Result<Answer, Unsent> {
         let lease = |connection| Lease { pool: Arc::clone(self), endpoint: endpoint.id, connection, most };
+        // A protocol is switched by a task that outlives the request.
+        let switches = request.headers().contains_key(UPGRADE);
         while let Some(mut connection) = self.idle(endpoint.id) {
             let spare = spare(&request);
-            match connection.sender.try_send_request(request).await {
+            if switches {
+                connection.detach();
+            }
+            match connection.ask(request).await {
                 Ok(response) => return Ok((response, Some(lease(connection)))),
                 Err(failed) => match over_kept(failed, spare).map_err(|error| (error, None))? {
                     Unkept::Untouched(message) => request = message,
@@ -229,22 +229,18 @@ impl Pool {
                 },
             }
         }
-        let stream = match open(endpoint, connect).await {
-            Ok(stream) => stream,
+        let opening = async {
+            let stream = open(endpoint, connect).await?;
+            Connection::new(stream).await.map_err(SendError::Handshake)
+        };
+        let mut connection = match Box::pin(opening).await {
+            Ok(connection) => connection,
             Err(error) => return Err((error, Some(request))),
         };
-        let shaken = http1::Builder::new().handshake::<_, RequestBody>(TokioIo::new(stream)).await;
-        let (sender, driver) = match shaken {
-            Ok(shaken) => shaken,
-            Err(error) => return Err((SendError::Handshake(error), Some(request))),
-        };
-        let task = tokio::spawn(async move {
-            if let Err(error) = driver.with_upgrades().await {
-                tracing::debug!(%error, "a connection to an endpoint ended badly");
-            }
-        });
-        let mut connection = Connection { sender, task: Task(Some(task.abort_handle())) };
-        match connection.sender.try_send_request(request).await {
+        if switches {
+            connection.detach();
+        }
+        match connection.ask(request).await {
             Ok(response) => Ok((response, Some(lease(connection)))),
             Err(mut failed) => {
                 let message = failed.take_message();
