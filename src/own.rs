@@ -178,6 +178,11 @@ fn alerting(parts: &Parts) -> Vec<Family> {
         maintenance,
         counter("quarterdeck_alerting_received_total", "Alerts posted, good and bad.", totals.received),
         counter("quarterdeck_alerting_refused_total", "Alerts that were refused.", totals.refused),
+        counter(
+            "quarterdeck_alerting_turned_away_total",
+            "Requests to alerting that found no room because too much waited.",
+            view.turned_away,
+        ),
         counter("quarterdeck_alerting_fired_total", "Firings begun.", totals.fired),
         counter(
             "quarterdeck_alerting_acknowledged_total",

@@ -185,11 +185,8 @@ fn ten_thousand_alerts_are_arranged_in_the_background() {
     let arranged = arrange(&*asked.rows, &asked.spec);
     stage.answer("arrange", Ok(quarterdeck_panes::world::Answer::Arrange(arranged)));
     assert!(stage.screen().contains("10000 firing"), "{}", stage.screen());
-    let began = std::time::Instant::now();
-    for _ in 0..20 {
-        stage.draw();
-    }
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let took = support::processor_time(|| (0..20).for_each(|_| drop(stage.draw())));
+    assert!(took < Duration::from_secs(4), "{took:?}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! nothing that was answered is lost, nothing acknowledged pages again, nothing is sent twice without being marked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -17,6 +18,32 @@ impl Seeded {
     fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
+    }
+}
+
+/// How late this machine was with waking up somebody who slept: what it may also be late with elsewhere.
+struct Behind(Arc<AtomicU64>);
+
+impl Behind {
+    /// Watches as long as it lives.
+    fn watch() -> Self {
+        let longest = Arc::<AtomicU64>::default();
+        let seen = Arc::downgrade(&longest);
+        std::thread::spawn(move || {
+            let nap = Duration::from_millis(10);
+            loop {
+                let begun = Instant::now();
+                std::thread::sleep(nap);
+                let late = begun.elapsed().saturating_sub(nap).as_millis();
+                let Some(longest) = seen.upgrade() else { return };
+                longest.fetch_max(u64::try_from(late).unwrap_or(u64::MAX), Ordering::SeqCst);
+            }
+        });
+        Self(longest)
+    }
+
+    fn longest(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
     }
 }
 
@@ -147,6 +174,7 @@ fn whatever_was_answered_survives_kill_9_at_any_instant() {
     let config = home.file("quarterdeck.toml", toml).display().to_string();
     let args = ["serve", "--listen", "127.0.0.1:0", "--config", &config];
     let mut all = Answered::default();
+    let behind = Behind::watch();
     for cycle in 0..cycles {
         let mut server = home.serve(&args);
         let context = format!("seed {seed:#x}, cycle {cycle}");
@@ -202,10 +230,12 @@ fn whatever_was_answered_survives_kill_9_at_any_instant() {
         for told in &told {
             let Some(doings) = all.alerts.get(&name_in(told)) else { continue };
             assert!(!doings.hidden, "{context}: {} is silenced", name_in(told));
-            // What was handed to the network before the acknowledgement was answered may arrive a little later.
+            // What was handed to the network before the acknowledgement was answered may arrive a little later; on a busy
+            // machine as much later as it holds other things up.
             let late = doings.acknowledged.map(|at| told.at.saturating_duration_since(at));
+            let most = Duration::from_secs(1) + behind.longest() * 3;
             assert!(
-                late.is_none_or(|late| late < Duration::from_secs(1)) || told.possibly_duplicate,
+                late.is_none_or(|late| late < most) || told.possibly_duplicate,
                 "{context}: {} was acknowledged {late:?} before it was told",
                 name_in(told)
             );

@@ -14,11 +14,12 @@ mod statistics;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{StatusCode, header};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures_util::StreamExt;
 use quarterdeck_alertmanager::wire::{
     ClusterState, ClusterStatus, ConfigStatus, PeerStatus, Status, VersionInfo,
 };
@@ -26,12 +27,15 @@ use quarterdeck_kernel::action::Via;
 use quarterdeck_kernel::{Actor, Timestamp};
 
 use crate::request::{Answer, Refused, Request};
-use crate::task::{Handle, Role, View};
+use crate::task::{Handle, Role, Room, View};
 
 /// The version of Alertmanager whose API this is.
 const API_VERSION: &str = "0.28.1";
-/// The longest body taken, in bytes: ten thousand alerts with long annotations.
+/// The longest batch of alerts taken, in bytes: ten thousand alerts with long annotations. Other bodies have axum's own
+/// limit of 2 MB.
 const MAX_BODY: usize = 64 << 20;
+/// How long a client may take to send a batch: what it has sent so far takes the room of others.
+const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(30);
 /// How long a question waits until the state is read back after a start.
 const READ_BACK: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -84,7 +88,6 @@ pub fn router(source: Arc<dyn Source>) -> Router {
         .route("/api/quarterdeck/v1/oncall", get(own::oncall))
         .route("/api/quarterdeck/v1/alerting/statistics", get(statistics::statistics))
         .route("/api/quarterdeck/v1/alerting/openapi.json", get(own::openapi))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(source)
 }
 
@@ -169,10 +172,44 @@ async fn receivers(State(api): State<Api>) -> Response {
     json(StatusCode::OK, serde_json::Value::from(names).to_string())
 }
 
-async fn post_alerts(State(api): State<Api>, body: Bytes) -> Response {
+/// Reads a batch, as far as there is room for it among those of others.
+async fn batch(headers: &HeaderMap, body: Body, room: &mut Room) -> Result<Vec<u8>, (StatusCode, String)> {
+    let too_long =
+        || (StatusCode::PAYLOAD_TOO_LARGE, format!("a batch of alerts has at most {MAX_BODY} bytes"));
+    let busy = |refusal: Refused| (StatusCode::SERVICE_UNAVAILABLE, refusal.to_string());
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: usize| length > MAX_BODY) {
+        return Err(too_long());
+    }
+    room.hold(length.unwrap_or(0)).map_err(busy)?;
+    let mut read = Vec::with_capacity(length.unwrap_or(0));
+    let mut pieces = body.into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|e| (StatusCode::BAD_REQUEST, format!("the body breaks off: {e}")))?;
+        if read.len() + piece.len() > MAX_BODY {
+            return Err(too_long());
+        }
+        room.hold(read.len() + piece.len()).map_err(busy)?;
+        read.extend_from_slice(&piece);
+    }
+    Ok(read)
+}
+
+async fn post_alerts(State(api): State<Api>, headers: HeaderMap, body: Body) -> Response {
     let handle = match running(&api) {
         Ok(handle) => handle,
         Err(response) => return *response,
+    };
+    // Until the answer: what was read from it is held as long.
+    let mut room = handle.room();
+    let read = tokio::time::timeout(BODY_TIME, batch(&headers, body, &mut room)).await;
+    let body = match read {
+        Ok(Ok(body)) => body,
+        Ok(Err((status, why))) => return error(status, &why),
+        Err(_) => {
+            let why = format!("the body did not come within {} s", BODY_TIME.as_secs());
+            return error(StatusCode::REQUEST_TIMEOUT, &why);
+        }
     };
     let alerts = match batch::read(&body) {
         Ok(alerts) => alerts,

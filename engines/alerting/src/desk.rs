@@ -1,7 +1,7 @@
 //! Alerts and escalations as one pure state machine: requests, outcomes and time go in; rows to be written, entries for the
 //! timeline and jobs for the deliverer come out, in that order of duty.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use quarterdeck_alertmanager::Fingerprint;
@@ -427,13 +427,14 @@ impl Desk {
         let waits = |alert: &Fingerprint| {
             self.engine.alert(*alert).is_some_and(|alert| alert.state == AlertState::Firing)
         };
-        let keys: BTreeSet<String> = alerts
+        // Each group once: ten thousand alerts of one group would otherwise be looked at ten thousand times each.
+        let groups: BTreeMap<&Arc<str>, &Arc<Group>> = alerts
             .iter()
             .flat_map(|alert| self.engine.groups_of(*alert))
-            .filter(|group| !group.alerts.iter().any(waits))
-            .map(|group| group.identity.to_string())
+            .map(|group| (&group.identity, group))
             .collect();
-        keys.into_iter().collect()
+        let settled = groups.into_iter().filter(|(_, group)| !group.alerts.iter().any(waits));
+        settled.map(|(identity, _)| identity.to_string()).collect()
     }
 
     /// Alerts in words: the name of the one, or how many.

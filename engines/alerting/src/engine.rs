@@ -37,8 +37,8 @@ use quarterdeck_alertmanager::Fingerprint;
 use quarterdeck_kernel::{Labels, Timestamp};
 
 use crate::model::{
-    Alert, Attempt, AttemptId, AttemptRecord, Cause, Detail, Fact, Group, LogEntry, Record, SilenceId,
-    Snapshot,
+    Alert, Attempt, AttemptId, AttemptRecord, Cause, Detail, Fact, Group, LogEntry, Record, Silence,
+    SilenceId, Snapshot,
 };
 use few::Few;
 use index::MatchIndex;
@@ -165,6 +165,8 @@ pub struct Engine {
     silences: BTreeMap<u32, Hiding>,
     silence_ids: HashMap<SilenceId, u32>,
     next_silence: u32,
+    /// The silences as they were last listed, and from when until when that holds.
+    listed: Option<(Arc<[Arc<Silence>]>, std::ops::Range<Timestamp>)>,
     silence_index: MatchIndex,
     silence_timer: Option<Timestamp>,
     /// Silences that began or ceased to hide and whose alerts have not been looked at since.
@@ -224,6 +226,7 @@ impl Engine {
             silences: BTreeMap::new(),
             silence_ids: HashMap::new(),
             next_silence: 0,
+            listed: None,
             silence_index: MatchIndex::default(),
             silence_timer: None,
             turned: BTreeSet::new(),
@@ -273,7 +276,7 @@ impl Engine {
             silences: self.list_silences(now),
             log: Arc::clone(&self.log),
             stats: self.figures.stats(),
-            receivers: self.plan.receivers.iter().map(|r| Arc::clone(&r.name)).collect(),
+            receivers: Arc::clone(&self.plan.names),
             next_wake: self.next_wake(),
         }
     }

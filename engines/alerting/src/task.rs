@@ -8,6 +8,7 @@
 //! On a store that several consoles share, one holds the lease and notifies; the others show what it wrote and hand their
 //! operators' requests to it.
 
+mod inlet;
 mod lead;
 mod save;
 mod standby;
@@ -27,6 +28,9 @@ use crate::engine::{Explanation, Options, Plan};
 use crate::model::{Alert, Snapshot};
 use crate::request::{Answer, Ask, Refused, Request};
 use crate::store::{self, Lease};
+
+use inlet::Inlet;
+pub use inlet::{MAX_HELD, Room};
 
 /// The shortest time between two published views.
 const FRAME: Duration = Duration::from_millis(33);
@@ -91,6 +95,8 @@ pub struct View {
     pub unsaved: Option<Unsaved>,
     /// Rows of the store that cannot be read: kind, name, why.
     pub unreadable: Arc<[(String, String, String)]>,
+    /// Requests that were turned away since the start because too many waited, or too large ones.
+    pub turned_away: u64,
 }
 
 impl snapshot::Snapshot for View {
@@ -129,9 +135,22 @@ pub struct Handle {
     messages: mpsc::Sender<Message>,
     views: watch::Receiver<Arc<View>>,
     clock: Arc<dyn Clock>,
+    inlet: Arc<Inlet>,
 }
 
 impl Handle {
+    /// Room for the body of a request that is about to be read; none of it is taken yet.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        Room::new(Arc::clone(&self.inlet))
+    }
+
+    /// How many requests wait to be taken.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.messages.max_capacity() - self.messages.capacity()
+    }
+
     /// The time by which alerting works.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -169,7 +188,7 @@ impl Handle {
         let (answer, answered) = oneshot::channel();
         let message = Message::Ask(Box::new(Ask { request, by, told }), answer);
         self.messages.try_send(message).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => Refused::Busy,
+            mpsc::error::TrySendError::Full(_) => self.inlet.turn_away(),
             mpsc::error::TrySendError::Closed(_) => Refused::Stopped,
         })?;
         answered.await.unwrap_or(Err(Refused::Stopped))
@@ -227,6 +246,7 @@ pub struct Runner {
     messages: mpsc::Receiver<Message>,
     views: watch::Sender<Arc<View>>,
     console: Console,
+    inlet: Arc<Inlet>,
     version: u64,
 }
 
@@ -263,8 +283,12 @@ impl Runner {
     ) -> (Self, Handle) {
         let (send, messages) = mpsc::channel(QUEUE);
         let (views, watched) = watch::channel(Arc::default());
-        let handle = Handle { messages: send, views: watched, clock: Arc::clone(&clock) };
-        let runner = Self { setting, timeline, clock, deliver, done, messages, views, console, version: 0 };
+        let inlet = Arc::<Inlet>::default();
+        let handle =
+            Handle { messages: send, views: watched, clock: Arc::clone(&clock), inlet: Arc::clone(&inlet) };
+        let version = 0;
+        let runner =
+            Self { setting, timeline, clock, deliver, done, messages, views, console, inlet, version };
         (runner, handle)
     }
 

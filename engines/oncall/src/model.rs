@@ -1,6 +1,6 @@
 //! What panes show of on-call: plain data as of one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -347,6 +347,10 @@ fn names<'a>(recipients: impl Iterator<Item = &'a crate::escalation::Recipient>)
 pub(crate) struct Cache {
     escalations: BTreeMap<String, Arc<EscalationView>>,
     schedules: BTreeMap<String, Arc<ScheduleView>>,
+    /// Ended escalations, oldest first: they change no more.
+    recent: VecDeque<(Arc<Escalation>, Arc<EscalationView>)>,
+    /// The whole as it was last shown, and when one of its overrides is over.
+    last: Option<(Snapshot, Timestamp)>,
 }
 
 impl Cache {
@@ -355,14 +359,26 @@ impl Cache {
     }
 
     pub(crate) fn forget_all(&mut self) {
-        self.escalations.clear();
-        self.schedules.clear();
+        *self = Self::default();
+    }
+
+    /// The whole, if nothing in it has changed.
+    fn still(&self, version: u64, now: Timestamp) -> Option<&Snapshot> {
+        let (last, until) = self.last.as_ref()?;
+        let holds = last.version == version
+            && (last.taken..*until).contains(&now)
+            && last.schedules.iter().all(|schedule| schedule.holds(now));
+        holds.then_some(last)
     }
 }
 
 impl Escalations {
     /// What is to be shown now.
     pub fn snapshot(&mut self, now: Timestamp) -> Snapshot {
+        let (version, refused) = (self.version(), self.refused());
+        if let Some(still) = self.views_mut().still(version, now) {
+            return Snapshot { taken: now, refused, ..still.clone() };
+        }
         let roster = Arc::clone(self.roster());
         let overrides: Vec<Override> = self.overrides().to_vec();
         let mut cache = std::mem::take(self.views_mut());
@@ -387,14 +403,23 @@ impl Escalations {
             let soonest = e.next.as_ref().map_or(Timestamp::MAX, |n| n.at);
             (std::cmp::Reverse(e.severity), soonest, e.opened)
         });
-        let recent = self.recent().map(|e| view(e)).rev().collect();
-        let mut ahead: Vec<Override> = overrides.iter().filter(|o| o.until > now).cloned().collect();
+        let mut kept = std::mem::take(&mut cache.recent);
+        for ended in self.recent() {
+            // They come at one end and go at the other.
+            while kept.front().is_some_and(|(known, _)| !Arc::ptr_eq(known, ended)) {
+                kept.pop_front();
+            }
+            let view = kept.pop_front().map_or_else(|| view(ended), |(_, view)| view);
+            cache.recent.push_back((Arc::clone(ended), view));
+        }
+        let recent = cache.recent.iter().rev().map(|(_, view)| Arc::clone(view)).collect();
+        let mut ahead: Vec<Override> = overrides.into_iter().filter(|o| o.until > now).collect();
         ahead.sort_by(|a, b| (a.from, &a.id).cmp(&(b.from, &b.id)));
-        *self.views_mut() = cache;
+        let until = ahead.iter().map(|o| o.until).min().unwrap_or(Timestamp::MAX);
         if changed {
             self.turn_version();
         }
-        Snapshot {
+        let snapshot = Snapshot {
             version: self.version(),
             taken: now,
             schedules,
@@ -402,7 +427,10 @@ impl Escalations {
             recent,
             overrides: ahead,
             persons: roster.persons().iter().map(|(k, p)| (k.clone(), p.name.clone())).collect(),
-            refused: self.refused(),
-        }
+            refused,
+        };
+        cache.last = Some((snapshot.clone(), until));
+        *self.views_mut() = cache;
+        snapshot
     }
 }

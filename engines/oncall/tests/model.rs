@@ -113,3 +113,39 @@ fn what_nobody_answered_leads() {
     assert_eq!(view.words(now), "nobody answered, 3 pages");
     assert_eq!(view.steps[2].state, StepState::Current(start + minutes(15)));
 }
+
+/// A snapshot is taken with every answer: what has not changed is not made again.
+#[test]
+fn what_has_not_changed_is_shared() {
+    let mut state = Escalations::new(roster(TEAM));
+    let start = monday();
+    for key in ["a", "b", "c"] {
+        open(&mut state, key, start);
+    }
+    let end = |state: &mut Escalations, key: &str| {
+        state.handle(Input::Resolve { key: key.to_owned(), by: ops() }, start).unwrap();
+    };
+    end(&mut state, "a");
+    let first = state.snapshot(start);
+    assert_eq!((first.escalations.len(), first.recent.len()), (2, 1));
+    let second = state.snapshot(start + minutes(1));
+    assert_eq!(second.taken, start + minutes(1));
+    for (old, new) in
+        first.escalations.iter().chain(&first.recent).zip(second.escalations.iter().chain(&second.recent))
+    {
+        assert!(Arc::ptr_eq(old, new), "{}: nothing has changed", new.key);
+    }
+    end(&mut state, "b");
+    let third = state.snapshot(start + minutes(1));
+    let keys: Vec<&str> = third.recent.iter().map(|e| e.key.as_str()).collect();
+    assert_eq!(keys, ["b", "a"], "newest first");
+    assert!(Arc::ptr_eq(&third.recent[1], &first.recent[0]), "another that ended changes nothing of it");
+    let c = |snapshot: &quarterdeck_oncall::Snapshot| Arc::clone(snapshot.escalation("c").unwrap());
+    assert!(Arc::ptr_eq(&c(&first), &c(&third)));
+    // An override ends: it is shown no more although nothing has happened.
+    state.handle(Input::Override(change("o", "carol", start, start + minutes(5))), start).unwrap();
+    assert_eq!(state.snapshot(start + minutes(4)).overrides.len(), 1);
+    assert_eq!(state.snapshot(start + minutes(5)).overrides.len(), 0);
+    // The clock is set back: it is to come again.
+    assert_eq!(state.snapshot(start + minutes(2)).overrides.len(), 1);
+}

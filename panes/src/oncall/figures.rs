@@ -95,7 +95,8 @@ fn length(time: Duration) -> String {
 }
 
 /// All figures, and those of the selected rule.
-pub(super) fn tell(details: &mut Details, stats: &Stats, rule: Option<&Rule>) {
+pub(super) fn tell(details: &mut Details, view: &View, rule: Option<&Rule>) {
+    let stats = &view.alerts.stats;
     let totals = &stats.totals;
     details.field("open", &open(stats), Role::Text);
     let mean = |mean: Option<Duration>, of: u64| match mean {
@@ -122,6 +123,10 @@ pub(super) fn tell(details: &mut Details, stats: &Stats, rule: Option<&Rule>) {
         n => format!(", {} refused", format::grouped(n)),
     };
     details.field("posted", &format!("{} alerts{refused}", format::grouped(totals.received)), Role::Muted);
+    if view.turned_away > 0 {
+        let away = format!("{} requests: too many waited", format::grouped(view.turned_away));
+        details.field("turned away", &away, Role::Warning);
+    }
     let Some((name, stats)) = rule else { return };
     details.section(name.to_string(), format!("fired {}", format::grouped(stats.fired)));
     let of = |part: u64| format!("{} ({} %)", format::grouped(part), percent(part, stats.fired));

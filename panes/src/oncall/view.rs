@@ -44,7 +44,7 @@ impl Oncall {
                     notifications::tell(&mut details, cx, record);
                 }
             }
-            Kind::Figures => figures::tell(&mut details, &view.alerts.stats, self.rows(cx).rules.get(row)),
+            Kind::Figures => figures::tell(&mut details, view, self.rows(cx).rules.get(row)),
         }
         details
     }

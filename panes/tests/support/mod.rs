@@ -385,3 +385,15 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) fn subject(kind: SubjectKind, id: &str) -> Subject {
     Subject::new(kind, id)
 }
+
+/// Processor time that some work takes: what else the machine does meanwhile is not in it.
+pub(crate) fn processor_time(work: impl FnOnce()) -> std::time::Duration {
+    let spent = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("the thread's own figures");
+        let nanoseconds = text.split_whitespace().next().and_then(|n| n.parse().ok());
+        std::time::Duration::from_nanos(nanoseconds.expect("a number"))
+    };
+    let before = spent();
+    work();
+    spent() - before
+}

@@ -10,12 +10,15 @@ use crate::model::{AlertState, Stats};
 
 pub(super) async fn statistics(State(api): State<Api>) -> Response {
     match running(&api) {
-        Ok(handle) => Json(value(&handle.view().alerts.stats)).into_response(),
+        Ok(handle) => {
+            let view = handle.view();
+            Json(value(&view.alerts.stats, view.turned_away)).into_response()
+        }
         Err(response) => *response,
     }
 }
 
-fn value(stats: &Stats) -> Value {
+fn value(stats: &Stats, turned_away: u64) -> Value {
     let totals = &stats.totals;
     let seconds = |mean: Option<std::time::Duration>| mean.map(|mean| mean.as_secs_f64());
     let states: Map<String, Value> =
@@ -48,6 +51,7 @@ fn value(stats: &Stats) -> Value {
             "resent": totals.resent,
         },
         "posted": { "received": totals.received, "refused": totals.refused },
+        "turnedAway": turned_away,
         "rules": rules,
     })
 }
@@ -75,12 +79,13 @@ mod tests {
             },
             rules: Arc::new(BTreeMap::from([("Slow".into(), rule)])),
         };
-        let told = value(&stats);
+        let told = value(&stats, 5);
         assert_eq!(told["open"]["critical"], 2);
         assert_eq!(told["states"]["resolved"], 5);
         assert_eq!(told["meanSecondsToAcknowledge"], 1.5);
         assert_eq!(told["meanSecondsToResolve"], Value::Null, "of nothing there is no mean");
         assert_eq!(told["notifications"]["failed"], 1);
+        assert_eq!(told["turnedAway"], 5);
         assert_eq!(told["rules"]["Slow"]["resolvedByItself"], 3);
     }
 }

@@ -43,6 +43,8 @@ pub struct ReceiverPlan {
 pub struct Plan {
     pub(crate) routes: Arc<Routes>,
     pub(crate) receivers: Vec<ReceiverPlan>,
+    /// Their names, in order.
+    pub(crate) names: Arc<[Arc<str>]>,
     pub(crate) inhibit: Arc<[InhibitRule]>,
     pub(crate) intervals: Arc<TimeIntervals>,
     pub(crate) resolve_timeout: Duration,
@@ -111,8 +113,10 @@ impl Plan {
         }
         let sources = MatchIndex::new(numbered(inhibit.iter().map(|rule| &rule.source)));
         let targets = MatchIndex::new(numbered(inhibit.iter().map(|rule| &rule.target)));
+        let names = receivers.iter().map(|receiver| Arc::clone(&receiver.name)).collect();
         Self {
             routes,
+            names,
             receivers,
             inhibit,
             intervals,

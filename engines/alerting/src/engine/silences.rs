@@ -100,6 +100,7 @@ impl Engine {
             let mut hiding = Hiding::new(Arc::clone(&silence))?;
             hiding.hides = self.silences.get(slot).is_some_and(|old| old.hides);
             self.silences.insert(*slot, hiding);
+            self.listed = None;
             self.silence_changed(&silence, now);
             return Ok(silence.id);
         }
@@ -207,6 +208,7 @@ impl Engine {
 
     fn expire_slot(&mut self, slot: u32, by: &Arc<str>, now: Timestamp) {
         let Some(hiding) = self.silences.get_mut(&slot) else { return };
+        self.listed = None;
         let silence = Arc::make_mut(&mut hiding.silence);
         // One that has not begun never was.
         silence.starts_at = silence.starts_at.min(now);
@@ -236,6 +238,7 @@ impl Engine {
         }
         self.silence_ids.insert(hiding.silence.id, slot);
         self.silences.insert(slot, hiding);
+        self.listed = None;
         self.index_silences();
         slot
     }
@@ -315,6 +318,7 @@ impl Engine {
         if gone.is_empty() {
             return;
         }
+        self.listed = None;
         for (slot, id) in &gone {
             self.silences.remove(slot);
             self.silence_ids.remove(id);
@@ -326,8 +330,15 @@ impl Engine {
         self.index_silences();
     }
 
-    /// Silences, those in force first, newest first.
-    pub(super) fn list_silences(&self, now: Timestamp) -> Arc<[Arc<Silence>]> {
+    /// Silences, those in force first, newest first. Sorted anew only when one has changed, begun or ended.
+    pub(super) fn list_silences(&mut self, now: Timestamp) -> Arc<[Arc<Silence>]> {
+        if let Some((listed, holds)) = &self.listed
+            && holds.contains(&now)
+        {
+            return Arc::clone(listed);
+        }
+        let bounds = self.silences.values().flat_map(|h| [h.silence.starts_at, h.silence.ends_at]);
+        let next = bounds.filter(|at| *at > now).min().unwrap_or(Timestamp::MAX);
         let mut list: Vec<Arc<Silence>> =
             self.silences.values().rev().map(|h| Arc::clone(&h.silence)).collect();
         list.sort_by_key(|s| match s.state(now) {
@@ -335,7 +346,9 @@ impl Engine {
             SilenceState::Pending => 1,
             SilenceState::Expired => 2,
         });
-        list.into()
+        let list: Arc<[Arc<Silence>]> = list.into();
+        self.listed = Some((Arc::clone(&list), now..next));
+        list
     }
 }
 

@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 /// Requests waiting at most; more are refused.
 const MAX_WAITING: i64 = 10_000;
+/// Bytes of requests waiting at most: the console that notifies reads what waits at once.
+const MAX_WAITING_BYTES: i64 = 128 << 20;
 /// How long an answer is kept for whoever asked.
 const KEEP: std::time::Duration = std::time::Duration::from_secs(600);
 
@@ -31,8 +33,19 @@ impl Inbox<'_> {
     /// What the database says.
     pub async fn ask(self, request: &str, now: Timestamp) -> Result<Option<String>, StoreError> {
         let mut tx = self.0.begin().await?;
-        let row = tx.row("SELECT count(*) AS waiting FROM alerting_inbox WHERE answer IS NULL", &[]).await?;
-        if row.map_or(Ok(0), |row| row.int("waiting"))? >= MAX_WAITING {
+        let row = tx
+            .row(
+                "SELECT count(*) AS waiting, CAST(coalesce(sum(octet_length(request)), 0) AS BIGINT) AS bytes
+                 FROM alerting_inbox WHERE answer IS NULL",
+                &[],
+            )
+            .await?;
+        let (waiting, bytes) = match row {
+            Some(row) => (row.int("waiting")?, row.int("bytes")?),
+            None => (0, 0),
+        };
+        let more = i64::try_from(request.len()).unwrap_or(i64::MAX);
+        if waiting >= MAX_WAITING || bytes.saturating_add(more) > MAX_WAITING_BYTES {
             tx.rollback().await?;
             return Ok(None);
         }

@@ -88,6 +88,8 @@ impl Runner {
                 return Ok(Left::SetBack(leading.lease, latest));
             }
             latest = latest.max(now);
+            // Whoever was turned away left no other trace.
+            leading.dirty |= self.views.borrow().turned_away != self.inlet.turned_away();
             if leading.dirty && leading.published.elapsed() >= FRAME {
                 self.publish(&mut leading);
             }
@@ -300,12 +302,14 @@ impl Runner {
             role: Role::Notifying,
             unsaved: leading.waiting.unsaved().cloned(),
             unreadable: Arc::clone(&leading.unreadable),
+            ..View::default()
         };
         self.show(view, now);
     }
 
     pub(super) fn show(&mut self, view: View, now: Timestamp) {
         self.version += 1;
-        self.views.send_replace(Arc::new(View { version: self.version, at: now, ..view }));
+        let turned_away = self.inlet.turned_away();
+        self.views.send_replace(Arc::new(View { version: self.version, at: now, turned_away, ..view }));
     }
 }

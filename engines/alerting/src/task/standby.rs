@@ -22,8 +22,18 @@ const LOOK: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(8);
 /// How often the answer is looked for.
 const POLL: Duration = Duration::from_millis(100);
+/// How many times longer than it took to read the state is waited before it is read again: with many alerts, whoever only
+/// looks must not keep the store and a processor busy.
+const REST: u32 = 9;
+/// The longest of these pauses.
+const LONGEST_REST: Duration = Duration::from_secs(30);
 /// Requests under way at most.
 const FORWARDED: usize = 64;
+
+/// How long the state as read stands, by how long it took to read.
+fn rest(took: Duration) -> Duration {
+    took.saturating_mul(REST).min(LONGEST_REST)
+}
 
 impl Runner {
     /// Waits until this console may notify; `None` when told to stop.
@@ -35,6 +45,7 @@ impl Runner {
         let mut mirror: Option<Desk> = None;
         let mut seen = None;
         let mut look = Instant::now();
+        let mut read = Instant::now();
         loop {
             if Instant::now() >= look {
                 look = Instant::now() + LOOK;
@@ -42,7 +53,12 @@ impl Runner {
                     Ok(Held::Mine(lease)) => return Ok(Some(lease)),
                     Ok(Held::By { holder, address, .. }) => {
                         let role = Role::Standby { holder: holder.into(), address: address.into() };
-                        match self.mirrored(&mut seen).await {
+                        let begun = Instant::now();
+                        let found = if begun < read { Ok(None) } else { self.mirrored(&mut seen).await };
+                        if matches!(found, Ok(Some(_))) {
+                            read = Instant::now() + rest(begun.elapsed());
+                        }
+                        match found {
                             Ok(Some(desk)) => mirror = Some(self.mirror(desk, role)),
                             Ok(None) if self.views.borrow().role != role => {
                                 let view = View { role, ..(**self.views.borrow()).clone() };
@@ -121,12 +137,15 @@ impl Runner {
 
     fn forward(&self, ask: Ask, asker: oneshot::Sender<Result<Answer, Refused>>, forwarded: &Arc<Semaphore>) {
         let Ok(permit) = Arc::clone(forwarded).try_acquire_owned() else {
-            let _ = asker.send(Err(Refused::Busy));
+            let _ = asker.send(Err(self.inlet.turn_away()));
             return;
         };
-        let (db, clock) = (self.db().clone(), Arc::clone(&self.clock));
+        let (db, clock, inlet) = (self.db().clone(), Arc::clone(&self.clock), Arc::clone(&self.inlet));
         tokio::spawn(async move {
-            let answer = hand_over(&db, &*clock, &ask).await;
+            let mut answer = hand_over(&db, &*clock, &ask).await;
+            if matches!(answer, Err(Refused::Busy)) {
+                answer = Err(inlet.turn_away());
+            }
             // Nobody waits any more: no matter.
             let _ = asker.send(answer);
             drop(permit);
@@ -150,4 +169,26 @@ async fn hand_over(db: &Db, clock: &dyn Clock, ask: &Ask) -> Result<Answer, Refu
     Err(Refused::Unreachable(
         "it is saved and will be carried out, but the console that notifies has not answered yet".to_owned(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_dies_is_followed_within_ten_seconds() {
+        // The lease as renewed at the last moment, the longest time until it is looked at, and as much again to take it.
+        assert!(crate::store::TERM + LOOK * 2 <= Duration::from_secs(10));
+    }
+
+    #[test]
+    fn reading_takes_a_tenth_of_the_time_at_most() {
+        assert_eq!(
+            rest(Duration::from_millis(5)),
+            Duration::from_millis(45),
+            "shorter than a look: no pause"
+        );
+        assert_eq!(rest(Duration::from_secs(2)), Duration::from_secs(18));
+        assert_eq!(rest(Duration::from_secs(60)), LONGEST_REST, "what is shown is never much older");
+    }
 }

@@ -67,35 +67,106 @@ pub(crate) fn end(case: &Value) -> f64 {
     wants.iter().map(|w| moments(&w["between"])[1]).fold(3.0, f64::max)
 }
 
-/// Everything that is not as the case wants it.
-pub(crate) fn judge(case: &Value, came: &[Came]) -> Vec<String> {
+/// How long after the last moment a case is still watched for what should not come, in its seconds.
+pub(crate) const WATCHED: f64 = 0.3;
+
+/// What a case came to.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    /// Everything that is not as the case wants it.
+    pub(crate) problems: Vec<String>,
+    /// Of these, how many say only that something came too late: the right thing to the right webhook.
+    pub(crate) late: usize,
+}
+
+impl Verdict {
+    fn wrong(&mut self, problem: String) {
+        self.problems.push(problem);
+    }
+
+    fn late(&mut self, problem: String) {
+        self.problems.push(problem);
+        self.late += 1;
+    }
+
+    /// Whether all is as wanted.
+    pub(crate) fn passed(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Whether everything came, and some of it too late.
+    pub(crate) fn only_late(&self) -> bool {
+        !self.passed() && self.late == self.problems.len()
+    }
+}
+
+/// What became of a notification that came.
+#[derive(Clone, Copy, PartialEq)]
+enum Use {
+    Unexpected,
+    Wanted,
+    Late,
+}
+
+/// Compares what came with what the case wants.
+pub(crate) fn judge(case: &Value, came: &[Came]) -> Verdict {
     let name = case["name"].as_str().expect("a name");
     let tolerance = case["tolerance_s"].as_f64().expect("a tolerance");
-    let mut problems = Vec::new();
-    let mut used = vec![false; came.len()];
-    for want in case["want"].as_array().expect("wants") {
-        let hook = usize::from(want["collector"] == "co2");
+    let mut verdict = Verdict::default();
+    let mut uses = vec![Use::Unexpected; came.len()];
+    let wants = case["want"].as_array().expect("wants");
+    let parts = |want: &Value| {
         let between = moments(&want["between"]);
-        let within = |t: f64| t >= between[0] - tolerance && t <= between[1] + tolerance;
-        let expected: Vec<Told> = want["alerts"].as_array().expect("alerts").iter().map(alert).collect();
+        (usize::from(want["collector"] == "co2"), between[0] - tolerance, between[1] + tolerance)
+    };
+    let alerts = |want: &Value| -> Vec<Told> {
+        want["alerts"].as_array().expect("alerts").iter().map(alert).collect()
+    };
+    let mut missing = Vec::new();
+    for want in wants {
+        let ((hook, from, until), expected) = (parts(want), alerts(want));
         if expected.is_empty() {
-            if came.iter().any(|(h, t, _)| *h == hook && within(*t)) {
-                problems.push(format!("{name}: something came in {between:?}"));
-            }
             continue;
         }
         let found = came.iter().enumerate().position(|(n, (h, t, alerts))| {
-            !used[n] && *h == hook && within(*t) && same(name, &expected, alerts, tolerance)
+            uses[n] == Use::Unexpected
+                && *h == hook
+                && (from..=until).contains(t)
+                && same(name, &expected, alerts, tolerance)
         });
         match found {
-            Some(n) => used[n] = true,
-            None => problems.push(format!("{name}: nothing like {want} among {came:?}")),
+            Some(n) => uses[n] = Use::Wanted,
+            None => missing.push((want, hook, until, expected)),
         }
     }
-    for (n, (hook, t, _)) in came.iter().enumerate().filter(|(n, _)| !used[*n]) {
-        problems.push(format!("{name}: unexpected notification {n} to {hook} at {t}"));
+    for (want, hook, until, expected) in missing {
+        // What is late may also begin and end later than it should.
+        let found = came.iter().enumerate().position(|(n, (h, t, alerts))| {
+            uses[n] == Use::Unexpected && *h == hook && *t > until && same(name, &expected, alerts, f64::MAX)
+        });
+        match found {
+            Some(n) => {
+                uses[n] = Use::Late;
+                verdict.late(format!("{name}: at {} s, late, came {want}", came[n].1));
+            }
+            None => verdict.wrong(format!("{name}: nothing like {want} among {came:?}")),
+        }
     }
-    problems
+    for want in wants.iter().filter(|want| alerts(want).is_empty()) {
+        let (hook, from, until) = parts(want);
+        for (n, (h, t, _)) in came.iter().enumerate() {
+            if *h == hook && (from..=until).contains(t) {
+                let problem = format!("{name}: {:?} came to {hook} at {t}, where nothing should", came[n].2);
+                if uses[n] == Use::Late { verdict.late(problem) } else { verdict.wrong(problem) }
+            }
+        }
+    }
+    for (n, (hook, t, _)) in came.iter().enumerate() {
+        if uses[n] == Use::Unexpected && *t <= end(case) + WATCHED {
+            verdict.wrong(format!("{name}: unexpected notification {n} to {hook} at {t}"));
+        }
+    }
+    verdict
 }
 
 fn same(name: &str, expected: &[Told], came: &[Told], tolerance: f64) -> bool {
@@ -116,4 +187,53 @@ fn same(name: &str, expected: &[Told], came: &[Told], tolerance: f64) -> bool {
                     && near(wanted.end, told.end)
             })
         })
+}
+
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(name: &str) -> Told {
+        let labels = BTreeMap::from([("alertname".to_owned(), name.to_owned())]);
+        Told { labels, start: Some(1.0), ..Told::default() }
+    }
+
+    /// Wants `a` at 2 s, `b` at 4 s, and nothing at the other webhook.
+    fn case() -> Value {
+        let want = |at: f64, alerts: Value| json!({ "collector": "co1", "between": [at, at + 0.5], "alerts": alerts });
+        let alert =
+            |name: &str| json!([{ "labels": { "alertname": name }, "annotations": {}, "active": [1.0] }]);
+        let nothing = json!({ "collector": "co2", "between": [2.0, 2.5], "alerts": [] });
+        json!({ "name": "case", "tolerance_s": 0.1, "want": [want(2.0, alert("a")), want(4.0, alert("b")), nothing] })
+    }
+
+    /// Passed, only late, how many problems.
+    fn judged(came: &[Came]) -> (bool, bool, usize) {
+        let verdict = judge(&case(), came);
+        (verdict.passed(), verdict.only_late(), verdict.problems.len())
+    }
+
+    #[test]
+    fn lateness_is_told_from_wrong_contents() {
+        let good = (0, 4.2, vec![told("b")]);
+        assert_eq!(judged(&[(0, 2.1, vec![told("a")]), good.clone()]), (true, false, 0));
+        assert_eq!(judged(&[(0, 2.9, vec![told("a")]), good.clone()]), (false, true, 1), "late");
+        assert_eq!(
+            judged(&[(0, 2.9, vec![told("a")]), (0, 9.0, vec![told("b")])]),
+            (false, true, 2),
+            "both late"
+        );
+        assert_eq!(judged(&[(0, 1.5, vec![told("a")]), good.clone()]), (false, false, 2), "early is wrong");
+        assert_eq!(judged(&[(0, 2.1, vec![told("c")]), good.clone()]), (false, false, 2), "another alert");
+        assert_eq!(judged(&[good.clone()]), (false, false, 1), "never");
+        let twice = [(0, 2.1, vec![told("a")]), (0, 3.0, vec![told("a")]), good.clone()];
+        assert_eq!(judged(&twice), (false, false, 1), "twice");
+        let elsewhere = [(0, 2.9, vec![told("a")]), (1, 2.2, vec![told("a")]), good.clone()];
+        assert_eq!(judged(&elsewhere), (false, false, 3), "where nothing should come, beside what is late");
+        let ended = Told { end: Some(2.0), ..told("a") };
+        assert_eq!(judged(&[(0, 2.9, vec![ended]), good]), (false, false, 2), "resolved, not firing");
+        let after = [(0, 2.1, vec![told("a")]), (0, 4.2, vec![told("b")]), (0, 6.0, vec![told("b")])];
+        assert_eq!(judged(&after), (true, false, 0), "after the case's end nobody looks");
+    }
 }

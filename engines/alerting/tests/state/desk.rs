@@ -290,3 +290,30 @@ fn what_an_operator_resolved_stays_so_as_long_as_its_source_tells_of_it() {
     let firing = desk.engine().alert(print).is_some_and(|alert| alert.state.is_open());
     assert!(!firing);
 }
+
+/// Processor time that this thread has had, in ns: what else the machine does is not in it.
+fn spent() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("the thread's own figures");
+    text.split_whitespace().next().and_then(|n| n.parse().ok()).expect("a number")
+}
+
+#[test]
+fn taking_all_alerts_of_a_group_costs_each_the_same_however_many() {
+    let cost = |count: usize| {
+        let mut desk = desk();
+        let batch = (0..count).map(|n| alert(&format!("alertname=Down,host=h{n}"))).collect();
+        let (_, answer) = ask(&mut desk, Request::Post(batch), at(1));
+        answer.expect("they are taken");
+        let alerts: Vec<_> = desk.alerts_snapshot(at(1)).alerts.iter().map(|a| a.fingerprint).collect();
+        assert_eq!(alerts.len(), count);
+        let begun = spent();
+        let all = Request::Acknowledge { alerts, note: None, hold: None };
+        let (_, answer) = ask(&mut desk, all, at(2));
+        answer.expect("they are acknowledged");
+        (spent() - begun) as f64 / count as f64
+    };
+    // Once to warm up.
+    cost(100);
+    let (few, many) = (cost(1000), cost(20_000));
+    assert!(many < few * 8.0, "each of 1,000 costs {few:.0} ns, each of 20,000 {many:.0} ns");
+}

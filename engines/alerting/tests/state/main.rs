@@ -3,6 +3,7 @@
 mod desk;
 mod lease;
 mod store;
+mod storm;
 mod task;
 
 use std::path::Path;

@@ -119,6 +119,40 @@ async fn requests_of_other_consoles_wait_in_order_until_they_are_answered() {
 }
 
 #[tokio::test]
+async fn more_requests_of_other_consoles_than_may_wait_are_refused() {
+    for scratch in Scratch::each() {
+        let name = scratch.name();
+        let db = scratch.open(&[quarterdeck_alerting::MIGRATIONS]).await;
+        let inbox = Inbox(&db);
+        // So large that two are too much for the console that reads them.
+        let large = "x".repeat(70 << 20);
+        let id = inbox.ask(&large, at(0)).await.expect("it is put in").expect("there is room");
+        assert_eq!(inbox.ask(&large, at(1)).await, Ok(None), "{name}");
+        assert!(inbox.ask("small", at(2)).await.expect("it is put in").is_some(), "{name}: for a small one");
+        let mut tx = db.begin().await.expect("a transaction");
+        Inbox::answer(&mut tx, &id, "done", at(3)).await.expect("it is answered");
+        for n in 0..9_999 {
+            let insert = "INSERT INTO alerting_inbox (id, asked_at, request) VALUES ($1, $2, 'r')";
+            tx.execute(insert, &values![format!("id {n}"), at(4)]).await.expect("a row");
+        }
+        tx.commit().await.expect("a commit");
+        assert_eq!(inbox.ask("one more", at(5)).await, Ok(None), "{name}: ten thousand wait");
+        assert_eq!(
+            inbox.waiting().await.expect("it is read").len(),
+            500,
+            "{name}: they are taken bit by bit"
+        );
+        let mut tx = db.begin().await.expect("a transaction");
+        Inbox::answer(&mut tx, "id 7", "done", at(6)).await.expect("it is answered");
+        tx.commit().await.expect("a commit");
+        assert!(
+            inbox.ask("one more", at(7)).await.expect("it is put in").is_some(),
+            "{name}: there is room again"
+        );
+    }
+}
+
+#[tokio::test]
 async fn rows_of_an_older_version_are_taken_over() {
     for scratch in Scratch::each() {
         let name = scratch.name();

@@ -16,7 +16,7 @@ use super::{alert, plan, roster};
 
 /// Remembers what it was given, and says nothing.
 #[derive(Default)]
-struct Sent(Mutex<Vec<Job>>);
+pub(super) struct Sent(Mutex<Vec<Job>>);
 
 impl Deliver for Sent {
     fn deliver(&self, job: Job) {
@@ -34,7 +34,7 @@ async fn change(db: &Db, statement: &'static str) {
     tx.commit().await.expect("a commit");
 }
 
-async fn eventually(what: &str, mut probe: impl FnMut() -> bool) {
+pub(super) async fn eventually(what: &str, mut probe: impl FnMut() -> bool) {
     let begun = std::time::Instant::now();
     while !probe() {
         assert!(begun.elapsed() < Duration::from_secs(60), "still waiting: {what}");
@@ -42,16 +42,16 @@ async fn eventually(what: &str, mut probe: impl FnMut() -> bool) {
     }
 }
 
-struct Running {
-    handle: Handle,
+pub(super) struct Running {
+    pub(super) handle: Handle,
     sent: Arc<Sent>,
     db: Db,
     scratch: Scratch,
-    task: tokio::task::JoinHandle<Result<(), String>>,
+    pub(super) task: tokio::task::JoinHandle<Result<(), String>>,
     _done: mpsc::Sender<Done>,
 }
 
-async fn start() -> Running {
+pub(super) async fn start() -> Running {
     let scratch = Scratch::sqlite();
     let timeline = scratch.timeline(&[quarterdeck_alerting::MIGRATIONS]).await;
     let db = timeline.db().clone();

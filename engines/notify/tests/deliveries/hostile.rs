@@ -25,20 +25,19 @@ async fn one_that_hangs_delays_no_other_and_ends_at_its_deadline() {
     for n in 0..20 {
         let mut attempt = firing(hook(&hangs.url("/")));
         attempt.destination = "stuck".into();
-        attempt.deadline = soon(2500);
+        attempt.deadline = soon(8000);
         let mut about = notification(vec![alert("Down", "a:1", true)]);
         about.group_key = format!("group {n}").into();
         attempt.notification = Arc::new(about);
         stuck.push(attempt.id);
         console.notifier.send(attempt).unwrap();
     }
-    let begun = Instant::now();
     for _ in 0..20 {
         let mut attempt = firing(hook(&fine.url("/")));
         attempt.destination = "fine".into();
         delivered(&console.deliver(attempt).await);
     }
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    // None of the stuck ones has ended yet: nobody waited for them.
     let status = console.notifier.destinations();
     let of = |name: &str| status.iter().find(|s| &*s.destination == name).unwrap().clone();
     assert_eq!((of("stuck").waiting, of("stuck").running), (20, 8));
@@ -47,7 +46,6 @@ async fn one_that_hangs_delays_no_other_and_ends_at_its_deadline() {
         let (reason, permanent) = failed(&console.report(id).await);
         assert!(!permanent && (reason.contains("in time") || reason.contains("waited behind")), "{reason}");
     }
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
     assert_eq!(console.notifier.destinations()[1].failed, 20);
 }
 
@@ -68,7 +66,7 @@ async fn one_that_fails_for_a_while_gets_it_later() {
     // And one that never gets better, until the deadline.
     let receiver = Receiver::start(|_, _| status(500)).await;
     let mut attempt = firing(hook(&receiver.url("/")));
-    attempt.deadline = soon(500);
+    attempt.deadline = soon(3000);
     let report = console.deliver(attempt).await;
     let (reason, permanent) = failed(&report);
     assert!(report.tries > 2 && !permanent, "{report:?}");
@@ -120,11 +118,10 @@ async fn redirects_are_not_followed() {
 async fn link_local_addresses_are_refused_unless_allowed_by_name() {
     let mut console = Console::new();
     for host in ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "2852039166", "0xa9fea9fe"] {
-        let begun = Instant::now();
-        let (reason, permanent) =
-            failed(&console.deliver(firing(hook(&format!("http://{host}/latest")))).await);
+        let report = console.deliver(firing(hook(&format!("http://{host}/latest")))).await;
+        let (reason, permanent) = failed(&report);
         assert!(permanent && reason.contains("link-local or metadata address"), "{host}: {reason}");
-        assert!(begun.elapsed() < Duration::from_secs(2));
+        assert_eq!(report.tries, 1);
     }
     let mail = configured(
         "  email_configs: [{ to: a@b.c, from: a@b.c, smarthost: '169.254.169.254:25', require_tls: false }]",
@@ -145,9 +142,8 @@ async fn link_local_addresses_are_refused_unless_allowed_by_name() {
 async fn an_answer_of_a_gigabyte_is_not_read() {
     let receiver = Receiver::start(|_, _| Answer::Endless).await;
     let mut console = Console::new();
-    let begun = Instant::now();
+    // Whoever waited for its end would have no answer by the deadline.
     assert_eq!(delivered(&console.deliver(firing(hook(&receiver.url("/")))).await), 1);
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     tokio::time::sleep(Duration::from_millis(200)).await;
     let answered = receiver.answered.load(Ordering::Relaxed);
     // Less than what the sockets buffer.
@@ -177,9 +173,9 @@ async fn templates_that_fail_or_loop_end_and_delay_no_other() {
         console.notifier.send(attempt).unwrap();
         id
     });
-    let begun = Instant::now();
-    delivered(&console.deliver(firing(hook(&receiver.url("/w")))).await);
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let mut other = firing(hook(&receiver.url("/w")));
+    other.deadline = soon(60_000);
+    delivered(&console.deliver(other).await);
     for id in slow {
         let report = console.report(id).await;
         let (reason, permanent) = failed(&report);

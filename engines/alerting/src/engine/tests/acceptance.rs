@@ -177,7 +177,7 @@ fn run(case: &Value) -> Vec<String> {
         case_run.event(event);
     }
     case_run.go(judge::end(case));
-    judge::judge(case, &case_run.got)
+    judge::judge(case, &case_run.got).problems
 }
 
 #[test]

@@ -155,3 +155,32 @@ fn a_dead_mans_switch_raises_its_own_alert_and_ends_it() {
     world.go(155.0);
     assert_eq!(world.state(raised), AlertState::Firing, "it watches on");
 }
+
+#[test]
+fn silences_are_listed_anew_only_when_one_changes_begins_or_ends() {
+    let mut world = World::new(simple("alertname", "1s", "10s", "1h"));
+    let mut effects = Effects::default();
+    let soon = draft("a=1", SilenceKind::Plain, 100.0, 200.0);
+    let now = draft("a=2", SilenceKind::Plain, 0.0, 300.0);
+    let first = world.engine.set_silence(soon, at(0.0), &mut effects).expect("a silence");
+    let second = world.engine.set_silence(now, at(0.0), &mut effects).expect("a silence");
+    let mut listed = |seconds: f64| {
+        world.engine.tick(at(seconds), &mut effects);
+        world.engine.snapshot(at(seconds)).silences
+    };
+    let ids = |list: &[Arc<crate::model::Silence>]| list.iter().map(|s| s.id).collect::<Vec<_>>();
+    let before = listed(1.0);
+    assert_eq!(ids(&before), [second, first], "what is in force comes first");
+    assert!(Arc::ptr_eq(&before, &listed(99.0)));
+    let begun = listed(100.0);
+    assert_eq!(ids(&begun), [second, first], "the newest first");
+    assert!(!Arc::ptr_eq(&before, &begun), "one began");
+    assert!(Arc::ptr_eq(&begun, &listed(199.0)));
+    assert_eq!(ids(&listed(300.0)), [second, first], "both are over");
+    // A clock that is set back.
+    assert!(!Arc::ptr_eq(&listed(300.0), &listed(50.0)));
+    world.engine.expire_silence(second, &"ann".into(), at(60.0), &mut effects).expect("it is in force");
+    let ended = world.engine.snapshot(at(60.0)).silences;
+    assert_eq!(ids(&ended), [first, second]);
+    assert_eq!(ended[1].ends_at, at(60.0));
+}
