@@ -90,8 +90,19 @@ fn the_first_frame_waits_for_nothing() {
         })
         .min()
         .expect("some starts");
-    eprintln!("first frame after {best:?}, process start, debug build and test included");
-    assert!(best < Duration::from_secs(2), "first frame only after {best:?}");
+    // How long this machine takes to start the program for nothing at all.
+    let home = Home::new();
+    let start = (0..5)
+        .map(|_| {
+            let begun = Instant::now();
+            assert_eq!(home.run(&["--version"]).0, 0);
+            begun.elapsed()
+        })
+        .min()
+        .expect("some starts");
+    eprintln!("first frame after {best:?}, process start ({start:?}), debug build and test included");
+    let limit = Duration::from_secs(2).max(start * 20);
+    assert!(best < limit, "first frame only after {best:?}; the program alone starts in {start:?}");
 }
 
 #[test]

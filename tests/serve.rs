@@ -394,6 +394,12 @@ fn it_drains_and_ends_in_order() {
 fn a_second_signal_does_not_wait() {
     let home = Home::new();
     let mut server = serve(&home, &[]);
+    let requests = |server: &Server| -> f64 {
+        let (_, page) = server.get("/metrics");
+        let line = page.lines().find_map(|line| line.strip_prefix("quarterdeck_http_requests_total "));
+        line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no such metric: {page}"))
+    };
+    let before = requests(&server);
     // A client that has sent half a request keeps the drain waiting.
     let mut slow = std::net::TcpStream::connect(server.address()).expect("a connection");
     slow.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
@@ -402,15 +408,20 @@ fn a_second_signal_does_not_wait() {
         server.address()
     );
     slow.write_all(head.as_bytes()).expect("half a request");
-    std::thread::sleep(Duration::from_millis(300));
-    let begun = Instant::now();
+    // Each look is a request itself: one more than looks is the one that is under way.
+    let mut looks = 0.0;
+    eventually("half a request is taken", || {
+        looks += 1.0;
+        (requests(&server) > before + looks).then_some(())
+    });
     server.signal(Signal::TERM);
-    std::thread::sleep(Duration::from_millis(500));
-    assert!(server.child.try_wait().expect("a child").is_none(), "it waits for the request under way");
+    // It leads nobody to itself any more, and waits for the request under way.
+    eventually("it drains", || home.beacon(server.child.id()).is_none().then_some(()));
+    assert!(server.child.try_wait().expect("a child").is_none(), "{}", home.stderr());
     server.signal(Signal::TERM);
     server.wait();
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(4), "forced only after {took:?}");
+    let said = std::fs::read_to_string(home.path("data/quarterdeck/log/quarterdeck.log")).expect("the log");
+    assert!(said.contains("the console is ended by force"), "it waited to the end all the same: {said}");
     let mut rest = Vec::new();
     let _ = slow.read_to_end(&mut rest);
     home.deserted();

@@ -5,10 +5,13 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+/// How long anything that should happen may take on a slow and busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Status and body of a request on a connection of its own.
 pub(crate) fn request(address: SocketAddr, head: &str, body: &str) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     write!(
         stream,
         "{head} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
@@ -22,11 +25,11 @@ pub(crate) fn request(address: SocketAddr, head: &str, body: &str) -> std::io::R
     Ok((status, body.to_owned()))
 }
 
-/// Asks again and again until `done` says so; panics with `what` after `limit`.
-pub(crate) fn wait_for(what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + limit;
+/// Asks again and again until `done` says so; panics with `what` after [`PATIENCE`].
+pub(crate) fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
     while !done() {
-        assert!(Instant::now() < deadline, "{what}: not within {limit:?}");
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -104,7 +104,7 @@ impl Pty {
     fn wait_for(&self, what: &str) {
         let start = Instant::now();
         while !self.screen().contains(what) {
-            assert!(start.elapsed() < Duration::from_secs(20), "{what:?} did not come:\n{}", self.screen());
+            assert!(start.elapsed() < Duration::from_secs(60), "{what:?} did not come:\n{}", self.screen());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -124,7 +124,7 @@ impl Pty {
     fn end(mut self) -> String {
         let start = Instant::now();
         while self.child.try_wait().expect("it can be waited for").is_none() {
-            assert!(start.elapsed() < Duration::from_secs(20), "it does not end:\n{}", self.screen());
+            assert!(start.elapsed() < Duration::from_secs(60), "it does not end:\n{}", self.screen());
             std::thread::sleep(Duration::from_millis(10));
         }
         let _ = self.closed.recv_timeout(Duration::from_millis(500));
@@ -179,7 +179,7 @@ fn a_stop_gives_the_terminal_back_and_continuing_takes_it_again() {
     pty.kill(Signal::TSTP);
     let start = Instant::now();
     while !pty.output().ends_with("\x1b[23;0t") {
-        assert!(start.elapsed() < Duration::from_secs(20), "it does not stop: {:?}", pty.output());
+        assert!(start.elapsed() < Duration::from_secs(60), "it does not stop: {:?}", pty.output());
         std::thread::sleep(Duration::from_millis(10));
     }
     assert_restored(&pty.output());
@@ -232,7 +232,7 @@ fn a_terminal_closed_mid_run_ends_the_program() {
     (pty.master, pty.writer) = (None, None);
     let start = Instant::now();
     while pty.child.try_wait().expect("it can be waited for").is_none() {
-        assert!(start.elapsed() < Duration::from_secs(20), "it does not end");
+        assert!(start.elapsed() < Duration::from_secs(60), "it does not end");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
