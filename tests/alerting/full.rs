@@ -84,7 +84,7 @@ fn console(home: &Home, not: Option<u32>) -> (u32, String) {
 }
 
 fn post(address: &str, names: &[String]) -> (u16, String) {
-    let text = "x".repeat(10_000);
+    let text = "x".repeat(20_000);
     let alert = |name: &String| json!({ "labels": { "alertname": name }, "annotations": { "text": text } });
     let batch = Value::from(names.iter().map(alert).collect::<Vec<_>>()).to_string();
     request(address, "POST", "/api/v2/alerts", &[("content-type", "application/json")], batch.as_bytes())
@@ -92,8 +92,8 @@ fn post(address: &str, names: &[String]) -> (u16, String) {
 
 /// Posts alerts, a few at a time, until one is not saved; those that were go to `saved`, the others are given back.
 fn fill(address: &str, phase: &str, saved: &mut BTreeSet<String>) -> Vec<String> {
-    for n in 0..1000 {
-        let names: Vec<String> = (0..10).map(|m| format!("{phase}{n}x{m}")).collect();
+    for n in 0..200 {
+        let names: Vec<String> = (0..25).map(|m| format!("{phase}{n}x{m}")).collect();
         match post(address, &names) {
             (200, _) => saved.extend(names),
             (500, why) => {

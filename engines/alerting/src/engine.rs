@@ -118,6 +118,9 @@ type LogKey = (Arc<str>, Arc<str>, Arc<str>, u32);
 /// Routes that take an alert, and the names of their receivers.
 type RouteSet = (Arc<[u32]>, Arc<[Arc<str>]>);
 
+/// Silences in the order in which they are shown, and from when until when that order holds.
+type Listed = (Arc<[Arc<Silence>]>, std::ops::Range<Timestamp>);
+
 /// Why an alert gets another state, and who or what is behind it.
 type Ground = (Cause, Option<Arc<Detail>>);
 
@@ -165,8 +168,8 @@ pub struct Engine {
     silences: BTreeMap<u32, Hiding>,
     silence_ids: HashMap<SilenceId, u32>,
     next_silence: u32,
-    /// The silences as they were last listed, and from when until when that holds.
-    listed: Option<(Arc<[Arc<Silence>]>, std::ops::Range<Timestamp>)>,
+    /// The silences as they were last listed.
+    listed: Option<Listed>,
     silence_index: MatchIndex,
     silence_timer: Option<Timestamp>,
     /// Silences that began or ceased to hide and whose alerts have not been looked at since.
