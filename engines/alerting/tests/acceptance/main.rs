@@ -11,7 +11,9 @@
 
 #[path = "judge.rs"]
 mod judge;
+mod judging;
 mod server;
+mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,8 +25,9 @@ use quarterdeck_journal::store::Location;
 use quarterdeck_journal::testing;
 use quarterdeck_kernel::{Clock, Secret, SystemClock, Timestamp};
 use serde_json::{Value, json};
-use server::{Hook, Server, Webhook};
+use server::Server;
 use tokio::task::JoinSet;
+use webhook::{Hook, Webhook};
 
 /// How many times longer than written the cases take, one after the other, until they pass.
 const SCALES: [u32; 3] = [1, 2, 4];

@@ -1,6 +1,7 @@
 //! What alerting keeps and hands out, without a program around it: the desk, the store, the lease, the task.
 
 mod desk;
+mod inbox;
 mod lease;
 mod store;
 mod storm;

@@ -59,7 +59,6 @@ async fn more_requests_than_may_wait_are_turned_away_and_counted() {
     let view = handle.view();
     assert_eq!(view.alerts.alerts.len(), taken.len());
     eventually("it is shown", || handle.view().turned_away == refused as u64).await;
-    // After the storm there is room again.
     let more = Request::Post(vec![alert("alertname=After")]);
     handle.ask(more, Actor::system("storm"), false).await.expect("it is taken");
     running.abort();
@@ -112,8 +111,7 @@ fn post(body: impl Into<Body>) -> HttpRequest<Body> {
 async fn bodies_that_are_held_together_are_bounded() {
     let running = Arc::new(start().await);
     let mut slow = JoinSet::new();
-    for _ in 0..2 {
-        let running = Arc::clone(&running);
+    for running in [&running; 2].map(Arc::clone) {
         slow.spawn(async move { call(&running, stalled(MAX_HELD / 2)).await });
     }
     // Both hold their room as soon as they have said how much they want.
@@ -127,7 +125,7 @@ async fn bodies_that_are_held_together_are_bounded() {
     };
     let before = running.handle.view().turned_away;
     let (status, why) = call(&running, post(good)).await;
-    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{why}");
+    assert_eq!(status, 503, "{why}");
     assert!(why.contains("too many requests are waiting; try again"), "{why}");
     eventually("it is counted", || running.handle.view().turned_away > before).await;
     assert!(turned_away().await > before, "and told");
