@@ -8,9 +8,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-/// What is copied rather than gathered.
-const SHORT: usize = 2048;
-
 /// A connection, encrypted or not.
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -53,21 +50,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match (self.get_mut(), bufs) {
-            (Self::Tls(stream), bufs) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            // `send` costs the system less than `writev`: a header, and a short body behind it, are copied for it.
-            (Self::Plain(stream), [one]) => Pin::new(stream).poll_write(cx, one),
-            (Self::Plain(stream), bufs) if bufs.iter().map(|b| b.len()).sum::<usize>() <= SHORT => {
-                let mut short = [0; SHORT];
-                let mut filled = 0;
-                for buf in bufs {
-                    short[filled..filled + buf.len()].copy_from_slice(buf);
-                    filled += buf.len();
-                }
-                Pin::new(stream).poll_write(cx, &short[..filled])
-            }
-            (Self::Plain(stream), bufs) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
+        either!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
