@@ -178,6 +178,13 @@ pub enum Command {
     /// The process that cleans up when the console dies
     #[command(hide = true)]
     Keeper,
+    /// The step before a process whose use is limited
+    #[command(hide = true, disable_help_flag = true)]
+    Launch {
+        /// Its limits, its program, and the arguments of that
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
     /// One process of the demo's platform
     #[command(hide = true, disable_help_flag = true)]
     DemoService {

@@ -270,6 +270,11 @@ impl Running<'_> {
             (handles.gateway.clone(), Arc::clone(self.parts), handles.deploy.clone());
         let (loaded, timeline, base) = (self.loaded.clone(), self.timeline.clone(), self.places.base.clone());
         let (parts, clock, stop) = (Arc::clone(self.parts), Arc::clone(&self.clock), self.stop.clone());
+        // One name for all its runs: a run after a failed one need not wait for that one's lease to end.
+        let console = quarterdeck_journal::lease::Console {
+            name: uuid::Uuid::new_v4().to_string(),
+            address: self.address.clone(),
+        };
         self.supervisor.run("deploy", move || {
             let (gateway, alerting) = (gateway.clone(), Arc::clone(&alerting));
             let seams = quarterdeck_deploy::Seams {
@@ -279,6 +284,7 @@ impl Running<'_> {
                 alerts: Arc::new(move |service| open_alerts(&alerting.alerting.get(), service)),
                 timeline: timeline.clone(),
                 clock: Arc::clone(&clock),
+                console: console.clone(),
             };
             let config = Arc::new(loaded.borrow().config.deploy.clone());
             let (runner, handle) = quarterdeck_deploy::Runner::new(config, &base, seams);

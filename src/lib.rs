@@ -45,10 +45,15 @@ use exit::Failure;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
-        // These two are processes of their own kind: no runtime, no logs, nothing that could fail.
+        // These are processes of their own kind: no runtime, no logs, nothing that could fail.
         Some(Command::Keeper) => {
             keeper::run(std::io::stdin().lock());
             ExitCode::SUCCESS
+        }
+        Some(Command::Launch { words }) => {
+            eprintln!("{}", quarterdeck_deploy::target::process::launcher::become_process(&words));
+            // As shells say that a program was not found.
+            ExitCode::from(127)
         }
         Some(Command::DemoService { args }) => exit::report(demo_service(&args)),
         command => {
@@ -94,7 +99,7 @@ fn dispatch(global: &cli::Global, traffic: &cli::Traffic, command: Option<Comman
             Ok(())
         }
         Some(Command::Man) => commands::man(),
-        Some(Command::Keeper | Command::DemoService { .. }) => Ok(()),
+        Some(Command::Keeper | Command::Launch { .. } | Command::DemoService { .. }) => Ok(()),
     }
 }
 

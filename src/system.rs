@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quarterdeck_journal::lease;
 use quarterdeck_journal::store::{Db, Location};
 use quarterdeck_journal::timeline::{self, Retention};
 use quarterdeck_journal::{DataDir, DataDirError, Dispatcher, NewEntry, StoreError, Timeline};
@@ -183,6 +184,7 @@ impl System {
         };
         let migrations = [
             timeline::MIGRATIONS,
+            lease::MIGRATIONS,
             actions::MIGRATIONS,
             quarterdeck_alerting::MIGRATIONS,
             quarterdeck_gateway::MIGRATIONS,
@@ -219,6 +221,7 @@ impl System {
             places: quarterdeck_deploy::target::process::Places {
                 base: setup.loaded.origin.folder(),
                 data: data.join("deploy"),
+                launcher: std::env::current_exe().ok(),
             },
         };
         running.start(&stage.handles).await?;

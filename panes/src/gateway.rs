@@ -28,20 +28,13 @@ use self::asking::Asking;
 use self::rows::{Kind, Model, ViewRows};
 use crate::World;
 use crate::form::{Form, Typed};
-use crate::lists::{Effects, Lists};
-
-/// One of the lists, and what it is arranged for.
-#[derive(Debug)]
-struct List {
-    listing: Listing,
-    shown: Option<Arc<Model>>,
-}
+use crate::lists::{Effects, List, Lists, remember, restore};
 
 /// The pane.
 #[derive(Debug)]
 pub struct Gateway {
     kind: Kind,
-    lists: [List; 6],
+    lists: [List<Model>; 6],
     /// What is being arranged in the background.
     arranging: Option<ViewRows>,
     /// How far the selected one, shown in full, is scrolled; none while the list is shown.
@@ -64,10 +57,9 @@ impl Gateway {
     /// The pane as it starts.
     #[must_use]
     pub fn new() -> Self {
-        let list = |kind: Kind| List { listing: Listing::new(kind.columns(), None), shown: None };
         Self {
             kind: Kind::default(),
-            lists: Kind::ALL.map(list),
+            lists: Kind::ALL.map(|kind| List::new(kind.columns())),
             arranging: None,
             open: None,
             wanted: None,
@@ -76,7 +68,7 @@ impl Gateway {
         }
     }
 
-    fn list(&self) -> &List {
+    fn list(&self) -> &List<Model> {
         &self.lists[self.kind as usize]
     }
 
@@ -86,22 +78,6 @@ impl Gateway {
 
     fn selected(&self) -> Option<usize> {
         self.list().listing.table.selected_row()
-    }
-
-    /// Selects what a deep link asked for, as soon as it is there.
-    fn find(&mut self) {
-        let Some(wanted) = self.wanted.take() else { return };
-        let key = self.model().and_then(|model| model.key_of(&wanted));
-        if !key.is_some_and(|key| self.listing().table.select(&key)) {
-            self.wanted = Some(wanted);
-        }
-    }
-
-    fn turn_to(&mut self, kind: Kind, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        (self.kind, self.open, self.arranging) = (kind, None, None);
-        let mut effects = vec![Effect::Cancel("arrange")];
-        effects.extend(self.refresh(cx));
-        effects
     }
 
     /// Selects what was selected when the operator left, if it is in the list that is shown.
@@ -114,11 +90,10 @@ impl Gateway {
     }
 
     fn command(&mut self, verb: &str, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        let place = self.kind as usize;
-        let lists = Kind::ALL.len();
+        if let Some(effects) = self.turn(verb, cx) {
+            return effects;
+        }
         match verb {
-            "view" => return self.turn_to(Kind::ALL[(place + 1) % lists], cx),
-            "previous" => return self.turn_to(Kind::ALL[(place + lists - 1) % lists], cx),
             "weights" => return self.ask_split(cx),
             "revert" => return self.revert(),
             "break" => return self.force("open"),
@@ -199,7 +174,20 @@ impl Gateway {
 }
 
 impl Lists for Gateway {
+    type Kind = Kind;
     type Rows = ViewRows;
+
+    fn kind(&mut self) -> &mut Kind {
+        &mut self.kind
+    }
+
+    fn wanted(&mut self) -> &mut Option<Subject> {
+        &mut self.wanted
+    }
+
+    fn key_of(&self, subject: &Subject) -> Option<String> {
+        self.model()?.key_of(subject)
+    }
 
     fn listing(&mut self) -> &mut Listing {
         &mut self.lists[self.kind as usize].listing
@@ -342,23 +330,13 @@ impl Pane<World> for Gateway {
     }
 
     fn remember(&self) -> Option<String> {
-        let table = |kind: &Kind| {
-            let told = self.lists[*kind as usize].listing.table.remember();
-            told.split_whitespace().map(|part| format!("{}.{part} ", kind.title())).collect::<String>()
-        };
-        let tables: String = Kind::ALL.iter().map(table).collect();
-        Some(format!("view={} {}", self.kind.title(), tables.trim_end()))
+        Some(remember(self.kind, |kind| self.lists[kind as usize].listing.table.remember()))
     }
 
     fn restore(&mut self, remembered: &str) {
-        for part in remembered.split_whitespace() {
-            let (word, rest) = part.split_once(['=', '.']).unwrap_or((part, ""));
-            let kind = |word: &str| Kind::ALL.into_iter().find(|kind| kind.title() == word);
-            if word == "view" {
-                self.kind = kind(rest).unwrap_or(self.kind);
-            } else if let Some(kind) = kind(word) {
-                self.lists[kind as usize].listing.table.restore(rest);
-            }
-        }
+        let lists = &mut self.lists;
+        restore(remembered, &mut self.kind, |kind, rest| {
+            lists[kind as usize].listing.table.restore(rest);
+        });
     }
 }

@@ -1,8 +1,13 @@
 //! What panes of several lists do alike: rows arranged in the background, the selected one shown in full, a form over it all.
 
+use std::sync::Arc;
+
+use quarterdeck_kernel::Subject;
 use quarterdeck_ui::listing::{Did, Listing};
 use quarterdeck_ui::{Context, Effect, Event};
-use quarterdeck_widgets::table::Rows;
+use quarterdeck_widgets::table::{Column, Rows};
+use quarterdeck_widgets::{Role, text};
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::World;
@@ -12,10 +17,103 @@ use crate::world::{Answer, Arrange, Query};
 /// What a pane wants done.
 pub(crate) type Effects = Vec<Effect<World>>;
 
+/// Which of its lists a pane shows.
+pub(crate) trait Front: Copy + PartialEq + 'static {
+    /// All of them, in the order in which one goes through them.
+    const LISTS: &'static [Self];
+
+    /// The word by which it is remembered.
+    fn word(self) -> &'static str;
+
+    /// The list so many places further on.
+    fn further(self, places: usize) -> Self {
+        let place = Self::LISTS.iter().position(|list| *list == self).unwrap_or(0);
+        Self::LISTS[(place + places) % Self::LISTS.len()]
+    }
+
+    /// The list that comes next.
+    fn next(self) -> Self {
+        self.further(1)
+    }
+
+    /// The list of a word.
+    fn called(word: &str) -> Option<Self> {
+        Self::LISTS.iter().copied().find(|list| list.word() == word)
+    }
+}
+
+/// One of the lists, and the model that it shows.
+#[derive(Debug)]
+pub(crate) struct List<M> {
+    pub(crate) listing: Listing,
+    pub(crate) shown: Option<Arc<M>>,
+}
+
+impl<M> List<M> {
+    pub(crate) fn new(columns: &'static [Column]) -> Self {
+        Self { listing: Listing::new(columns, None), shown: None }
+    }
+}
+
+/// What a pane remembers: the list in front, and how each is arranged.
+pub(crate) fn remember<K: Front>(front: K, table: impl Fn(K) -> String) -> String {
+    let words = |list: &K| {
+        let told = table(*list);
+        told.split_whitespace().map(|part| format!("{}.{part} ", list.word())).collect::<String>()
+    };
+    let tables: String = K::LISTS.iter().map(words).collect();
+    format!("view={} {}", front.word(), tables.trim_end())
+}
+
+/// Takes up what was remembered; what no list knows is read over.
+pub(crate) fn restore<K: Front>(remembered: &str, front: &mut K, mut table: impl FnMut(K, &str)) {
+    for part in remembered.split_whitespace() {
+        let (word, rest) = part.split_once(['=', '.']).unwrap_or((part, ""));
+        if word == "view" {
+            *front = K::called(rest).unwrap_or(*front);
+        } else if let Some(list) = K::called(word) {
+            table(list, rest);
+        }
+    }
+}
+
+/// What stands at the right of a title: figures of the whole, the most useful first, as far as there is room, and the list
+/// that comes next.
+pub(crate) fn figures(mut told: Vec<String>, next: &str, room: usize) -> String {
+    told.retain(|figure| !figure.is_empty());
+    loop {
+        let line = told.iter().map(|figure| format!("{figure} · ")).collect::<String>();
+        let line = format!("{line}v {next}");
+        if told.pop().is_none() || text::width(&line) <= room {
+            return line;
+        }
+    }
+}
+
+/// Lines in the middle of a pane that has nothing else to show, side by side with its left edge.
+pub(crate) fn draw_lines(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect, lines: &[(&str, Role)]) {
+    let widest = lines.iter().map(|(line, _)| text::width(line)).max().unwrap_or(0) as u16;
+    let body = Rect { y: area.y.saturating_add(1), height: area.height.saturating_sub(1), ..area };
+    let x = body.x + body.width.saturating_sub(widest) / 2;
+    let y = body.y + body.height.saturating_sub(lines.len() as u16) / 3;
+    for ((line, role), y) in lines.iter().zip(y..body.bottom()) {
+        text::put(buffer, x, y, body.right().saturating_sub(x), line, cx.look.style(*role));
+    }
+}
+
 /// A pane of several lists, one of them in front.
 pub(crate) trait Lists {
+    /// Its lists.
+    type Kind: Front;
     /// The rows of any of the lists, as of one snapshot.
     type Rows: Rows + Clone + Send + Sync + 'static;
+
+    /// Which list is in front.
+    fn kind(&mut self) -> &mut Self::Kind;
+    /// What a deep link asked for before it was there.
+    fn wanted(&mut self) -> &mut Option<Subject>;
+    /// The key of what a subject stands for, in the list in front.
+    fn key_of(&self, subject: &Subject) -> Option<String>;
 
     /// The list in front.
     fn listing(&mut self) -> &mut Listing;
@@ -44,12 +142,41 @@ pub(crate) trait Lists {
     /// The operator clicked into the list.
     fn clicked(&mut self) {}
 
+    /// Selects what a deep link asked for, as soon as it is there.
+    fn find(&mut self) {
+        let Some(wanted) = self.wanted().take() else { return };
+        let key = self.key_of(&wanted);
+        if !key.is_some_and(|key| self.listing().table.select(&key)) {
+            *self.wanted() = Some(wanted);
+        }
+    }
+
+    /// Brings a list to the front.
+    fn turn_to(&mut self, kind: Self::Kind, cx: &Context<'_, World>) -> Effects {
+        *self.kind() = kind;
+        *self.open() = None;
+        *self.arranging() = None;
+        let mut effects = vec![Effect::Cancel("arrange")];
+        effects.extend(self.refresh(cx));
+        effects
+    }
+
+    /// Goes to the next list or the one before; None when the command is another.
+    fn turn(&mut self, verb: &str, cx: &Context<'_, World>) -> Option<Effects> {
+        let kind = match verb {
+            "view" => self.kind().next(),
+            "previous" => self.kind().further(Self::Kind::LISTS.len() - 1),
+            _ => return None,
+        };
+        Some(self.turn_to(kind, cx))
+    }
+
     /// Lets the rows be arranged in the background when they are many; shows them when they are not.
     fn arrange(&mut self, rows: Self::Rows) -> Effects {
         match self.listing().wanted() {
             Some(spec) => {
                 *self.arranging() = Some(rows.clone());
-                let query = Query::Arrange(Arrange { rows: std::sync::Arc::new(rows), spec });
+                let query = Query::Arrange(Arrange { rows: Arc::new(rows), spec });
                 vec![Effect::Query { slot: "arrange", query }]
             }
             None => {

@@ -24,7 +24,7 @@ use self::asking::Asking;
 use self::rows::{Kind, ViewRows};
 use crate::World;
 use crate::form::{Form, Typed};
-use crate::lists::{Effects, Lists};
+use crate::lists::{Effects, Lists, remember, restore};
 
 /// Alerts that one key acts on at most.
 const MOST: usize = 200;
@@ -49,7 +49,7 @@ pub struct Oncall {
     /// How far the selected one, shown in full, is scrolled; none while the list is shown.
     open: Option<usize>,
     /// What a deep link asked for before it was there.
-    wanted: Option<String>,
+    wanted: Option<Subject>,
     /// The form that is open.
     asking: Option<Asking>,
 }
@@ -82,22 +82,6 @@ impl Oncall {
 
     fn list(&self) -> &List {
         &self.lists[self.kind as usize]
-    }
-
-    /// Selects what a deep link asked for, as soon as it is there.
-    fn find(&mut self) {
-        if let Some(wanted) = self.wanted.take()
-            && !self.listing().table.select(&wanted)
-        {
-            self.wanted = Some(wanted);
-        }
-    }
-
-    fn turn_to(&mut self, kind: Kind, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        (self.kind, self.open, self.arranging) = (kind, None, None);
-        let mut effects = vec![Effect::Cancel("arrange")];
-        effects.extend(self.refresh(cx));
-        effects
     }
 
     /// Selects what was selected when the operator left; the list is the one that it is in.
@@ -163,12 +147,10 @@ impl Oncall {
     }
 
     fn command(&mut self, verb: &str, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        let place = self.kind as usize;
+        if let Some(effects) = self.turn(verb, cx) {
+            return effects;
+        }
         match verb {
-            "view" => return self.turn_to(Kind::ALL[(place + 1) % Kind::ALL.len()], cx),
-            "previous" => {
-                return self.turn_to(Kind::ALL[(place + Kind::ALL.len() - 1) % Kind::ALL.len()], cx);
-            }
             "ack" => return self.acknowledge(cx),
             "silence" => return self.ask_silence(cx),
             "maintain" => return self.ask_maintenance(cx),
@@ -181,7 +163,20 @@ impl Oncall {
 }
 
 impl Lists for Oncall {
+    type Kind = Kind;
     type Rows = ViewRows;
+
+    fn kind(&mut self) -> &mut Kind {
+        &mut self.kind
+    }
+
+    fn wanted(&mut self) -> &mut Option<Subject> {
+        &mut self.wanted
+    }
+
+    fn key_of(&self, subject: &Subject) -> Option<String> {
+        Some(subject.id.clone())
+    }
 
     fn listing(&mut self) -> &mut Listing {
         &mut self.lists[self.kind as usize].listing
@@ -265,7 +260,7 @@ impl Pane<World> for Oncall {
                 let kind = Kind::of(subject).unwrap_or(self.kind);
                 self.lists[kind as usize].listing.table.set_filter("");
                 self.lists[kind as usize].shown = None;
-                self.wanted = Some(subject.id.clone());
+                self.wanted = Some(subject.clone());
                 self.turn_to(kind, cx)
             }
             Event::Return(subject) => self.come_back(subject, cx),
@@ -331,22 +326,13 @@ impl Pane<World> for Oncall {
     }
 
     fn remember(&self) -> Option<String> {
-        let table = |kind: &Kind| {
-            let told = self.lists[*kind as usize].listing.table.remember();
-            told.split_whitespace().map(|part| format!("{}.{part} ", kind.word())).collect::<String>()
-        };
-        let tables: String = Kind::ALL.iter().map(table).collect();
-        Some(format!("view={} {}", self.kind.word(), tables.trim_end()))
+        Some(remember(self.kind, |kind| self.lists[kind as usize].listing.table.remember()))
     }
 
     fn restore(&mut self, remembered: &str) {
-        for part in remembered.split_whitespace() {
-            let (word, rest) = part.split_once(['=', '.']).unwrap_or((part, ""));
-            if word == "view" {
-                self.kind = Kind::ALL.into_iter().find(|kind| kind.word() == rest).unwrap_or(self.kind);
-            } else if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.word() == word) {
-                self.lists[kind as usize].listing.table.restore(rest);
-            }
-        }
+        let lists = &mut self.lists;
+        restore(remembered, &mut self.kind, |kind, rest| {
+            lists[kind as usize].listing.table.restore(rest);
+        });
     }
 }

@@ -44,4 +44,10 @@ impl Layout {
         };
         Self { trouble: row(0, trouble), title, list, detail, divider, whole }
     }
+
+    /// Where the selected one is shown in full: all below the title.
+    pub(crate) fn full(&self) -> Rect {
+        let Rect { y, height, .. } = self.whole;
+        Rect { y: (y + 1).min(self.whole.bottom()), height: height.saturating_sub(1), ..self.whole }
+    }
 }

@@ -483,3 +483,52 @@ fn every_phase_and_hostile_text_is_drawn() {
     stage.keys("v");
     assert!(stage.screen().contains("rolled back"), "{}", stage.screen());
 }
+
+/// The pane on one rollout, shown in full.
+fn full(rollout: Rollout) -> String {
+    let mut stage = stage_of(vec![rollout], (200, 56));
+    stage.keys("enter");
+    stage.screen()
+}
+
+#[test]
+fn a_judge_without_data_says_so_instead_of_a_score() {
+    let mut rollout = canary();
+    let judge = rollout.analyses[0].judge.as_mut().expect("a judge");
+    judge.score = 0.0;
+    for metric in &mut judge.metrics {
+        metric.values = (0, 0);
+    }
+    let screen = full(rollout.clone());
+    assert!(screen.contains("no data yet") && screen.contains("passes at a score of 80"), "{screen}");
+    assert!(!screen.contains("score 0"), "{screen}");
+    // Once it has ended, that there was none is the verdict.
+    rollout.phase = Phase::Degraded;
+    let screen = full(rollout);
+    assert!(!screen.contains("no data yet"), "{screen}");
+}
+
+#[test]
+fn what_is_told_of_a_rollout_can_be_checked() {
+    let mut rollout = canary();
+    rollout.metadata.extend([
+        ("invocation".to_owned(), "019-internal".to_owned()),
+        ("commit_time".to_owned(), at(-3600).as_millis().to_string()),
+        ("unplanned".to_owned(), "true".to_owned()),
+    ]);
+    let screen = full(rollout);
+    assert!(screen.contains("at least 0.95") && !screen.contains("result[0]"), "{screen}");
+    assert!(!screen.contains("invocation") && !screen.contains("019-internal"), "{screen}");
+    assert!(screen.contains("committed") && screen.contains("it mends what a deployment broke"), "{screen}");
+    assert!(!screen.contains(&at(-3600).as_millis().to_string()), "{screen}");
+}
+
+#[test]
+fn the_console_that_does_the_rollouts_is_named() {
+    let address = "http://10.0.0.2:9470".to_owned();
+    let elsewhere = quarterdeck_deploy::model::Elsewhere { console: "deck-b".to_owned(), address };
+    let snapshot = Snapshot { elsewhere: Some(elsewhere), ..snapshot_of(vec![canary()]) };
+    let stage = Stage::new(Deployments::new(), world_of(snapshot), (120, 36));
+    let screen = stage.screen();
+    assert!(screen.contains("done by the console at http://10.0.0.2:9470, shown here"), "{screen}");
+}

@@ -24,6 +24,7 @@ pub use deliver::Dispatch;
 pub use desk::{Desk, Done, Job, OverJob, PageJob};
 pub use engine::{Effects, Engine, Options, Plan};
 pub use model::{Alert, AlertState, Group, Record, Silence, Snapshot};
+pub use quarterdeck_journal::lease::Console;
 pub use request::{Answer, Ask, Refused, Request};
 pub use store::MIGRATIONS;
-pub use task::{Console, Deliver, Handle, Role, Runner, Setting, Unsaved, View};
+pub use task::{Deliver, Handle, Role, Runner, Setting, Unsaved, View};

@@ -1,12 +1,11 @@
-//! Durable state: the newest state of each thing under its kind and key, the lease of the console that notifies, and what
-//! other consoles ask of it.
+//! Durable state: the newest state of each thing under its kind and key, and what other consoles ask of the one that
+//! notifies.
 //!
 //! Records are written in the transaction of the timeline entries that tell of them, before anything is sent or answered.
 //! On a shared store (PostgreSQL) that transaction also holds the lease's row, so that a console which lost the lease
 //! writes nothing any more.
 
 mod inbox;
-mod lease;
 pub mod past;
 mod places;
 
@@ -19,8 +18,8 @@ use quarterdeck_journal::values;
 use crate::model::{Record, RecordKind};
 
 pub use inbox::{Asked, Inbox};
-pub use lease::{Held, Lease, LeaseError, TERM};
 pub use places::{CLOCK, Places};
+pub use quarterdeck_journal::lease::{Held, Lease, LeaseError, TERM};
 
 /// The engine's tables.
 pub const MIGRATIONS: Migrations = Migrations {
@@ -107,8 +106,12 @@ pub const MIGRATIONS: Migrations = Migrations {
             DROP TABLE alerting_records;
             ALTER TABLE alerting_rows RENAME TO alerting_records",
         ),
+        Step::both("the lease is kept beside those of others", "DROP TABLE alerting_lease"),
     ],
 };
+
+/// What the lease of the console that notifies is called.
+pub const LEASE: &str = "alerting";
 
 /// The kind under which escalations are kept.
 pub const ESCALATION: &str = "escalation";

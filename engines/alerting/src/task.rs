@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use quarterdeck_alertmanager::{Fingerprint, Matchers};
 use quarterdeck_journal::Timeline;
+use quarterdeck_journal::lease::Console;
 use quarterdeck_journal::store::Db;
 use quarterdeck_kernel::{Actor, Clock, Timestamp, snapshot};
 use quarterdeck_oncall::Roster;
@@ -248,15 +249,6 @@ pub struct Runner {
     console: Console,
     inlet: Arc<Inlet>,
     version: u64,
-}
-
-/// This console among those that share a store.
-#[derive(Clone, Debug, Default)]
-pub struct Console {
-    /// A name that no other console has, not even an earlier run of this one.
-    pub name: String,
-    /// Where its API is, for the others.
-    pub address: String,
 }
 
 /// Why the task left a role.

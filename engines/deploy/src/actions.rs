@@ -255,6 +255,9 @@ impl Operate {
 /// # Errors
 /// The reason, in words.
 pub fn available(id: &str, snapshot: &Snapshot, service: &str) -> Result<(), Reason> {
+    if let Some(elsewhere) = &snapshot.elsewhere {
+        return Err(Reason(elsewhere.refusal()));
+    }
     let Some(view) = snapshot.service(service) else {
         return Err(Reason(format!(
             "{service:?} is not deployed here: name it in [deploy.services.{service}]"
@@ -380,7 +383,9 @@ impl Execute for Operate {
 
 fn failure(refused: Refused) -> Failure {
     match refused {
-        Refused::Refusal(_) | Refused::Bad(_) | Refused::Busy => Failure::Refused(refused.to_string()),
+        Refused::Refusal(_) | Refused::Bad(_) | Refused::Busy | Refused::Elsewhere(_) => {
+            Failure::Refused(refused.to_string())
+        }
         other => Failure::Failed(other.to_string()),
     }
 }

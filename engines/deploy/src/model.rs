@@ -16,7 +16,7 @@ pub use rollout::{
     Change, CheckState, CheckVerdict, Freeze, Mirror, Outcome, Phase, Rollout, RoutedHeader, StepState,
     StepStatus,
 };
-pub use snapshot::{FreezeView, ServiceView, Snapshot, StrategyView, VersionRole, VersionView};
+pub use snapshot::{Elsewhere, FreezeView, ServiceView, Snapshot, StrategyView, VersionRole, VersionView};
 
 /// Shares of traffic by version, in per cent: empty before anything takes traffic, otherwise the sum is 100.
 pub type Shares = Vec<(String, u32)>;

@@ -19,6 +19,9 @@ pub const LEDGER: i64 = 100_000;
 /// Ended rollouts that are read back to be shown.
 pub const SHOWN: i64 = 200;
 
+/// What the lease of the console that does the rollouts is called.
+pub const LEASE: &str = "deploy";
+
 /// The engine's tables.
 pub const MIGRATIONS: Migrations = Migrations {
     engine: "deploy",
@@ -130,15 +133,30 @@ pub struct Stored {
     pub unreadable: Vec<(String, String)>,
 }
 
+/// The state of each service, by name, as JSON.
+///
+/// # Errors
+/// What the database says.
+pub async fn services(db: &Db) -> Result<Vec<(String, String)>, StoreError> {
+    let rows = db.rows("SELECT service, body FROM deploy_services ORDER BY service", &[]).await?;
+    rows.iter().map(|row| Ok((row.text("service")?, row.text("body")?))).collect()
+}
+
+/// The id of the rollout that ended last.
+///
+/// # Errors
+/// What the database says.
+pub async fn newest(db: &Db) -> Result<Option<String>, StoreError> {
+    let row = db.row("SELECT id FROM deploy_rollouts ORDER BY place DESC LIMIT 1", &[]).await?;
+    row.map(|row| row.text("id")).transpose()
+}
+
 /// Reads everything back; of the ledger what ended after `since`.
 ///
 /// # Errors
 /// What the database says.
 pub async fn load(db: &Db, since: Timestamp) -> Result<Stored, StoreError> {
-    let mut stored = Stored::default();
-    for row in db.rows("SELECT service, body FROM deploy_services ORDER BY service", &[]).await? {
-        stored.services.push((row.text("service")?, row.text("body")?));
-    }
+    let mut stored = Stored { services: services(db).await?, ..Stored::default() };
     let ended = "SELECT id, body FROM deploy_rollouts ORDER BY place DESC LIMIT $1";
     for row in db.rows(ended, &values![SHOWN]).await? {
         let read = read(&row.text("id")?, &row.text("body")?, &mut stored.unreadable);

@@ -2,14 +2,18 @@
 //! state durable together with the timeline entries that tell of it, and only then does what follows.
 
 mod save;
+mod standby;
 mod view;
 mod work;
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quarterdeck_journal::Timeline;
+use quarterdeck_journal::lease::{Console, Lease, LeaseError, TERM};
+use quarterdeck_journal::store::Db;
 use quarterdeck_kernel::{Clock, Timestamp};
 use quarterdeck_services::Source;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -18,7 +22,7 @@ use tokio::time::Instant;
 use crate::checks::{Alerts, Check, Configured, Frozen, OpenAlert, Smoke, Stable};
 use crate::config::Config;
 use crate::engine::{Engine, Fact, Input, Plan, Refusal, Service, ServicePlan};
-use crate::model::{LedgerEntry, Rollout, Snapshot};
+use crate::model::{Elsewhere, LedgerEntry, Rollout, Snapshot};
 use crate::strategies::Strategies;
 use crate::target::{OutputLine, Target, Targets};
 use crate::traffic::Traffic;
@@ -40,6 +44,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const FRAME: Duration = Duration::from_millis(33);
 /// How long processes have to end when the console does.
 const CLOSE: Duration = Duration::from_secs(20);
+/// How long renewing the lease may take, and how long after it failed it is tried again.
+const RENEWAL: Duration = Duration::from_secs(1);
 
 /// Why what was asked for is not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +62,9 @@ pub enum Refused {
     /// Done, but a restart will not know of it.
     #[error("it is done, but could not be saved yet: {0}")]
     DoneUnsaved(String),
+    /// Another console does the rollouts.
+    #[error("{0}")]
+    Elsewhere(String),
     /// Too much waits already.
     #[error("too many requests wait already")]
     Busy,
@@ -171,6 +180,18 @@ impl Handle {
     }
 }
 
+/// The state of services as it was written; what cannot be read is left aside and told.
+fn read_services(stored: &[(String, String)]) -> Vec<Service> {
+    let read = stored.iter().map(|(name, body)| (name, serde_json::from_str(body)));
+    read.filter_map(|(name, read)| {
+        read.map_err(|why| {
+            tracing::error!(service = name, %why, "the state of a service cannot be read and is left aside");
+        })
+        .ok()
+    })
+    .collect()
+}
+
 /// Tells the alerts that are open on a service.
 pub type AlertsOf = Arc<dyn Fn(&str) -> Vec<OpenAlert> + Send + Sync>;
 
@@ -188,6 +209,8 @@ pub struct Seams {
     pub timeline: Timeline,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// This console among those that share the store.
+    pub console: Console,
 }
 
 /// Deployment control, to be run.
@@ -209,6 +232,21 @@ pub struct Runner {
     published: Option<Instant>,
     dirty: bool,
     looked: Option<Instant>,
+    /// The right to do the rollouts; none on a store that nobody shares.
+    lease: Option<Lease>,
+    /// Another console has taken over.
+    lost: bool,
+    /// When the lease is to be renewed next, after that failed.
+    renew: Option<Instant>,
+    elsewhere: Option<Elsewhere>,
+}
+
+/// Why the task no longer does the rollouts.
+enum Left {
+    /// It was told to stop.
+    Stopped,
+    /// Another console has taken over.
+    Lost,
 }
 
 impl Runner {
@@ -238,6 +276,10 @@ impl Runner {
             published: None,
             dirty: true,
             looked: None,
+            lease: None,
+            lost: false,
+            renew: None,
+            elsewhere: None,
         };
         (runner, handle)
     }
@@ -252,18 +294,49 @@ impl Runner {
     /// When what was written cannot be read back.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), String> {
         let mut stop = std::pin::pin!(stop);
+        loop {
+            // On SQLite the data directory is locked: nobody else can be there.
+            if let Db::Postgres(_) = self.seams.timeline.db() {
+                let Some(lease) = self.stand_by(stop.as_mut()).await else { break };
+                self.lease = Some(lease);
+            }
+            match self.lead(stop.as_mut()).await? {
+                Left::Stopped => break,
+                Left::Lost => tracing::warn!("another console does the rollouts now"),
+            }
+        }
+        if let Some(lease) = self.lease.take()
+            && let Err(error) = lease.give_back(self.seams.timeline.db()).await
+        {
+            tracing::warn!(%error, "the lease of rollouts could not be given back; another console waits for its end");
+        }
+        self.seams.targets.close(CLOSE).await;
+        Ok(())
+    }
+
+    /// Does the rollouts until told to stop or another console does them.
+    async fn lead(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<Left, String> {
+        self.lost = false;
+        self.elsewhere = None;
+        self.own();
+        self.waiting = Waiting::default();
         self.restore().await?;
         let mut observed = self.seams.targets.watch();
         self.observe(&observed.borrow_and_update().clone());
         loop {
             self.flush().await;
+            self.keep().await;
+            if self.lost {
+                self.lease = None;
+                return Ok(Left::Lost);
+            }
             self.show();
             let nap = self.nap();
             tokio::select! {
-                () = &mut stop => break,
+                () = &mut stop => return Ok(Left::Stopped),
                 message = self.messages.recv() => match message {
                     Some(message) => self.message(message).await,
-                    None => break,
+                    None => return Ok(Left::Stopped),
                 },
                 Some(done) = self.done.recv() => self.heard(done),
                 changed = observed.changed() => {
@@ -283,8 +356,24 @@ impl Runner {
                 self.observe(&observed.borrow().clone());
             }
         }
-        self.seams.targets.close(CLOSE).await;
-        Ok(())
+    }
+
+    /// Renews the lease well before it ends.
+    async fn keep(&mut self) {
+        let now = self.now();
+        let Some(lease) = &self.lease else { return };
+        let early = lease.until.since(now) > TERM.mul_f64(0.6);
+        if self.lost || early || self.renew.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        let renewed = tokio::time::timeout(RENEWAL, lease.renew(self.seams.timeline.db(), now)).await;
+        self.renew = Some(Instant::now() + RENEWAL);
+        match renewed {
+            Ok(Ok(lease)) => (self.lease, self.renew) = (Some(lease), None),
+            Ok(Err(LeaseError::Lost)) => self.lost = true,
+            Ok(Err(error)) => tracing::warn!(%error, "the lease of rollouts could not be renewed"),
+            Err(_) => tracing::warn!("the lease of rollouts could not be renewed in time"),
+        }
     }
 
     async fn restore(&mut self) -> Result<(), String> {
@@ -294,19 +383,12 @@ impl Runner {
         for (what, why) in &stored.unreadable {
             tracing::error!(what, why, "a row of deployment control cannot be read and is left aside");
         }
-        let mut services: Vec<Service> = Vec::new();
-        for (name, body) in &stored.services {
-            match serde_json::from_str(body) {
-                Ok(service) => services.push(service),
-                Err(why) => {
-                    tracing::error!(service = name, %why, "the state of a service cannot be read and is left aside");
-                }
-            }
-        }
+        let services = read_services(&stored.services);
         self.history = stored.history.into_iter().map(Arc::new).collect();
         self.ledger = stored.ledger;
         let (engine, effects) = Engine::restore(services, now);
         self.engine = engine;
+        self.dirty = true;
         self.take(effects);
         self.configure();
         Ok(())
@@ -401,14 +483,18 @@ impl Runner {
                 }
             }
             Message::Reload(config, answer) => {
-                self.seams.targets.reload(&config);
-                self.strategies.reload(&config.strategies);
-                self.config = config;
+                self.reload(config);
                 self.configure();
                 let _ = answer.send(());
             }
         }
         self.dirty = true;
+    }
+
+    fn reload(&mut self, config: Arc<Config>) {
+        self.seams.targets.reload(&config);
+        self.strategies.reload(&config.strategies);
+        self.config = config;
     }
 
     /// A rollout as it is about to begin.

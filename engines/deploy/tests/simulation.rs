@@ -32,6 +32,7 @@ struct Figures {
     restarts: usize,
     turns: usize,
     steers: usize,
+    judgements: usize,
     /// The longest of all, in parts of what its strategy allows it.
     worst: f64,
 }
@@ -159,6 +160,7 @@ fn life(seed: u64, rollouts: usize, figures: &mut Figures) {
         world.act(random, &effects, now);
     }
     figures.turns += turns;
+    figures.judgements += world.judgements;
 }
 
 #[test]
@@ -174,11 +176,12 @@ fn rollouts_keep_their_rules_and_end() {
         seed += 1;
     }
     println!(
-        "{} rollouts ({:?}) in {} turns with {} restarts and {} changes of traffic; the slowest took {:.0} % of what its strategy allows",
+        "{} rollouts ({:?}) in {} turns with {} restarts, {} judgements and {} changes of traffic; the slowest took {:.0} % of what its strategy allows",
         figures.rollouts,
         figures.outcomes,
         figures.turns,
         figures.restarts,
+        figures.judgements,
         figures.steers,
         figures.worst * 100.0
     );
@@ -186,5 +189,5 @@ fn rollouts_keep_their_rules_and_end() {
     for outcome in ["promoted", "rolled back", "aborted", "refused"] {
         assert!(figures.outcomes.get(outcome).copied().unwrap_or(0) > wanted / 100, "{:?}", figures.outcomes);
     }
-    assert!(figures.restarts > wanted / 10);
+    assert!(figures.restarts > wanted / 10 && figures.judgements > wanted / 10);
 }

@@ -7,6 +7,7 @@
 pub mod configuration;
 pub mod datadir;
 pub mod dispatch;
+pub mod lease;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;

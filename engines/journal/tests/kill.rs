@@ -91,11 +91,13 @@ fn round(dir: &Path, store: &str, run: Duration) -> BTreeMap<String, String> {
         .spawn()
         .unwrap();
     let out = child.stdout.take().unwrap();
+    let (began, begun) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
         let lines = BufReader::new(out).lines().map_while(Result::ok);
         lines
             .filter_map(|line| {
                 let mut words = line.strip_prefix("ack ")?.split(' ');
+                let _ = began.send(());
                 // A line that the kill cut short was not acknowledged: it lacks its third part.
                 Some((
                     words.next()?.to_owned(),
@@ -104,6 +106,8 @@ fn round(dir: &Path, store: &str, run: Duration) -> BTreeMap<String, String> {
             })
             .collect::<BTreeMap<_, _>>()
     });
+    // From the first acknowledgement on: how long it takes until then depends on what else the machine does.
+    let _ = begun.recv_timeout(Duration::from_secs(60));
     std::thread::sleep(run);
     child.kill().unwrap();
     child.wait().unwrap();

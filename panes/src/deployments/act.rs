@@ -11,7 +11,7 @@ use super::output::{Of, Written};
 use super::rows::Kind;
 use super::{Deployments, words};
 use crate::World;
-use crate::lists::Effects;
+use crate::lists::{Effects, Lists as _};
 
 /// Begins a rollout.
 pub(super) const START: &str = "deploy.start";

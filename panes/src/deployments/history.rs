@@ -9,11 +9,12 @@ use quarterdeck_widgets::{Role, format};
 use super::rows::{Model, ViewRows};
 use super::words;
 
-pub(super) const COLUMNS: [Column; 8] = [
+pub(super) const COLUMNS: [Column; 9] = [
     Column::fixed("ended", "ENDED", 12),
     Column::flex("service", "SERVICE", 8).at_most(20),
     Column::flex("change", "CHANGE", 14).weight(2).at_most(34),
     Column::fixed("outcome", "OUTCOME", 13),
+    Column::number("reached", "AT %", 5).priority(2),
     Column::number("took", "TOOK", 8).priority(1),
     Column::flex("who", "WHO", 8).at_most(16).priority(2),
     Column::flex("why", "WHY", 12).weight(2).priority(3),
@@ -33,6 +34,7 @@ pub(super) fn text<'a>(rows: &'a ViewRows, row: usize, id: &str) -> Option<Cow<'
         "service" => rollout.service.as_str().into(),
         "change" => rollout.title().into(),
         "outcome" => words::outcome(rollout.outcome).2.into(),
+        "reached" => rollout.reached.to_string().into(),
         "took" => took(&rows.model, row).map_or("·".into(), |ms| format::span(ms).into()),
         "who" => rollout.actor.user.as_str().into(),
         "why" => rollout.reason.as_str().into(),
@@ -45,6 +47,7 @@ pub(super) fn order<'a>(model: &'a Model, row: usize, id: &str, now: Timestamp) 
     let rollout = model.rollout(row)?;
     match id {
         "ended" => Some(Order::Number(rollout.ended.unwrap_or(now).as_millis() as f64)),
+        "reached" => Some(Order::Number(f64::from(rollout.reached))),
         "took" => Some(took(model, row).map_or(Order::Missing, |ms| Order::Number(ms as f64))),
         _ => None,
     }

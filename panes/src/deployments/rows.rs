@@ -12,11 +12,12 @@ use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
 use super::output::Written;
 use super::{dora, history, output, tree};
 use crate::World;
+use crate::lists::Front;
 use crate::world::OutputLine;
 
 /// Which list is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     #[default]
     Rollouts,
     History,
@@ -55,6 +56,14 @@ impl Kind {
             SubjectKind::Deployment => Some(Self::History),
             _ => None,
         }
+    }
+}
+
+impl Front for Kind {
+    const LISTS: &'static [Self] = &Self::ALL;
+
+    fn word(self) -> &'static str {
+        self.title()
     }
 }
 

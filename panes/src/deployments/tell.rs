@@ -173,6 +173,18 @@ pub(super) fn judge(
         Verdict::Marginal => ("is marginal", Role::Warning),
         Verdict::Fail => ("fails", Role::Critical),
     };
+    if !judge.has_data() && !rollout.ended() {
+        details.section("judge", "no data yet");
+        let told = format!(
+            "Nothing was measured of {} metric{} yet; {} passes at a score of {}.",
+            judge.metrics.len(),
+            if judge.metrics.len() == 1 { "" } else { "s" },
+            rollout.to,
+            format::figure(judge.passes_at)
+        );
+        details.wrapped(&told, Role::Muted, 2);
+        return;
+    }
     let score =
         format!("score {}, passes at {}", format::figure(judge.score), format::figure(judge.passes_at));
     details.section(format!("judge: {} {word}", rollout.to), score);
@@ -310,7 +322,17 @@ pub(super) fn facts(details: &mut Details, rollout: &Rollout, look: &Look, now: 
         details.field("mirror", &format!("{} % also to {}", mirror.percent, mirror.version), Role::Text);
     }
     for (key, value) in &rollout.metadata {
-        details.field(key, value, Role::Muted);
+        let at = || value.parse().ok().map(Timestamp::from_millis);
+        match key.as_str() {
+            // By which the console finds what it began; nothing that an operator could check.
+            "invocation" => {}
+            "commit_time" => {
+                let told = at().map_or_else(|| value.clone(), |at| look.near(at, now));
+                details.field("committed", &told, Role::Muted);
+            }
+            "unplanned" => details.field("unplanned", "yes: it mends what a deployment broke", Role::Muted),
+            _ => details.field(key, value, Role::Muted),
+        }
     }
     if !rollout.checks.is_empty() {
         details.section("checks", "");

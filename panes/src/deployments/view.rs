@@ -3,14 +3,14 @@
 use quarterdeck_deploy::model::Snapshot;
 use quarterdeck_ui::{Context, Hit};
 use quarterdeck_widgets::table::Rows;
-use quarterdeck_widgets::{Role, empty::Empty, format, rule, text};
+use quarterdeck_widgets::{Role, empty::Empty, format, rule};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::rows::Kind;
 use super::{Deployments, dora, tell};
 use crate::lines::Details;
-use crate::lists::Lists as _;
+use crate::lists::{Front as _, Lists as _, draw_lines, figures};
 use crate::split::Layout;
 use crate::{World, lines};
 
@@ -105,11 +105,7 @@ impl Deployments {
         let title = self.heading(cx);
         rule::rule(cx.look, buffer, layout.title, &title, &self.counts(snapshot, usize::from(area.width)));
         if let Some(from) = self.open {
-            let body = Rect {
-                y: (layout.whole.y + 1).min(layout.whole.bottom()),
-                height: layout.whole.height.saturating_sub(1),
-                ..layout.whole
-            };
+            let body = layout.full();
             self.draw_open(cx, buffer, body, from);
             self.draw_form(cx, buffer, layout.whole);
             return Vec::new();
@@ -155,9 +151,14 @@ impl Deployments {
             _ if self.open.is_some() && self.explain => "why it is where it is".to_owned(),
             _ => self.kind.title().to_owned(),
         };
-        match &cx.scope.service {
+        let of = match &cx.scope.service {
             Some(service) if self.kind != Kind::Output => format!("{what} · {service}"),
             _ => what,
+        };
+        // Keys that change something are refused with the same words.
+        match &cx.world.deploy.elsewhere {
+            Some(elsewhere) => format!("{of} · done by {elsewhere}, shown here"),
+            None => of,
         }
     }
 
@@ -169,21 +170,14 @@ impl Deployments {
 
     /// What stands at the right of the title: figures of the whole as far as there is room, and the list that comes next.
     fn counts(&self, snapshot: &Snapshot, width: usize) -> String {
-        let next = Kind::ALL[(self.kind as usize + 1) % Kind::ALL.len()].title();
-        let mut told = self.figures(snapshot);
-        told.retain(|figure| !figure.is_empty());
-        loop {
-            let line = told.iter().map(|figure| format!("{figure} · ")).collect::<String>();
-            let line = format!("{line}v {next}");
-            if told.pop().is_none() || text::width(&line) + 40 <= width {
-                return line;
-            }
-        }
+        let next = self.kind.next().title();
+        figures(self.figures(snapshot), next, width.saturating_sub(40))
     }
 
     fn figures(&self, snapshot: &Snapshot) -> Vec<String> {
         let some = |count: usize, words: &str| match count {
             0 => String::new(),
+            1 => format!("1 {}", words.strip_suffix('s').unwrap_or(words)),
             n => format!("{n} {words}"),
         };
         match self.kind {
@@ -203,7 +197,10 @@ impl Deployments {
             }
             Kind::Output => vec![
                 if self.follow { "following".to_owned() } else { String::new() },
-                format!("{} lines", format::grouped(self.written.lines.len() as u64)),
+                match self.written.lines.len() {
+                    1 => "1 line".to_owned(),
+                    n => format!("{} lines", format::grouped(n as u64)),
+                },
             ],
         }
     }
@@ -259,11 +256,5 @@ fn draw_absent(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
         ("", Role::Text),
         ("Then n rolls a version out; quarterdeck deploy start does so from a shell.", Role::Muted),
     ];
-    let widest = LINES.iter().map(|(line, _)| text::width(line)).max().unwrap_or(0) as u16;
-    let body = Rect { y: area.y.saturating_add(1), height: area.height.saturating_sub(1), ..area };
-    let x = body.x + body.width.saturating_sub(widest) / 2;
-    let y = body.y + body.height.saturating_sub(LINES.len() as u16) / 3;
-    for ((line, role), y) in LINES.iter().zip(y..body.bottom()) {
-        text::put(buffer, x, y, body.right().saturating_sub(x), line, cx.look.style(*role));
-    }
+    draw_lines(cx, buffer, area, &LINES);
 }

@@ -12,6 +12,7 @@ use super::Gateway;
 use super::limits::Consumer;
 use super::rows::Kind;
 use crate::World;
+use crate::lists::Lists as _;
 
 /// Something is told in passing, and nothing is done.
 pub(super) fn told(text: impl Into<String>) -> Vec<Effect<World>> {

@@ -15,11 +15,12 @@ use quarterdeck_widgets::table::{Align, CellPainter, Column, Order, Rows};
 use super::limits::Consumer;
 use super::{cache, limits, requests, routes, traffic, upstreams, versions};
 use crate::World;
+use crate::lists::Front;
 use crate::signals::FITTED;
 
 /// Which list is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     #[default]
     Routes,
     Upstreams,
@@ -62,6 +63,14 @@ impl Kind {
             SubjectKind::Service => Some(Self::Upstreams),
             _ => None,
         }
+    }
+}
+
+impl Front for Kind {
+    const LISTS: &'static [Self] = &Self::ALL;
+
+    fn word(self) -> &'static str {
+        self.title()
     }
 }
 

@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 use super::rows::Kind;
 use super::{Gateway, cache, limits, requests, routes, upstreams, versions};
 use crate::lines::Details;
-use crate::lists::Lists as _;
+use crate::lists::{Front as _, Lists as _, draw_lines, figures};
 use crate::split::Layout;
 use crate::{World, lines};
 
@@ -75,11 +75,7 @@ impl Gateway {
         let room = usize::from(area.width).saturating_sub(text::width(&title));
         rule::rule(cx.look, buffer, layout.title, &title, &self.counts(snapshot, room, cx.world.now));
         if let Some(from) = self.open {
-            let body = Rect {
-                y: (layout.whole.y + 1).min(layout.whole.bottom()),
-                height: layout.whole.height.saturating_sub(1),
-                ..layout.whole
-            };
+            let body = layout.full();
             let told = self.told(cx, body.width);
             let most = told.lines.len().saturating_sub(usize::from(body.height));
             lines::draw(cx, buffer, body, &told.lines, from.min(most));
@@ -142,16 +138,8 @@ impl Gateway {
 
     /// What stands at the right of the title: figures of the whole as far as there is room, and the list that comes next.
     fn counts(&self, snapshot: &Snapshot, room: usize, now: Timestamp) -> String {
-        let next = Kind::ALL[(self.kind as usize + 1) % Kind::ALL.len()].title();
-        let mut told = self.figures(snapshot, now);
-        told.retain(|figure| !figure.is_empty());
-        loop {
-            let line = told.iter().map(|figure| format!("{figure} · ")).collect::<String>();
-            let line = format!("{line}v {next}");
-            if told.pop().is_none() || text::width(&line) + 10 <= room {
-                return line;
-            }
-        }
+        let next = self.kind.next().title();
+        figures(self.figures(snapshot, now), next, room.saturating_sub(10))
     }
 
     /// Figures of the whole, the most useful first.
@@ -268,11 +256,5 @@ fn draw_absent(cx: &Context<'_, World>, buffer: &mut Buffer, area: Rect) {
         ("[gateway.services.web]", Role::Text),
         ("versions = { v1 = \"http://127.0.0.1:9001\" }", Role::Text),
     ];
-    let widest = LINES.iter().map(|(line, _)| text::width(line)).max().unwrap_or(0) as u16;
-    let body = Rect { y: area.y.saturating_add(1), height: area.height.saturating_sub(1), ..area };
-    let x = body.x + body.width.saturating_sub(widest) / 2;
-    let y = body.y + body.height.saturating_sub(LINES.len() as u16) / 3;
-    for ((line, role), y) in LINES.iter().zip(y..body.bottom()) {
-        text::put(buffer, x, y, body.right().saturating_sub(x), line, cx.look.style(*role));
-    }
+    draw_lines(cx, buffer, area, &LINES);
 }

@@ -12,10 +12,11 @@ use quarterdeck_widgets::table::{CellPainter, Column, Order, Rows};
 use super::figures::Rule;
 use super::{escalations, figures, notifications, schedules, silences};
 use crate::World;
+use crate::lists::Front;
 
 /// Which list is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     #[default]
     Schedules,
     Escalations,
@@ -24,12 +25,10 @@ pub(super) enum Kind {
     Figures,
 }
 
-impl Kind {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Schedules, Self::Escalations, Self::Silences, Self::Notifications, Self::Figures];
+impl Front for Kind {
+    const LISTS: &'static [Self] = &Self::ALL;
 
-    /// As it is remembered.
-    pub(super) const fn word(self) -> &'static str {
+    fn word(self) -> &'static str {
         match self {
             Self::Schedules => "schedules",
             Self::Escalations => "escalations",
@@ -38,6 +37,11 @@ impl Kind {
             Self::Figures => "figures",
         }
     }
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Schedules, Self::Escalations, Self::Silences, Self::Notifications, Self::Figures];
 
     pub(super) const fn title(self) -> &'static str {
         match self {

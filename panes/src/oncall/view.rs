@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 use super::rows::Kind;
 use super::{Oncall, escalations, figures, notifications, schedules, silences};
 use crate::lines::Details;
-use crate::lists::Lists as _;
+use crate::lists::{Front as _, Lists as _};
 use crate::split::Layout;
 use crate::{World, ladder, lines, standing};
 
@@ -62,11 +62,7 @@ impl Oncall {
         standing::draw(cx, buffer, layout.trouble);
         rule::rule(cx.look, buffer, layout.title, &self.title(cx), &self.counts(cx));
         if let Some(from) = self.open {
-            let body = Rect {
-                y: (layout.whole.y + 1).min(layout.whole.bottom()),
-                height: layout.whole.height.saturating_sub(1),
-                ..layout.whole
-            };
+            let body = layout.full();
             let told = self.told(cx, body.width);
             let most = told.lines.len().saturating_sub(usize::from(body.height));
             lines::draw(cx, buffer, body, &told.lines, from.min(most));
@@ -146,7 +142,7 @@ impl Oncall {
 
     fn counts(&self, cx: &Context<'_, World>) -> String {
         let view = &cx.world.alerting;
-        let next = Kind::ALL[(self.kind as usize + 1) % Kind::ALL.len()].title();
+        let next = self.kind.next().title();
         let count = match self.kind {
             Kind::Schedules => match view.oncall.escalations.len() {
                 1 => "1 escalation open".to_owned(),

@@ -118,7 +118,7 @@ fn metric() -> MetricState {
     MetricState {
         name: "success-rate".to_owned(),
         phase: AnalysisPhase::Running,
-        condition: "result[0] >= 0.95".to_owned(),
+        condition: "at least 0.95".to_owned(),
         count: 3,
         successful: 2,
         failed: 1,
@@ -127,7 +127,7 @@ fn metric() -> MetricState {
             measured(-40, AnalysisPhase::Failed, "0.93"),
             measured(-20, AnalysisPhase::Successful, "0.97"),
         ],
-        message: "0.97, as it must be: result[0] >= 0.95".to_owned(),
+        message: "0.97, as it must be: at least 0.95".to_owned(),
         ..MetricState::default()
     }
 }
@@ -183,6 +183,7 @@ pub(crate) fn canary() -> Rollout {
             ..AnalysisState::default()
         }],
         first_traffic: Some(at(-206)),
+        reached: 10,
         waited: Duration::ZERO,
         diff: vec![Change {
             key: "command".to_owned(),
@@ -234,6 +235,7 @@ pub(crate) fn ended(id: &str, outcome: Outcome, seconds: i64) -> Rollout {
         started: at(seconds - 300),
         ended: Some(at(seconds)),
         outcome: Some(outcome),
+        reached: if outcome == Outcome::Promoted { 100 } else { 10 },
         phase,
         until: None,
         message: "p99 84 ms against 29 ms".to_owned(),
@@ -345,6 +347,7 @@ pub(crate) fn snapshot_of(rollouts: Vec<Rollout>) -> Snapshot {
         ],
         dora: dora(8),
         freezes: Vec::new(),
+        elsewhere: None,
         strategies: vec![StrategyView {
             name: "careful".to_owned(),
             source: "strategies/careful.yaml".to_owned(),

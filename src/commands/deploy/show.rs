@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quarterdeck_deploy::model::{Dora, Phase, ReplicaState, Rollout, StepStatus, share_of};
+use quarterdeck_deploy::model::{Dora, Elsewhere, Phase, ReplicaState, Rollout, StepStatus, share_of};
 use quarterdeck_kernel::Timestamp;
 use quarterdeck_kernel::time::format_duration;
 use serde::Deserialize;
@@ -17,6 +17,9 @@ pub(super) struct Status {
     pub(super) history: Vec<Rollout>,
     pub(super) dora: Dora,
     pub(super) freezes: Vec<Freeze>,
+    /// The console that does the rollouts, when it is another one.
+    #[serde(default)]
+    pub(super) elsewhere: Option<Elsewhere>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,6 +77,9 @@ pub(super) fn status(status: &Status, shown: impl Fn(&str) -> bool) -> Vec<Strin
     let mut lines = Vec::new();
     if status.services.is_empty() {
         lines.push("no service is deployed by this console: name one in [deploy.services]".to_owned());
+    }
+    if let Some(elsewhere) = &status.elsewhere {
+        lines.push(elsewhere.refusal());
     }
     for freeze in &status.freezes {
         if freeze.services.is_empty() || freeze.services.iter().any(|name| shown(name)) {
@@ -141,9 +147,14 @@ fn ladder(rollout: &Rollout, now: Timestamp, lines: &mut Vec<String>) {
         lines.push(format!("    {} {:>2} {}{at}{left}{message}", glyph(step.status), index + 1, step.step));
     }
     for analysis in &rollout.analyses {
-        let score = analysis.judge.as_ref().map(|judge| judge.score);
-        let score = score.map_or_else(String::new, |score| format!(", score {score:.0}"));
-        lines.push(format!("    {} {}{score}: {}", analysis.name, analysis.phase, analysis.message));
+        let score = match &analysis.judge {
+            Some(judge) if judge.has_data() => format!(", score {:.0}", judge.score),
+            Some(_) if !analysis.phase.ended() => ", no data yet".to_owned(),
+            _ => String::new(),
+        };
+        let message =
+            if analysis.message.is_empty() { String::new() } else { format!(": {}", analysis.message) };
+        lines.push(format!("    {} {}{score}{message}", analysis.name, analysis.phase));
         for metric in &analysis.metrics {
             lines.push(format!("      {} {}: {}", metric.name, metric.phase, metric.message));
         }
@@ -181,7 +192,7 @@ pub(super) fn history(rollouts: &[Rollout], dora: Option<&Dora>) -> Vec<String> 
         .map(|rollout| {
             let took = rollout.ended.map_or_else(String::new, |ended| rough(ended.since(rollout.started)));
             let outcome = rollout.outcome.map_or_else(String::new, |outcome| outcome.to_string());
-            let most = rollout.weight.max(share_of(&rollout.shares, &rollout.to));
+            let most = rollout.reached.max(share_of(&rollout.shares, &rollout.to));
             format!(
                 "{}  {}  {}  {outcome} at {most} % after {took}  {}  {}",
                 rollout.id,

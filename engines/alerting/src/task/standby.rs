@@ -49,7 +49,7 @@ impl Runner {
         loop {
             if Instant::now() >= look {
                 look = Instant::now() + LOOK;
-                match Lease::take(self.db(), &self.console.name, &self.console.address, self.now()).await {
+                match Lease::take(self.db(), store::LEASE, &self.console, self.now()).await {
                     Ok(Held::Mine(lease)) => return Ok(Some(lease)),
                     Ok(Held::By { holder, address, .. }) => {
                         let role = Role::Standby { holder: holder.into(), address: address.into() };

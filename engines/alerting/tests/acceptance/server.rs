@@ -74,7 +74,8 @@ impl Server {
         std::fs::write(&file, yaml).expect("a file");
         let config = AlertingConfig { reload_resets_timers: resets, ..AlertingConfig::default() };
         let ready = config.ready(Some(&file), dir).expect("a lawful configuration");
-        let migrations = [timeline::MIGRATIONS, quarterdeck_alerting::MIGRATIONS];
+        let migrations =
+            [timeline::MIGRATIONS, quarterdeck_journal::lease::MIGRATIONS, quarterdeck_alerting::MIGRATIONS];
         let db = Db::open(location, &migrations, clock.now()).await.expect("a store").db;
         let options = Options::new(dir.join("timeline"), "acceptance");
         let timeline = Timeline::open(db, options, Arc::clone(&clock)).await.expect("a timeline");

@@ -2,7 +2,6 @@
 
 mod desk;
 mod inbox;
-mod lease;
 mod store;
 mod storm;
 mod task;

@@ -7,6 +7,7 @@
 
 mod eval;
 mod parse;
+mod words;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -147,6 +148,19 @@ impl Condition {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// What the result must be so that it holds, to go behind "must be": "at least 0.95"; where there is no short form, the
+    /// condition itself.
+    #[must_use]
+    pub fn words(&self) -> String {
+        words::of(&self.expr).unwrap_or_else(|| format!("such that `{}`", self.text))
+    }
+
+    /// What the result must be so that it does not hold: "at most 0.05".
+    #[must_use]
+    pub fn words_negated(&self) -> String {
+        words::negated(&self.expr).unwrap_or_else(|| format!("such that not `{}`", self.text))
     }
 
     /// Whether `result` meets it.

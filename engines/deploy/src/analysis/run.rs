@@ -325,8 +325,8 @@ impl Run {
             AnalysisPhase::Error => format!("could not be measured: {message}"),
             _ if state.condition.is_empty() => value.clone(),
             AnalysisPhase::Successful => format!("{value}, as it must be: {}", state.condition),
-            AnalysisPhase::Failed => format!("{value}, against {}", state.condition),
-            _ => format!("{value}, which neither succeeds nor fails by {}", state.condition),
+            AnalysisPhase::Failed => format!("{value}, but it must be {}", state.condition),
+            _ => format!("{value}, which is neither good nor bad: it must be {}", state.condition),
         };
         state.measurements.push(Measured { at: now, phase, value, message });
         let surplus = state.measurements.len().saturating_sub(KEPT);
@@ -507,13 +507,13 @@ fn outcome(spec: &MetricSpec, state: &MetricState, streak: u32) -> (AnalysisPhas
     (AnalysisPhase::Running, String::new())
 }
 
-/// Both conditions as shown: `result[0] >= 0.95, fails if result[0] < 0.5`.
+/// Both conditions as shown: "at least 0.95; less than 0.5 is a failure".
 fn words(success: Option<&Condition>, failure: Option<&Condition>) -> String {
     match (success, failure) {
         (None, None) => String::new(),
-        (Some(success), None) => success.to_string(),
-        (None, Some(failure)) => format!("not ({failure})"),
-        (Some(success), Some(failure)) => format!("{success}, fails if {failure}"),
+        (Some(success), None) => success.words(),
+        (None, Some(failure)) => failure.words_negated(),
+        (Some(success), Some(failure)) => format!("{}; {} is a failure", success.words(), failure.words()),
     }
 }
 

@@ -233,7 +233,7 @@ fn the_first_that_goes_wrong_ends_the_run_and_the_worst_counts() {
     assert_eq!(both.phase(), Failed);
     assert_eq!(both.state().metrics[1].phase, Stopped);
     assert_eq!(both.state().ended, Some(after(1)));
-    assert_eq!(both.state().message, "a: 0.2, against result[0] >= 0.95; failed 1×, none is allowed");
+    assert_eq!(both.state().message, "a: 0.2, but it must be at least 0.95; failed 1×, none is allowed");
     assert_eq!(both.next_wake(), None);
     assert!(both.poll(after(500)).is_empty());
     both.measured("b", &outcome_of('f'), after(2));

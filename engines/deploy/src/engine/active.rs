@@ -9,7 +9,8 @@ use super::input::{Effect, Fact, Stage};
 use super::state::{Progress, Retire, Service};
 use super::{blue_green, canary, rolling};
 use crate::model::{
-    CheckState, CheckVerdict, Freeze, LedgerEntry, Outcome, Phase, Rollout, Shares, StepState, StepStatus,
+    AnalysisPhase, CheckState, CheckVerdict, Freeze, LedgerEntry, MetricState, Outcome, Phase, Rollout,
+    Shares, StepState, StepStatus,
 };
 use crate::replicas::Counts;
 use crate::strategy::{OnFailure, StrategyKind};
@@ -235,7 +236,8 @@ impl Active<'_> {
     }
 
     fn failed(&mut self, why: &str, what: OnFailure) {
-        self.p.broke.get_or_insert(self.now);
+        let since = self.suffering();
+        self.p.broke.get_or_insert(since);
         if let Some(step) = self.r.step.and_then(|at| self.r.steps.get_mut(at))
             && step.status == StepStatus::Running
         {
@@ -249,6 +251,25 @@ impl Active<'_> {
                 self.freeze(why, "deployment control", true);
             }
         }
+    }
+
+    /// Since when users have suffered from what is noticed now. Of a metric that failed it is known until when it was well;
+    /// of what the judge says, that it holds for the new version since it takes traffic.
+    fn suffering(&self) -> Timestamp {
+        let first = self.r.first_traffic.unwrap_or(self.now);
+        let failed = self.r.analyses.iter().filter(|a| a.phase == AnalysisPhase::Failed);
+        let since = failed.map(|analysis| {
+            let mut bad = analysis.metrics.iter().filter(|m| m.failed > 0 && !m.dry_run).peekable();
+            if bad.peek().is_none() {
+                return first;
+            }
+            let well = |metric: &MetricState| {
+                let before = metric.measurements.iter().take_while(|m| m.phase != AnalysisPhase::Failed);
+                before.filter(|m| m.phase == AnalysisPhase::Successful).map(|m| m.at).last()
+            };
+            bad.map(|metric| well(metric).unwrap_or(first)).min().unwrap_or(first)
+        });
+        since.chain(self.p.unready).min().unwrap_or(self.now).max(first)
     }
 
     /// Stands still.

@@ -344,6 +344,7 @@ impl Service {
             }
             if let Some(rollout) = &mut self.rollout {
                 rollout.shares.clone_from(&self.shares);
+                rollout.reached = rollout.reached.max(crate::model::share_of(&self.shares, &rollout.to));
                 if rollout.first_traffic.is_none() && crate::model::share_of(&self.shares, &rollout.to) > 0 {
                     rollout.first_traffic = Some(now);
                 }

@@ -14,6 +14,13 @@ use crate::strategy::OnRestart;
 pub(super) const SETTLE: Duration = Duration::from_secs(10);
 
 impl Engine {
+    /// What another console does, to be shown: nothing follows from it here.
+    #[must_use]
+    pub fn mirror(services: Vec<Service>) -> Self {
+        let services = services.into_iter().map(|service| (service.name.clone(), service)).collect();
+        Self { services, ..Self::default() }
+    }
+
     /// Goes on from what was durable. Everything that is to be is said again, since nobody knows how much of it was done.
     #[must_use]
     pub fn restore(services: Vec<Service>, now: Timestamp) -> (Self, Vec<Effect>) {

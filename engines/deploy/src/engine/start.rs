@@ -121,6 +121,7 @@ impl Service {
             checks: Vec::new(),
             analyses: Vec::new(),
             first_traffic: None,
+            reached: 0,
             waited: Duration::ZERO,
             diff: plan.diff,
             rollback_of: plan.rollback_of,

@@ -97,7 +97,7 @@ pub struct MetricState {
     pub phase: AnalysisPhase,
     /// Whether its outcome counts for nothing but is shown.
     pub dry_run: bool,
-    /// The condition as written: what must hold, or what must not.
+    /// What the value must be, in words: "at least 0.95"; empty when anything will do.
     pub condition: String,
     /// Measurements taken.
     pub count: u32,
@@ -177,6 +177,14 @@ pub struct JudgeState {
     pub message: String,
     /// The metrics, worst first.
     pub metrics: Vec<JudgedMetric>,
+}
+
+impl JudgeState {
+    /// Whether anything was measured: without data, a score says nothing yet.
+    #[must_use]
+    pub fn has_data(&self) -> bool {
+        self.metrics.iter().any(|metric| metric.values != (0, 0))
+    }
 }
 
 /// One metric as the judge sees it.

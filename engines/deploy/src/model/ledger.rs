@@ -36,7 +36,8 @@ pub struct LedgerEntry {
     pub committed: Option<Timestamp>,
     /// Whether it was not planned but mends what a deployment broke: a rollback, or so declared by whoever started it.
     pub unplanned: bool,
-    /// When users began to suffer from it, where that is known: the first failed verdict, probe or alert.
+    /// When users began to suffer from it, where that is known: when what failed was well last, or else when the version took
+    /// its first request; of an alert, when it was heard of.
     pub broke: Option<Timestamp>,
     /// When they no longer did: the stable version had all the traffic again.
     pub restored: Option<Timestamp>,

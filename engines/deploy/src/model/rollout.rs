@@ -279,6 +279,9 @@ pub struct Rollout {
     pub analyses: Vec<AnalysisState>,
     /// When the new version took its first request by share.
     pub first_traffic: Option<Timestamp>,
+    /// The largest share of traffic that the new version has had.
+    #[serde(default)]
+    pub reached: u32,
     /// How long it stood still or waited for a key in all; not part of what its strategy allows it.
     pub waited: Duration,
     /// What differs between the configurations of the two versions.

@@ -1,10 +1,11 @@
 //! What deployment control shows of itself.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quarterdeck_kernel::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Dora, ReplicaState, Rollout};
 
@@ -27,6 +28,36 @@ pub struct Snapshot {
     pub freezes: Vec<FreezeView>,
     /// Strategies that can be used by name.
     pub strategies: Vec<StrategyView>,
+    /// The console that does the rollouts, when it is another one on the same store: this one shows them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// Another console that does the rollouts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The name by which it holds the lease.
+    pub console: String,
+    /// Where its API is; empty when it has none.
+    pub address: String,
+}
+
+impl fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.address.is_empty() {
+            write!(f, "console {}", self.console)
+        } else {
+            write!(f, "the console at {}", self.address)
+        }
+    }
+}
+
+impl Elsewhere {
+    /// Why nothing can be changed here, and where it can.
+    #[must_use]
+    pub fn refusal(&self) -> String {
+        format!("{self} does the rollouts on this store, and this one shows them: do it there")
+    }
 }
 
 impl quarterdeck_kernel::Snapshot for Snapshot {

@@ -1,9 +1,10 @@
 //! Writing: the state of services, ended rollouts and timeline entries in one transaction, before what follows is done.
 
 use quarterdeck_journal::NewEntry;
+use quarterdeck_journal::lease::{Lease, LeaseError};
 use quarterdeck_journal::store::StoreError;
 use quarterdeck_journal::{Timeline, TimelineError};
-use quarterdeck_kernel::{Actor, ChangeKind, Invocation, Subject, SubjectKind};
+use quarterdeck_kernel::{Actor, ChangeKind, Invocation, Subject, SubjectKind, Timestamp};
 
 use super::{Refused, Runner};
 use crate::actions;
@@ -41,21 +42,45 @@ impl Waiting {
         std::mem::take(&mut self.recovered)
     }
 
-    async fn write(&self, timeline: &Timeline) -> Result<(), TimelineError> {
+    async fn write(
+        &self,
+        timeline: &Timeline,
+        lease: &mut Option<Lease>,
+        now: Timestamp,
+    ) -> Result<(), SaveError> {
         if self.rows.is_empty() && self.entries.is_empty() {
             return Ok(());
         }
-        let (rows, entries) = (self.rows.clone(), self.entries.clone());
-        timeline
-            .transact::<(), TimelineError, _>(move |tx| {
+        let (rows, entries, held) = (self.rows.clone(), self.entries.clone(), lease.clone());
+        let written = timeline
+            .transact::<Option<Lease>, SaveError, _>(move |tx| {
                 Box::pin(async move {
-                    let written: Result<(), StoreError> = rows.write(tx).await;
-                    written.map_err(TimelineError::from)?;
-                    Ok(((), entries))
+                    let renewed = match held {
+                        Some(lease) => Some(lease.prove(tx, now).await?),
+                        None => None,
+                    };
+                    rows.write(tx).await?;
+                    Ok((renewed, entries))
                 })
             })
-            .await
-            .map(drop)
+            .await;
+        (*lease, _) = written?;
+        Ok(())
+    }
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+enum SaveError {
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    #[error(transparent)]
+    Timeline(#[from] TimelineError),
+}
+
+impl From<StoreError> for SaveError {
+    fn from(error: StoreError) -> Self {
+        Self::Timeline(error.into())
     }
 }
 
@@ -103,7 +128,13 @@ impl Runner {
 
     /// Makes what waits durable and does what follows.
     pub(super) async fn flush(&mut self) {
-        match self.waiting.write(&self.seams.timeline).await {
+        let now = self.now();
+        match self.waiting.write(&self.seams.timeline, &mut self.lease, now).await {
+            // What another console does now is not to be done here too.
+            Err(SaveError::Lease(LeaseError::Lost)) => {
+                self.lost = true;
+                self.waiting = Waiting::default();
+            }
             Ok(()) => {
                 self.waiting.rows = Unwritten::default();
                 self.waiting.entries.clear();
@@ -137,12 +168,21 @@ impl Runner {
         }
         // What stood before must be durable first, so that a failure now is one of this request.
         self.flush().await;
+        if self.lost {
+            return Err(lost());
+        }
+        if let (Some(why), false) = (self.waiting.trouble(), urgent) {
+            return Err(Refused::NotSaved(why.to_owned()));
+        }
         let before = self.engine.clone();
         let kept = (self.history.clone(), self.ledger.clone());
         let now = self.now();
         let effects = self.engine.handle(input, now)?;
         let facts = self.take_but(effects, true);
         self.flush().await;
+        if self.lost {
+            return Err(lost());
+        }
         let Some(why) = self.waiting.trouble().map(str::to_owned) else { return Ok(facts) };
         if urgent {
             let (now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting.effects)
@@ -154,7 +194,14 @@ impl Runner {
         }
         self.engine = before;
         (self.history, self.ledger) = kept;
-        self.waiting = Waiting { stuck: Some(why.clone()), ..Waiting::default() };
+        // What stands is written once more: when that is taken, the store follows again, and until then that is shown.
+        let touched = std::mem::take(&mut self.waiting).rows.services.into_keys();
+        let rows = touched.map(|name| {
+            let body = self.engine.service(&name).and_then(|service| serde_json::to_string(service).ok());
+            (name, body)
+        });
+        let rows = Unwritten { services: rows.collect(), ended: Vec::new() };
+        self.waiting = Waiting { rows, stuck: Some(why.clone()), ..Waiting::default() };
         Err(Refused::NotSaved(why))
     }
 
@@ -162,6 +209,12 @@ impl Runner {
     pub(super) fn state(&self, service: &str) -> Option<&Service> {
         self.engine.service(service)
     }
+}
+
+fn lost() -> Refused {
+    Refused::Elsewhere(
+        "another console does the rollouts now: this one was away for longer than its lease".to_owned(),
+    )
 }
 
 /// A fact as the timeline has it.

@@ -54,6 +54,7 @@ impl Runner {
             dora: dora::measure(self.ledger.iter(), dora::WINDOW, taken),
             freezes: self.freezes(),
             strategies: self.strategies.views(),
+            elsewhere: self.elsewhere.clone(),
         }));
     }
 
@@ -106,7 +107,10 @@ impl Runner {
                 } else {
                     VersionRole::Stopped
                 };
-                let replicas = observed.version(&service.name, name).map(|seen| seen.replicas.clone());
+                let replicas = match &self.elsewhere {
+                    Some(_) => known.map(|version| version.replicas.clone()),
+                    None => observed.version(&service.name, name).map(|seen| seen.replicas.clone()),
+                };
                 VersionView {
                     name: name.to_owned(),
                     role,

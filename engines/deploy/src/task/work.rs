@@ -11,14 +11,16 @@ use super::Runner;
 use crate::analysis::{JudgeRequest, Value};
 use crate::checks;
 use crate::config::{Config, ServiceConfig};
-use crate::engine::{Effect, Input, Stage};
+use crate::engine::{Effect, Input, Service, Stage};
 use crate::judge::{self, Series};
 use crate::model::{Change, JudgeState, Mirror, RoutedHeader, Shares};
 use crate::target::{Desired, Observed, Target, TargetError};
 use crate::traffic::Course;
 
 /// How long a target may take to take up what is wanted.
-const TAKE_UP: Duration = Duration::from_secs(5);
+const TAKE_UP: Duration = Duration::from_secs(2);
+/// What troubles a service whose versions run on another console.
+const ELSEWHERE: &str = "elsewhere";
 /// Queries that run at a time.
 static QUERIES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(4)));
 
@@ -78,7 +80,9 @@ impl Runner {
         }
     }
 
-    async fn ensure(&mut self, want: Desired) {
+    pub(super) async fn ensure(&mut self, want: Desired) {
+        // Several that take their time must not cost the lease.
+        self.keep().await;
         let targets = Arc::clone(&self.seams.targets);
         let taken = match tokio::time::timeout(TAKE_UP, targets.ensure(want.clone())).await {
             Ok(taken) => taken,
@@ -110,6 +114,67 @@ impl Runner {
                 }
                 self.dirty = true;
             }
+        }
+    }
+
+    /// Takes up what another console has put in force, as far as it can be done here: versions that somebody else runs are
+    /// probed, and this console's own gateway follows once they are ready. Processes run where they were started.
+    pub(super) async fn mirror(&mut self) {
+        let services: Vec<Service> = self.engine.services().cloned().collect();
+        for service in services {
+            let config = self.config.services.get(&service.name);
+            let external = |version: &str| config.is_some_and(|c| c.endpoints_of(version).is_some());
+            let taking: Vec<&str> =
+                service.shares.iter().filter(|(_, share)| *share > 0).map(|(v, _)| v.as_str()).collect();
+            let process =
+                taking.iter().find(|version| !external(version)).map(|version| (*version).to_owned());
+            let probed: Vec<(String, u32)> = service
+                .versions
+                .iter()
+                .filter(|(name, _)| external(name))
+                .map(|(name, version)| (name.clone(), version.wanted))
+                .collect();
+            let held = self.held.entry(service.name.clone()).or_default();
+            held.shares.clone_from(&service.shares);
+            held.headers.clone_from(&service.headers);
+            held.mirror.clone_from(&service.mirror);
+            match process {
+                Some(version) => {
+                    let why = format!(
+                        "{version} is a process of the other console: requests that come to this one's gateway are not moved"
+                    );
+                    held.trouble.insert(ELSEWHERE, why);
+                }
+                None => drop(held.trouble.remove(ELSEWHERE)),
+            }
+            for (version, replicas) in probed {
+                let generation = service.generation;
+                self.ensure(Desired { service: service.name.clone(), version, replicas, generation }).await;
+            }
+        }
+        self.steer_along();
+    }
+
+    /// Lets this console's gateway go where another console leads it.
+    pub(super) fn steer_along(&mut self) {
+        let observed = self.seams.targets.watch().borrow().clone();
+        let ready = |service: &str, shares: &Shares| {
+            let mut taking = shares.iter().filter(|(_, share)| *share > 0).peekable();
+            let ready =
+                |version: &str| observed.version(service, version).is_some_and(|seen| seen.ready() > 0);
+            taking.peek().is_some() && taking.all(|(version, _)| ready(version))
+        };
+        let all = self.held.iter().filter(|(name, held)| ready(name, &held.shares));
+        let services: Vec<String> = all.map(|(name, _)| name.clone()).collect();
+        for service in services {
+            self.steer_anew(&service);
+        }
+    }
+
+    /// No more a matter of another console.
+    pub(super) fn own(&mut self) {
+        for held in self.held.values_mut() {
+            held.trouble.remove(ELSEWHERE);
         }
     }
 
@@ -167,13 +232,17 @@ impl Runner {
     pub(super) fn steer_all(&mut self) {
         let services: Vec<String> = self.held.keys().cloned().collect();
         for service in services {
-            if !self.seams.traffic.holds(self.gateway_of(&service))
-                && let Some(held) = self.held.get_mut(&service)
-            {
-                held.applied = None;
-            }
-            self.steer(&service);
+            self.steer_anew(&service);
         }
+    }
+
+    fn steer_anew(&mut self, service: &str) {
+        if !self.seams.traffic.holds(self.gateway_of(service))
+            && let Some(held) = self.held.get_mut(service)
+        {
+            held.applied = None;
+        }
+        self.steer(service);
     }
 
     /// Asks targets again that could not be reached.
@@ -325,6 +394,8 @@ pub(super) fn difference(
     before: &BTreeMap<String, String>,
     after: &BTreeMap<String, String>,
 ) -> Vec<Change> {
+    let external = |version: &str| service.endpoints_of(version).is_some();
+    let mixed = from.is_some_and(|from| external(from) != external(to));
     let settings = |version: Option<&str>, metadata: &BTreeMap<String, String>| {
         let mut all: BTreeMap<String, String> =
             metadata.iter().map(|(k, v)| (format!("metadata.{k}"), v.clone())).collect();
@@ -336,10 +407,15 @@ pub(super) fn difference(
         } else {
             own.command.clone()
         };
+        // Where one is a process and the other runs elsewhere, that is the difference.
         if own.endpoints.is_empty() {
-            all.insert("command".to_owned(), command.join(" ").replace("{version}", version));
+            let command = command.join(" ").replace("{version}", version);
+            all.insert(if mixed { "runs" } else { "command" }.to_owned(), command);
         } else {
-            all.insert("endpoints".to_owned(), own.endpoints.join(", "));
+            let endpoints = own.endpoints.join(", ");
+            let told = if mixed { format!("by somebody else at {endpoints}") } else { endpoints };
+            all.insert(if mixed { "runs" } else { "endpoints" }.to_owned(), told);
+            return all;
         }
         if let Some(dir) = own.dir.as_ref().or_else(|| process.and_then(|p| p.dir.as_ref())) {
             all.insert("dir".to_owned(), dir.display().to_string());

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use quarterdeck_deploy::engine::{Input, Plan};
 use quarterdeck_deploy::strategy::{
-    AnalysisSpec, BlueGreen, Canary, CanaryScale, Gradual, Limit, MetricSpec, OnFailure, OnRestart, Rolling,
-    Step, Strategy, StrategyKind,
+    AnalysisSpec, BlueGreen, Canary, CanaryScale, Direction, Gradual, JudgeMetric, JudgeSpec, Limit,
+    MetricSpec, NanStrategy, OnFailure, OnRestart, Outliers, Rolling, Step, Strategy, StrategyKind,
 };
 use quarterdeck_kernel::Actor;
 use rand::Rng;
@@ -47,7 +47,41 @@ fn analysis(random: &mut ChaCha8Rng, endless: bool) -> AnalysisSpec {
             }
         })
         .collect();
-    AnalysisSpec { name: "health".to_owned(), metrics, judge: None, args: Vec::new() }
+    let judge = random.random_bool(0.3).then(|| judge(random, endless));
+    AnalysisSpec { name: "health".to_owned(), metrics, judge, args: Vec::new() }
+}
+
+fn judge(random: &mut ChaCha8Rng, endless: bool) -> JudgeSpec {
+    let metrics = (0..random.random_range(1..4))
+        .map(|index| JudgeMetric {
+            name: format!("j{index}"),
+            query: "up{version=\"{{version}}\"}".to_owned(),
+            unit: String::new(),
+            group: if random.random_bool(0.5) { "latency".to_owned() } else { String::new() },
+            direction: [Direction::Increase, Direction::Decrease, Direction::Either]
+                [random.random_range(0..3)],
+            nan_strategy: if random.random_bool(0.2) { NanStrategy::Replace } else { NanStrategy::Remove },
+            critical: random.random_bool(0.2),
+            must_have_data: random.random_bool(0.2),
+            outliers: if random.random_bool(0.5) { Outliers::Remove } else { Outliers::Keep },
+            effect: quarterdeck_deploy::strategy::Effect::default(),
+            weight: 1.0,
+        })
+        .collect();
+    let interval = random.random_bool(0.7).then(|| seconds(random, 2..30));
+    let counted = !endless || random.random_bool(0.3);
+    JudgeSpec {
+        metrics,
+        group_weights: Vec::new(),
+        pass: 80.0,
+        marginal: 50.0,
+        window: seconds(random, 10..120),
+        step: seconds(random, 1..5),
+        initial_delay: seconds(random, 0..30),
+        interval,
+        count: (interval.is_some() && counted).then(|| random.random_range(1..4)),
+        failure_limit: random.random_range(0..2),
+    }
 }
 
 pub(crate) fn strategy(random: &mut ChaCha8Rng) -> Strategy {

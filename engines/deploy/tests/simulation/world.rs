@@ -3,9 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use quarterdeck_deploy::analysis::Value;
+use quarterdeck_deploy::analysis::{JudgeRequest, Value};
 use quarterdeck_deploy::engine::{Effect, Input, Stage};
-use quarterdeck_deploy::model::{CheckState, CheckVerdict, ReplicaPhase, ReplicaState};
+use quarterdeck_deploy::judge::{self, Series};
+use quarterdeck_deploy::model::{CheckState, CheckVerdict, JudgeState, ReplicaPhase, ReplicaState};
+use quarterdeck_deploy::strategy::Direction;
 use quarterdeck_kernel::Timestamp;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -61,6 +63,8 @@ pub(crate) struct World {
     /// Requests that never end, as tunnels do.
     stuck: bool,
     outlives: bool,
+    /// How often the judge was asked.
+    pub(crate) judgements: usize,
 }
 
 impl World {
@@ -74,6 +78,7 @@ impl World {
             under_way: BTreeMap::new(),
             stuck: random.random_bool(0.2),
             outlives: random.random_bool(0.5),
+            judgements: 0,
         }
     }
 
@@ -248,9 +253,56 @@ impl World {
                     };
                     self.at(now.plus_millis(random.random_range(1..2000)), Event::Answer(Box::new(answer)));
                 }
-                Effect::Judge { .. } | Effect::Tell(_) | Effect::Ended { .. } => {}
+                Effect::Judge { service, rollout, analysis, request } => {
+                    if random.random_bool(0.02) {
+                        continue;
+                    }
+                    let result = if random.random_bool(0.05) {
+                        Err("the query failed".to_owned())
+                    } else {
+                        Ok(self.judged(random, request, now))
+                    };
+                    let answer = Input::Judged {
+                        service: service.clone(),
+                        rollout: rollout.clone(),
+                        analysis: analysis.clone(),
+                        result: Box::new(result),
+                    };
+                    self.judgements += 1;
+                    self.at(now.plus_millis(random.random_range(1..3000)), Event::Answer(Box::new(answer)));
+                }
+                Effect::Tell(_) | Effect::Ended { .. } => {}
             }
         }
+    }
+
+    /// What the judge says of values as the versions' natures have them: as many as fit into the time since it began.
+    fn judged(&self, random: &mut ChaCha8Rng, request: &JudgeRequest, now: Timestamp) -> JudgeState {
+        let step = request.spec.step.as_millis().max(1);
+        let count = (request.to.since(request.from).as_millis() / step) as usize + 1;
+        let nature = self.newest_nature();
+        let mut measured = BTreeMap::new();
+        for metric in &request.spec.metrics {
+            let mut values = |from: f64, to: f64| -> Vec<f64> {
+                let drawn =
+                    |_| if random.random_bool(0.05) { f64::NAN } else { random.random_range(from..to) };
+                (0..count).map(drawn).collect()
+            };
+            let stable = values(80.0, 120.0);
+            let canary = match nature {
+                Nature::Bad if metric.direction == Direction::Decrease => values(10.0, 30.0),
+                Nature::Bad => values(200.0, 400.0),
+                Nature::Mute => Vec::new(),
+                _ => values(80.0, 120.0),
+            };
+            let series = if random.random_bool(0.03) {
+                Err("the query failed".to_owned())
+            } else {
+                Ok(Series { stable, canary })
+            };
+            measured.insert(metric.name.clone(), series);
+        }
+        judge::judge(&request.spec, &measured, now)
     }
 
     fn newest_nature(&self) -> Nature {

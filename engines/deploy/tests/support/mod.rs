@@ -152,7 +152,7 @@ impl Leases for Counted {
 }
 
 pub(crate) fn places(folder: &Path) -> Places {
-    Places { base: folder.to_owned(), data: folder.join("data") }
+    Places { base: folder.to_owned(), data: folder.join("data"), launcher: None }
 }
 
 pub(crate) fn want(version: &str, replicas: u32, generation: u64) -> Desired {

@@ -8,6 +8,7 @@ use quarterdeck_kernel::{Clock, ManualClock, SystemClock, Timestamp};
 
 pub use postgres::Server;
 
+use crate::lease;
 use crate::store::{Db, Location, Migrations};
 use crate::timeline::{self, Options, Timeline};
 
@@ -79,7 +80,7 @@ impl Scratch {
     /// When it cannot be opened.
     pub async fn open(&self, migrations: &[Migrations]) -> Db {
         let sets: Vec<Migrations> =
-            std::iter::once(timeline::MIGRATIONS).chain(migrations.iter().copied()).collect();
+            [timeline::MIGRATIONS, lease::MIGRATIONS].into_iter().chain(migrations.iter().copied()).collect();
         let opened = Db::open(&self.location, &sets, SystemClock.now()).await;
         opened.expect("a scratch store can be opened").db
     }

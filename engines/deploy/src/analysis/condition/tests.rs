@@ -150,3 +150,29 @@ proptest::proptest! {
         proptest::prop_assert_eq!(met(&text, &Value::vector(&[x])), Ok(wanted), "{}", text);
     }
 }
+
+#[test]
+fn conditions_in_words() {
+    let said = |text: &str| {
+        let condition = Condition::parse(text).expect(text);
+        (condition.words(), condition.words_negated())
+    };
+    for (text, holds, does_not) in [
+        ("result[0] >= 0.95", "at least 0.95", "less than 0.95"),
+        ("result < 0.05", "less than 0.05", "at least 0.05"),
+        ("0.05 > result", "less than 0.05", "at least 0.05"),
+        ("result[0] == -1", "-1", "other than -1"),
+        ("!(result[0] > 5)", "at most 5", "more than 5"),
+        ("isNaN(result[0]) || result[0] < 1", "NaN or less than 1", "a number and at least 1"),
+        ("len(result) == 0 || result[0] < 1", "without data or less than 1", "with data and at least 1"),
+        ("len(result) > 0 && result[0] <= 2", "with data and at most 2", "without data or more than 2"),
+        ("all(result, # < 3)", "less than 3 everywhere", "such that not `all(result, # < 3)`"),
+        (
+            "sum(result) / len(result) < 2",
+            "such that `sum(result) / len(result) < 2`",
+            "such that not `sum(result) / len(result) < 2`",
+        ),
+    ] {
+        assert_eq!(said(text), (holds.to_owned(), does_not.to_owned()), "{text}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Starting a process: its command, its environment, where what it writes goes.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::Settings;
 use super::system::TAG;
 use super::template::{Values, fill};
-use crate::config::OutputConfig;
+use super::{Places, Settings, launcher};
+use crate::config::{LimitsConfig, OutputConfig};
 use crate::target::output::{Follow, Lines, Rotating, Source, Tail, appending};
 
 /// What of this console's environment a process gets without asking.
@@ -41,7 +42,7 @@ pub(super) struct Marks<'a> {
 /// Why it could not be started, in words.
 pub(super) fn spawn(
     settings: &Settings,
-    base: &Path,
+    Places { base, launcher, .. }: &Places,
     values: &Values<'_>,
     marks: Marks<'_>,
     log: &Path,
@@ -59,7 +60,19 @@ pub(super) fn spawn(
     }
     // A path with a folder in it begins at the folder of the process; a bare name is looked up in PATH.
     let path = if program.contains('/') { dir.join(program) } else { PathBuf::from(program) };
-    let mut command = Command::new(&path);
+    let limits = Some(&process.limits).filter(|limits| **limits != LimitsConfig::default());
+    let mut command = match (launcher, limits) {
+        (Some(launcher), Some(limits)) => {
+            let own = process.env.get("PATH").map(|path| OsString::from(fill(path, values)));
+            if !launcher::finds(&path, own.or_else(|| std::env::var_os("PATH")).as_deref()) {
+                return Err(format!("there is no program {}", path.display()));
+            }
+            let mut command = Command::new(launcher);
+            command.args(launcher::words(limits)).arg(&path);
+            command
+        }
+        _ => Command::new(&path),
+    };
     command.args(args).current_dir(&dir).env_clear().stdin(Stdio::null()).process_group(0);
     let inherited = GIVEN.iter().copied().chain(process.inherit.iter().map(String::as_str));
     command.envs(inherited.filter_map(|name| Some((name, std::env::var_os(name)?))));

@@ -7,6 +7,7 @@
 
 mod backoff;
 mod launch;
+pub mod launcher;
 pub(crate) mod ports;
 mod records;
 mod replica;
@@ -14,7 +15,7 @@ mod system;
 pub(crate) mod template;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -45,6 +46,9 @@ pub struct Places {
     pub base: PathBuf,
     /// Folder of its own in the data directory.
     pub data: PathBuf,
+    /// A program that knows [`launcher::COMMAND`], which is the console's own. Without it, limits are in force a moment after
+    /// a process has begun.
+    pub launcher: Option<PathBuf>,
 }
 
 /// Runs versions as processes. Clones are of one target.
@@ -326,10 +330,6 @@ impl Shared {
 
     fn file_of(&self, service: &str, version: &str, index: u32) -> PathBuf {
         self.places.data.join("output").join(format!("{service}.{version}.{index}.log"))
-    }
-
-    fn base(&self) -> &Path {
-        &self.places.base
     }
 
     /// A replica is gone for good.

@@ -158,7 +158,7 @@ impl Runner {
         };
         let marks = launch::Marks { tag, lease: lease.map(|lease| (self.shared.leases.variable(), lease)) };
         self.shared.board.replica(&self.service, &self.version, &self.id, |r| r.url.clone_from(&url));
-        let spawned = launch::spawn(&settings, self.shared.base(), &values, marks, &self.log, &self.tail);
+        let spawned = launch::spawn(&settings, &self.shared.places, &values, marks, &self.log, &self.tail);
         let mut child = match spawned {
             Ok(child) => child,
             Err(why) => {
@@ -168,8 +168,10 @@ impl Runner {
             }
         };
         let pid = child.id().unwrap_or_default();
-        for failed in limit(pid, &settings.process.limits) {
-            self.say(&failed);
+        if self.shared.places.launcher.is_none() {
+            for failed in limit(pid, &settings.process.limits) {
+                self.say(&failed);
+            }
         }
         let readers = if outlives {
             if let Some(start) = start_time(pid) {

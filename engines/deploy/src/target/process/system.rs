@@ -204,22 +204,30 @@ pub(crate) async fn signal_tagged(tag: Uuid, signal: Signal) -> usize {
 
 /// Limits a process that has just been started. What could not be limited, in words.
 pub(crate) fn limit(pid: u32, limits: &LimitsConfig) -> Vec<String> {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap_or(0));
+    pid.map_or_else(Vec::new, |pid| limit_process(Some(pid), limits))
+}
+
+/// Limits this process. What could not be limited, in words.
+pub(crate) fn limit_own(limits: &LimitsConfig) -> Vec<String> {
+    limit_process(None, limits)
+}
+
+fn limit_process(pid: Option<Pid>, limits: &LimitsConfig) -> Vec<String> {
     let mut failed = Vec::new();
-    let Some(pid) = Pid::from_raw(i32::try_from(pid).unwrap_or(0)) else { return failed };
     for (what, resource, most) in [
         ("memory", Resource::Data, limits.memory),
         ("files", Resource::Nofile, limits.files),
         ("file_bytes", Resource::Fsize, limits.file_bytes),
     ] {
         if let Some(most) = most
-            && let Err(error) =
-                prlimit(Some(pid), resource, Rlimit { current: Some(most), maximum: Some(most) })
+            && let Err(error) = prlimit(pid, resource, Rlimit { current: Some(most), maximum: Some(most) })
         {
             failed.push(format!("limits.{what} is not in force: {error}"));
         }
     }
     if limits.nice > 0
-        && let Err(error) = setpriority_process(Some(pid), i32::from(limits.nice))
+        && let Err(error) = setpriority_process(pid, i32::from(limits.nice))
     {
         failed.push(format!("limits.nice is not in force: {error}"));
     }

@@ -1,14 +1,23 @@
-//! The lease of the console that notifies.
+//! Which of several consoles does what only one may do.
 
-use quarterdeck_alerting::store::{Held, Lease, LeaseError, TERM};
+use std::time::Duration;
+
+use quarterdeck_journal::lease::{Console, Held, Lease, LeaseError, TERM};
 use quarterdeck_journal::store::Db;
-use quarterdeck_journal::testing::Scratch;
+use quarterdeck_journal::testing::{START, Scratch};
 use quarterdeck_kernel::Timestamp;
 
-use super::at;
+fn at(seconds: u64) -> Timestamp {
+    START + Duration::from_secs(seconds)
+}
+
+async fn take_for(db: &Db, what: &'static str, who: &str, now: Timestamp) -> Held {
+    let console = Console { name: who.to_owned(), address: format!("http://{who}") };
+    Lease::take(db, what, &console, now).await.expect("it is asked for")
+}
 
 async fn take(db: &Db, who: &str, now: Timestamp) -> Held {
-    Lease::take(db, who, &format!("http://{who}"), now).await.expect("it is asked for")
+    take_for(db, "work", who, now).await
 }
 
 fn mine(held: Held) -> Lease {
@@ -21,7 +30,7 @@ fn mine(held: Held) -> Lease {
 #[tokio::test]
 async fn one_holds_it_until_its_term_is_over_and_then_never_again() {
     for scratch in Scratch::each() {
-        let db = scratch.open(&[quarterdeck_alerting::MIGRATIONS]).await;
+        let db = scratch.open(&[]).await;
         let first = mine(take(&db, "a", at(0)).await);
         let until = at(0) + TERM;
         let by = Held::By { holder: "a".into(), address: "http://a".into(), until };
@@ -46,7 +55,7 @@ async fn one_holds_it_until_its_term_is_over_and_then_never_again() {
 #[tokio::test]
 async fn of_many_that_ask_at_once_one_gets_it() {
     for scratch in Scratch::each() {
-        let db = scratch.open(&[quarterdeck_alerting::MIGRATIONS]).await;
+        let db = scratch.open(&[]).await;
         let names: Vec<String> = (0..8).map(|n| format!("console {n}")).collect();
         let asked = names.iter().map(|name| take(&db, name, at(0)));
         let held = futures_util::future::join_all(asked).await;
@@ -56,9 +65,21 @@ async fn of_many_that_ask_at_once_one_gets_it() {
 }
 
 #[tokio::test]
+async fn each_thing_has_a_holder_of_its_own() {
+    for scratch in Scratch::each() {
+        let db = scratch.open(&[]).await;
+        let first = mine(take_for(&db, "work", "a", at(0)).await);
+        let second = mine(take_for(&db, "rest", "b", at(0)).await);
+        first.give_back(&db).await.expect("it is given back");
+        assert!(matches!(take_for(&db, "rest", "a", at(1)).await, Held::By { holder, .. } if holder == "b"));
+        second.renew(&db, at(1)).await.expect("it is renewed");
+    }
+}
+
+#[tokio::test]
 async fn a_clock_that_goes_back_takes_nothing_from_its_holder() {
     let scratch = Scratch::sqlite();
-    let db = scratch.open(&[quarterdeck_alerting::MIGRATIONS]).await;
+    let db = scratch.open(&[]).await;
     let lease = mine(take(&db, "a", at(100)).await);
     let renewed = lease.renew(&db, at(50)).await.expect("it is renewed");
     assert_eq!(renewed.until, lease.until);

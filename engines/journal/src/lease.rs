@@ -1,4 +1,4 @@
-//! Which of several consoles on one store notifies: a lease with a fence.
+//! Which of several consoles on one store does what only one may do (notify, roll out): a lease with a fence.
 //!
 //! The holder renews it well before it ends. Whoever finds it ended takes it with the next fence. Every transaction of the
 //! holder first proves, in the transaction itself, that the lease still carries its fence: one that was asleep for longer
@@ -7,18 +7,43 @@
 
 use std::time::Duration;
 
-use quarterdeck_journal::store::{Db, StoreError, Tx};
-use quarterdeck_journal::values;
 use quarterdeck_kernel::Timestamp;
+
+use crate::store::{Db, Migrations, Step, StoreError, Tx};
+use crate::values;
+
+/// The table of leases.
+pub const MIGRATIONS: Migrations = Migrations {
+    engine: "lease",
+    steps: &[Step::both(
+        "which console does what only one may do",
+        "CREATE TABLE leases (
+            name TEXT NOT NULL PRIMARY KEY,
+            holder TEXT NOT NULL,
+            address TEXT NOT NULL,
+            fence BIGINT NOT NULL,
+            until_ms BIGINT NOT NULL
+        )",
+    )],
+};
 
 /// How long a lease holds unless it is renewed: another console takes over within this and one more look.
 pub const TERM: Duration = Duration::from_secs(6);
 
-const NAME: &str = "notify";
+/// This console among those that share a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Console {
+    /// A name that no other console has, not even an earlier run of this one.
+    pub name: String,
+    /// Where its API is, for the others.
+    pub address: String,
+}
 
 /// A lease held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
+    /// What it is for: each has holders of its own.
+    pub name: &'static str,
     /// The console that holds it.
     pub holder: String,
     /// Grows with every holder.
@@ -47,7 +72,7 @@ pub enum Held {
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// Another console has taken over.
-    #[error("another console notifies now: this one was away for longer than its lease")]
+    #[error("another console has taken over: this one was away for longer than its lease")]
     Lost,
     /// The store failed.
     #[error(transparent)]
@@ -59,19 +84,21 @@ impl Lease {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn take(db: &Db, holder: &str, address: &str, now: Timestamp) -> Result<Held, StoreError> {
+    pub async fn take(
+        db: &Db,
+        name: &'static str,
+        console: &Console,
+        now: Timestamp,
+    ) -> Result<Held, StoreError> {
         let mut tx = db.begin().await?;
-        tx.lock("alerting lease").await?;
+        tx.lock("leases").await?;
         let row = tx
-            .row(
-                "SELECT holder, address, fence, until_ms FROM alerting_lease WHERE name = $1",
-                &values![NAME],
-            )
+            .row("SELECT holder, address, fence, until_ms FROM leases WHERE name = $1", &values![name])
             .await?;
         let fence = match row {
             Some(row) => {
                 let (by, until) = (row.text("holder")?, Timestamp::from_millis(row.int("until_ms")?));
-                if by != holder && until > now {
+                if by != console.name && until > now {
                     let address = row.text("address")?;
                     tx.rollback().await?;
                     return Ok(Held::By { holder: by, address, until });
@@ -82,14 +109,14 @@ impl Lease {
         };
         let until = now + TERM;
         tx.execute(
-            "INSERT INTO alerting_lease (name, holder, address, fence, until_ms) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO leases (name, holder, address, fence, until_ms) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, address = excluded.address,
              fence = excluded.fence, until_ms = excluded.until_ms",
-            &values![NAME, holder, address, fence, until],
+            &values![name, console.name.as_str(), console.address.as_str(), fence, until],
         )
         .await?;
         tx.commit().await?;
-        Ok(Held::Mine(Self { holder: holder.to_owned(), fence, until }))
+        Ok(Held::Mine(Self { name, holder: console.name.clone(), fence, until }))
     }
 
     /// Proves in a transaction that the lease is still this one, and renews it with the same stroke.
@@ -100,8 +127,8 @@ impl Lease {
         let until = (now + TERM).max(self.until);
         let touched = tx
             .execute(
-                "UPDATE alerting_lease SET until_ms = $1 WHERE name = $2 AND holder = $3 AND fence = $4",
-                &values![until, NAME, self.holder.as_str(), self.fence],
+                "UPDATE leases SET until_ms = $1 WHERE name = $2 AND holder = $3 AND fence = $4",
+                &values![until, self.name, self.holder.as_str(), self.fence],
             )
             .await?;
         if touched == 1 { Ok(Self { until, ..self.clone() }) } else { Err(LeaseError::Lost) }
@@ -133,8 +160,8 @@ impl Lease {
     pub async fn give_back(&self, db: &Db) -> Result<(), StoreError> {
         let mut tx = db.begin().await?;
         tx.execute(
-            "UPDATE alerting_lease SET until_ms = 0 WHERE name = $1 AND holder = $2 AND fence = $3",
-            &values![NAME, self.holder.as_str(), self.fence],
+            "UPDATE leases SET until_ms = 0 WHERE name = $1 AND holder = $2 AND fence = $3",
+            &values![self.name, self.holder.as_str(), self.fence],
         )
         .await?;
         tx.commit().await
