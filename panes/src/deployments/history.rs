@@ -14,7 +14,7 @@ pub(super) const COLUMNS: [Column; 9] = [
     Column::flex("service", "SERVICE", 8).at_most(20),
     Column::flex("change", "CHANGE", 14).weight(2).at_most(34),
     Column::fixed("outcome", "OUTCOME", 13),
-    Column::number("reached", "AT %", 5).priority(2),
+    Column::number("reached", "AT %", 5).priority(3),
     Column::number("took", "TOOK", 8).priority(1),
     Column::flex("who", "WHO", 8).at_most(16).priority(2),
     Column::flex("why", "WHY", 12).weight(2).priority(3),
