@@ -270,11 +270,8 @@ impl Running<'_> {
             (handles.gateway.clone(), Arc::clone(self.parts), handles.deploy.clone());
         let (loaded, timeline, base) = (self.loaded.clone(), self.timeline.clone(), self.places.base.clone());
         let (parts, clock, stop) = (Arc::clone(self.parts), Arc::clone(&self.clock), self.stop.clone());
-        // One name for all its runs: a run after a failed one need not wait for that one's lease to end.
-        let console = quarterdeck_journal::lease::Console {
-            name: uuid::Uuid::new_v4().to_string(),
-            address: self.address.clone(),
-        };
+        let console = quarterdeck_journal::lease::Console::kept(&self.places.data, self.address.clone())
+            .map_err(|e| Failure::Data(format!("the name of this console cannot be kept: {e}")))?;
         self.supervisor.run("deploy", move || {
             let (gateway, alerting) = (gateway.clone(), Arc::clone(&alerting));
             let seams = quarterdeck_deploy::Seams {

@@ -424,6 +424,37 @@ fn a_failed_analysis_takes_it_back_with_what_was_measured() {
     assert_eq!(ended.steps[1].status, StepStatus::Failed);
 }
 
+/// How long users suffered is counted from when what failed was well last, or else from the first request: not from when
+/// the analysis noticed.
+#[test]
+fn recovery_begins_when_users_began_to_suffer() {
+    let suffered = |bench: &Bench| {
+        let ended = bench.log.iter().find_map(|effect| match effect {
+            Effect::Ended { rollout, ledger } => Some((rollout.reached, ledger.clone())),
+            _ => None,
+        });
+        let (reached, ledger) = ended.unwrap();
+        (reached, ledger.restored.unwrap().since(ledger.broke.unwrap()))
+    };
+    let mut bench = Bench::new();
+    bench.start("v2", canary(vec![Step::SetWeight(20), Step::Analysis(analysis())]));
+    let asked = bench.ready("v2", 1);
+    bench.measured(&asked, 0.01);
+    let again = bench.pass(seconds(10));
+    bench.measured(&again, 0.2);
+    bench.drained();
+    assert_eq!(suffered(&bench), (20, seconds(10)));
+
+    let mut bench = Bench::new();
+    let steps = vec![Step::SetWeight(30), Step::Pause(Some(seconds(40))), Step::Analysis(analysis())];
+    bench.start("v2", canary(steps));
+    bench.ready("v2", 1);
+    let asked = bench.pass(seconds(40));
+    bench.measured(&asked, 0.2);
+    bench.drained();
+    assert_eq!(suffered(&bench), (30, seconds(40)));
+}
+
 #[test]
 fn a_failure_can_freeze_instead_and_is_tried_again() {
     let mut bench = Bench::new();

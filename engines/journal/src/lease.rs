@@ -5,9 +5,11 @@
 //! than the term writes nothing (Kleppmann, "How to do distributed locking", 2016). Times are those of the consoles' own
 //! clocks; a difference between them only makes taking over earlier or later, never double, because of the fence.
 
+use std::path::Path;
 use std::time::Duration;
 
 use quarterdeck_kernel::Timestamp;
+use uuid::Uuid;
 
 use crate::store::{Db, Migrations, Step, StoreError, Tx};
 use crate::values;
@@ -33,10 +35,36 @@ pub const TERM: Duration = Duration::from_secs(6);
 /// This console among those that share a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Console {
-    /// A name that no other console has, not even an earlier run of this one.
+    /// A name that no other console has at the same time.
     pub name: String,
     /// Where its API is, for the others.
     pub address: String,
+}
+
+impl Console {
+    /// By a name that is kept in the data directory, which is one console's alone: started again after a kill, it need not
+    /// wait for the end of the lease that its earlier run held.
+    ///
+    /// # Errors
+    /// When the name can be neither read nor written.
+    pub fn kept(folder: &Path, address: String) -> std::io::Result<Self> {
+        let file = folder.join("console");
+        let known: Option<Uuid> = match std::fs::read_to_string(&file) {
+            Ok(text) => text.trim().parse().ok(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let name = match known {
+            Some(name) => name,
+            None => {
+                let name = Uuid::new_v4();
+                std::fs::create_dir_all(folder)?;
+                std::fs::write(&file, name.to_string())?;
+                name
+            }
+        };
+        Ok(Self { name: name.to_string(), address })
+    }
 }
 
 /// A lease held.

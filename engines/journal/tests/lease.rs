@@ -84,3 +84,20 @@ async fn a_clock_that_goes_back_takes_nothing_from_its_holder() {
     let renewed = lease.renew(&db, at(50)).await.expect("it is renewed");
     assert_eq!(renewed.until, lease.until);
 }
+
+#[tokio::test]
+async fn a_console_that_is_started_again_need_not_wait() {
+    for scratch in Scratch::each() {
+        let db = scratch.open(&[]).await;
+        let here = scratch.path().join("here");
+        let named =
+            |folder: &std::path::Path| Console::kept(folder, "http://here".to_owned()).expect("a name");
+        let first = mine(Lease::take(&db, "work", &named(&here), at(0)).await.expect("it is asked for"));
+        let other = named(&scratch.path().join("there"));
+        let held = Lease::take(&db, "work", &other, at(1)).await.expect("it is asked for");
+        assert!(matches!(held, Held::By { .. }), "{held:?}");
+        let again = mine(Lease::take(&db, "work", &named(&here), at(1)).await.expect("it is asked for"));
+        assert!(again.fence > first.fence, "what is left of the earlier run writes nothing");
+        assert!(matches!(first.renew(&db, at(2)).await, Err(LeaseError::Lost)));
+    }
+}
