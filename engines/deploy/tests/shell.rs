@@ -318,5 +318,6 @@ async fn of_two_consoles_one_does_the_rollouts_and_the_other_takes_over() {
     let stored =
         quarterdeck_deploy::store::load(timeline.db(), Timestamp::from_millis(0)).await.expect("it is read");
     assert_eq!(stored.history.len(), 1);
-    (first.task.abort(), second.task.abort());
+    first.task.abort();
+    second.task.abort();
 }
