@@ -406,6 +406,10 @@ impl External for Operate {
         Outcome::new(ChangeKind::Deployment, what).service(service)
     }
 
+    fn urgent(&self) -> bool {
+        matches!(self.id, ABORT | ROLLBACK | FREEZE)
+    }
+
     fn run<'a>(&'a self, invocation: &'a Invocation) -> BoxFuture<'a, Result<Outcome, Failure>> {
         Box::pin(async move {
             let handle = (self.live)().map_err(|reason| Failure::Refused(reason.0))?;

@@ -40,6 +40,8 @@ const DONE: usize = 1_024;
 const NAP: Duration = Duration::from_secs(1);
 /// How often traffic is looked at while something moves.
 const LOOK: Duration = Duration::from_millis(100);
+/// Alerts that are kept at most while nothing can be done about them; more push out the oldest.
+const MISSED: usize = 1_000;
 /// Snapshots are published no more often than this.
 const FRAME: Duration = Duration::from_millis(33);
 /// How long processes have to end when the console does.
@@ -239,6 +241,8 @@ pub struct Runner {
     /// When the lease is to be renewed next, after that failed.
     renew: Option<Instant>,
     elsewhere: Option<Elsewhere>,
+    /// Alerts that began to fire while nothing could be done about them here.
+    missed: Vec<(Timestamp, Input)>,
 }
 
 /// Why the task no longer does the rollouts.
@@ -280,6 +284,7 @@ impl Runner {
             lost: false,
             renew: None,
             elsewhere: None,
+            missed: Vec::new(),
         };
         (runner, handle)
     }
@@ -323,11 +328,14 @@ impl Runner {
         self.restore().await?;
         let mut observed = self.seams.targets.watch();
         self.observe(&observed.borrow_and_update().clone());
+        // Of those that began longer ago the console before this one has heard.
+        let since = self.now() - TERM * 3;
+        self.hear_missed(since);
         loop {
             self.flush().await;
             self.keep().await;
             if self.lost {
-                self.lease = None;
+                (self.lease, self.lost) = (None, false);
                 return Ok(Left::Lost);
             }
             self.show();
@@ -354,6 +362,24 @@ impl Runner {
             if self.waiting.recovered() {
                 // What was not heard while nothing could be saved.
                 self.observe(&observed.borrow().clone());
+                self.hear_missed(Timestamp::from_millis(0));
+            }
+        }
+    }
+
+    /// Keeps an alert for when something can be done about it.
+    fn miss(&mut self, alert: Input) {
+        if self.missed.len() >= MISSED {
+            self.missed.remove(0);
+        }
+        self.missed.push((self.now(), alert));
+    }
+
+    /// Hears the alerts that were kept since then, and forgets those of before.
+    fn hear_missed(&mut self, since: Timestamp) {
+        for (at, alert) in std::mem::take(&mut self.missed) {
+            if at >= since {
+                self.input(alert);
             }
         }
     }
@@ -478,8 +504,11 @@ impl Runner {
                 let _ = answer.send(outcome);
             }
             Message::Alert(service, labels) => {
-                if !self.waiting.is_stuck() {
-                    self.input(Input::Alert { service, labels });
+                let alert = Input::Alert { service, labels };
+                if self.waiting.is_stuck() {
+                    self.miss(alert);
+                } else {
+                    self.input(alert);
                 }
             }
             Message::Reload(config, answer) => {

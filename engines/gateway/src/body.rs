@@ -135,9 +135,9 @@ impl Streamed {
                             self.finish.sent(data.len());
                             source.keep(data);
                         }
-                        // An answer whose length is known is at its end before anybody asks for more; the connection is free
-                        // from then on.
-                        if source.incoming.is_end_stream() {
+                        // An answer whose length is known is at its end before anybody asks for more, and behind trailers
+                        // nobody asks; the connection is free from then on.
+                        if source.incoming.is_end_stream() || frame.is_trailers() {
                             source.complete();
                             self.finish.complete();
                         }
@@ -159,7 +159,7 @@ impl Streamed {
                         if let Some(data) = frame.data_ref() {
                             self.finish.sent(data.len());
                         }
-                        if ahead.left == Some(0) {
+                        if ahead.left == Some(0) || frame.is_trailers() {
                             self.finish.complete();
                         }
                         return Poll::Ready(Some(Ok(frame)));
@@ -413,7 +413,7 @@ impl HttpBody for RequestBody {
                             }
                         }
                         // Whoever reads may not ask again once it knows that this was the last.
-                        if upload.incoming.is_end_stream()
+                        if (upload.incoming.is_end_stream() || frame.is_trailers())
                             && let Some(told) = &upload.told
                         {
                             told.open.store(false, std::sync::atomic::Ordering::Relaxed);

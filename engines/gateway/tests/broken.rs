@@ -95,6 +95,43 @@ async fn an_answer_that_breaks_off_is_never_passed_off_as_whole() {
 }
 
 #[tokio::test]
+async fn an_answer_with_trailers_is_whole_and_its_connection_serves_the_next() {
+    const TRAILERS: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n\
+        3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = listener.local_addr().unwrap();
+    let connections = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let accepted = std::sync::Arc::clone(&connections);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            accepted.fetch_add(1, Relaxed);
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                    stream.write_all(TRAILERS).await.unwrap();
+                }
+            });
+        }
+    });
+    let gateway = Gateway::before(&[upstream], "").await;
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake::<_, Whole>(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    for _ in 0..5 {
+        let request = Request::get("/").header("host", "a").body(Whole(None)).unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(collect(response.into_body()).await.unwrap(), b"abc");
+        until("nothing is under way", || gateway.handle.in_flight("s", "v1") == Ok(0)).await;
+    }
+    assert_eq!(connections.load(Relaxed), 1);
+    assert_eq!(gateway.handle.table().services[0].versions[0].endpoints[0].failures.load(Relaxed), 0);
+    drop(sender);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_service_that_takes_no_body_and_never_answers_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = listener.local_addr().unwrap();

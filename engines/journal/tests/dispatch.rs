@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -88,6 +88,7 @@ impl Stored for SetLimit {
 #[derive(Default)]
 struct Switch {
     runs: AtomicU32,
+    urgent: AtomicBool,
     becomes: Mutex<Option<Reconciled>>,
 }
 
@@ -123,6 +124,10 @@ impl External for Switch {
 
     fn reconcile<'a>(&'a self, _: &'a Invocation) -> BoxFuture<'a, Reconciled> {
         Box::pin(async move { self.becomes.lock().clone().expect("asked though nothing was interrupted") })
+    }
+
+    fn urgent(&self) -> bool {
+        self.urgent.load(Ordering::SeqCst)
     }
 }
 
@@ -340,6 +345,38 @@ async fn an_external_action_has_intent_and_outcome() {
         assert!(recent.entries.iter().all(|e| e.kind == ChangeKind::Deployment));
         assert_eq!(recent.entries[0].outcome_of, Some(recent.entries[1].id.clone()));
         assert!(house.dispatcher.timeline().open_intents().await.unwrap().is_empty());
+        house.db().close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_urgent_is_done_though_nothing_can_be_written_down() {
+    for scratch in Scratch::each() {
+        let house = House::new(&scratch).await;
+        let rename = async |sql: &'static str| {
+            let mut tx = house.db().begin().await.unwrap();
+            tx.execute(sql, &[]).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        rename("ALTER TABLE timeline_entries RENAME TO elsewhere").await;
+        let switch = || Invocation::new("deploy.switch", me());
+        let refused = house.dispatcher.dispatch(switch()).await.unwrap_err();
+        assert!(matches!(refused, DispatchError::Timeline(_)), "{}: {refused}", scratch.name());
+        assert_eq!(house.switch.runs.load(Ordering::SeqCst), 0);
+
+        house.switch.urgent.store(true, Ordering::SeqCst);
+        let done = house.dispatcher.dispatch(switch()).await.unwrap();
+        assert_eq!(house.switch.runs.load(Ordering::SeqCst), 1);
+        assert_eq!(done.entry, None);
+        assert!(done.message.starts_with("switched (not on the timeline: "), "{}", done.message);
+        let failed = house.dispatcher.dispatch(switch().arg("how", "fail")).await.unwrap_err();
+        let said = "the other side said no".to_owned();
+        assert_eq!(failed, DispatchError::Failed { message: said, entry: None });
+
+        rename("ALTER TABLE elsewhere RENAME TO timeline_entries").await;
+        let done = house.dispatcher.dispatch(switch()).await.unwrap();
+        assert_eq!((done.message.as_str(), done.entry.is_some()), ("switched", true));
+        assert!(house.dispatcher.timeline().verify().await.unwrap().is_sound());
         house.db().close().await;
     }
 }

@@ -1,5 +1,7 @@
 //! Writing: the state of services, ended rollouts and timeline entries in one transaction, before what follows is done.
 
+use std::time::Duration;
+
 use quarterdeck_journal::NewEntry;
 use quarterdeck_journal::lease::{Lease, LeaseError};
 use quarterdeck_journal::store::StoreError;
@@ -13,6 +15,9 @@ use crate::store::Unwritten;
 
 /// Entries that wait at most while the store fails; more are dropped and counted.
 const MAX_ENTRIES: usize = 1_000;
+
+/// How long the store may take; an operator who wants the traffic back waits behind it.
+const WRITE: Duration = Duration::from_secs(2);
 
 /// What waits to be written, and what follows it.
 #[derive(Default)]
@@ -76,6 +81,8 @@ enum SaveError {
     Lease(#[from] LeaseError),
     #[error(transparent)]
     Timeline(#[from] TimelineError),
+    #[error("the store has not answered for {} s", WRITE.as_secs())]
+    Late,
 }
 
 impl From<StoreError> for SaveError {
@@ -129,10 +136,18 @@ impl Runner {
     /// Makes what waits durable and does what follows.
     pub(super) async fn flush(&mut self) {
         let now = self.now();
-        match self.waiting.write(&self.seams.timeline, &mut self.lease, now).await {
+        let write = self.waiting.write(&self.seams.timeline, &mut self.lease, now);
+        let written = tokio::time::timeout(WRITE, write).await.unwrap_or(Err(SaveError::Late));
+        match written {
             // What another console does now is not to be done here too.
             Err(SaveError::Lease(LeaseError::Lost)) => {
                 self.lost = true;
+                for entry in &self.waiting.entries {
+                    tracing::error!(
+                        entry.summary,
+                        "another console does the rollouts now: this stays unsaved"
+                    );
+                }
                 self.waiting = Waiting::default();
             }
             Ok(()) => {
@@ -166,11 +181,15 @@ impl Runner {
         if let (Some(why), false) = (self.waiting.trouble(), urgent) {
             return Err(Refused::NotSaved(why.to_owned()));
         }
-        // What stood before must be durable first, so that a failure now is one of this request.
-        self.flush().await;
-        if self.lost {
-            return Err(lost());
+        // What stood before must be durable first, so that a failure now is one of this request. Who wants the traffic
+        // back does not wait for a store that is known to fail.
+        if !self.waiting.is_stuck() {
+            self.flush().await;
+            if self.lost {
+                return Err(lost());
+            }
         }
+        let stuck = self.waiting.is_stuck();
         if let (Some(why), false) = (self.waiting.trouble(), urgent) {
             return Err(Refused::NotSaved(why.to_owned()));
         }
@@ -179,17 +198,16 @@ impl Runner {
         let now = self.now();
         let effects = self.engine.handle(input, now)?;
         let facts = self.take_but(effects, true);
+        if stuck {
+            self.perform_urgent().await;
+        }
         self.flush().await;
         if self.lost {
             return Err(lost());
         }
         let Some(why) = self.waiting.trouble().map(str::to_owned) else { return Ok(facts) };
         if urgent {
-            let (now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting.effects)
-                .into_iter()
-                .partition(|effect| matches!(effect, Effect::Steer { .. } | Effect::Ensure { .. }));
-            self.waiting.effects = later;
-            self.perform(now).await;
+            self.perform_urgent().await;
             return Err(Refused::DoneUnsaved(why));
         }
         self.engine = before;
@@ -203,6 +221,16 @@ impl Runner {
         let rows = Unwritten { services: rows.collect(), ended: Vec::new() };
         self.waiting = Waiting { rows, stuck: Some(why.clone()), ..Waiting::default() };
         Err(Refused::NotSaved(why))
+    }
+
+    /// Does what takes traffic back, unsaved: it first, then what it needs.
+    async fn perform_urgent(&mut self) {
+        let (mut now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting.effects)
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Steer { .. } | Effect::Ensure { .. }));
+        now.sort_by_key(|effect| !matches!(effect, Effect::Steer { .. }));
+        self.waiting.effects = later;
+        self.perform(now).await;
     }
 
     /// The state of a service.

@@ -10,7 +10,7 @@ use quarterdeck_journal::store::StoreError;
 use tokio::time::Instant;
 
 use super::{Message, Refused, Runner, read_services};
-use crate::engine::Engine;
+use crate::engine::{Engine, Input};
 use crate::model::Elsewhere;
 use crate::store;
 use crate::target::Target;
@@ -71,7 +71,7 @@ impl Runner {
                         // Nobody waits any more: no matter.
                         let _ = answer.send(Err(self.refusal()));
                     }
-                    Some(Message::Alert(..)) => {}
+                    Some(Message::Alert(service, labels)) => self.miss(Input::Alert { service, labels }),
                     Some(Message::Reload(config, answer)) => {
                         self.reload(config);
                         self.mirror().await;

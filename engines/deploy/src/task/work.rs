@@ -45,6 +45,10 @@ impl Runner {
     /// Does effects, in their order; what they stand for is durable.
     pub(super) async fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
+            // Found out on the way: another console does what follows.
+            if self.lost {
+                return;
+            }
             match effect {
                 Effect::Ensure { service, version, replicas, generation } => {
                     self.ensure(Desired { service, version, replicas, generation }).await;
@@ -83,6 +87,9 @@ impl Runner {
     pub(super) async fn ensure(&mut self, want: Desired) {
         // Several that take their time must not cost the lease.
         self.keep().await;
+        if self.lost {
+            return;
+        }
         let targets = Arc::clone(&self.seams.targets);
         let taken = match tokio::time::timeout(TAKE_UP, targets.ensure(want.clone())).await {
             Ok(taken) => taken,

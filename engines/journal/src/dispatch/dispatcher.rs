@@ -145,7 +145,17 @@ impl Shared {
         invocation: &Invocation,
         execute: &dyn Execute,
     ) -> Result<Option<Answer>, DispatchError> {
-        let entries = self.timeline.of_invocation(invocation.id).await?;
+        let entries = match execute.how() {
+            // What is urgent is done although the store cannot be asked: to do it twice does no harm.
+            How::External(external) if external.urgent() => {
+                let asked = self.timeline.of_invocation(invocation.id);
+                match tokio::time::timeout(run::PATIENCE, asked).await {
+                    Ok(Ok(entries)) => entries,
+                    Ok(Err(_)) | Err(_) => return Ok(None),
+                }
+            }
+            _ => self.timeline.of_invocation(invocation.id).await?,
+        };
         let Some(first) = entries.first() else { return Ok(None) };
         // What an undo stands for is written under the undo's id.
         let stands_in = matches!(execute.how(), How::Redirect(_));

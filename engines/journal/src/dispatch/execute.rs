@@ -73,6 +73,12 @@ pub trait External: Send + Sync {
 
     /// After a crash between intent and outcome: finds out what became of the change, finishes or reverts it.
     fn reconcile<'a>(&'a self, invocation: &'a Invocation) -> BoxFuture<'a, Reconciled>;
+
+    /// Whether it must be done although the store does not follow: its entries are then waited for no longer than
+    /// a moment, and the answer tells that they are missing. Only for what makes things safer.
+    fn urgent(&self) -> bool {
+        false
+    }
 }
 
 /// An action that leaves no trace on the timeline.

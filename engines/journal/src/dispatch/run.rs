@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use quarterdeck_kernel::action::Done;
@@ -13,6 +14,9 @@ use super::error::DispatchError;
 use super::execute::{Execute, External, Failure, How, Outcome};
 use super::inflight::Answer;
 use crate::timeline::{NewEntry, Timeline};
+
+/// How long something urgent waits for the store.
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
 pub(super) fn available(execute: &dyn Execute, invocation: &Invocation) -> Result<(), DispatchError> {
     catch_unwind(AssertUnwindSafe(|| execute.available(invocation.subject.as_ref())))
@@ -95,7 +99,11 @@ async fn external(
 ) -> Answer {
     let intent = catch_unwind(AssertUnwindSafe(|| external.intent(invocation)))
         .map_err(|p| DispatchError::Failed { message: panicked(&*p), entry: None })?;
-    let intent = timeline.append(told(invocation, &intent, Phase::Intent)).await?;
+    let intent = told(invocation, &intent, Phase::Intent);
+    if external.urgent() {
+        return urgent(timeline, spec, execute, external, invocation, intent).await;
+    }
+    let intent = timeline.append(intent).await?;
     match guard(external.run(invocation)).await {
         Ok(outcome) => {
             let entry = told(invocation, &outcome, Phase::Done).outcome_of(intent.id);
@@ -103,9 +111,7 @@ async fn external(
             Ok(Done { message: outcome.summary, entry: Some(entry.id), at: entry.at })
         }
         Err(error) => {
-            let mut entry = failure(spec, execute, invocation, &error.to_string()).outcome_of(intent.id);
-            entry.kind = intent.kind;
-            entry.service = intent.service;
+            let entry = untold(spec, execute, invocation, &error, &intent);
             let entry = timeline.append(entry).await?;
             Err(match error {
                 Failure::Failed(message) => DispatchError::Failed { message, entry: Some(entry.id) },
@@ -113,6 +119,63 @@ async fn external(
             })
         }
     }
+}
+
+/// As [`external`], for what must be done even if nothing can be written down.
+async fn urgent(
+    timeline: &Timeline,
+    spec: &ActionSpec,
+    execute: &dyn Execute,
+    external: &dyn External,
+    invocation: &Invocation,
+    intent: NewEntry,
+) -> Answer {
+    let intent = soon(timeline, intent).await;
+    let outcome = guard(external.run(invocation)).await;
+    let entry = match (&outcome, &intent) {
+        (Ok(outcome), Ok(intent)) => told(invocation, outcome, Phase::Done).outcome_of(intent.id.clone()),
+        (Ok(outcome), Err(_)) => told(invocation, outcome, Phase::Done),
+        (Err(error), Ok(intent)) => untold(spec, execute, invocation, error, intent),
+        (Err(error), Err(_)) => failure(spec, execute, invocation, &error.to_string()),
+    };
+    let written = soon(timeline, entry).await;
+    let now = || timeline.clock().now();
+    match outcome {
+        Ok(outcome) => {
+            let message = match &written {
+                Ok(_) => outcome.summary,
+                Err(why) => format!("{} (not on the timeline: {why})", outcome.summary),
+            };
+            let (entry, at) = written.map_or_else(|_| (None, now()), |entry| (Some(entry.id), entry.at));
+            Ok(Done { message, entry, at })
+        }
+        Err(Failure::Failed(message)) => {
+            Err(DispatchError::Failed { message, entry: written.ok().map(|entry| entry.id) })
+        }
+        Err(other) => Err(refusal(other)),
+    }
+}
+
+/// Writes an entry if the store follows at once. One that comes later than that is written all the same.
+async fn soon(timeline: &Timeline, entry: NewEntry) -> Result<Entry, String> {
+    match tokio::time::timeout(PATIENCE, timeline.append(entry)).await {
+        Ok(written) => written.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("the store has not answered for {} ms", PATIENCE.as_millis())),
+    }
+}
+
+/// The entry that tells why what was intended was not done.
+fn untold(
+    spec: &ActionSpec,
+    execute: &dyn Execute,
+    invocation: &Invocation,
+    error: &Failure,
+    intent: &Entry,
+) -> NewEntry {
+    let mut entry = failure(spec, execute, invocation, &error.to_string()).outcome_of(intent.id.clone());
+    entry.kind = intent.kind;
+    entry.service.clone_from(&intent.service);
+    entry
 }
 
 /// The entry that tells of an outcome.
