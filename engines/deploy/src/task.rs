@@ -223,7 +223,7 @@ pub struct Runner {
     messages: mpsc::Receiver<Message>,
     done: mpsc::Receiver<Done>,
     tell: mpsc::Sender<Done>,
-    publish: watch::Sender<Arc<Snapshot>>,
+    publisher: watch::Sender<Arc<Snapshot>>,
     engine: Engine,
     waiting: Waiting,
     held: BTreeMap<String, Held>,
@@ -259,7 +259,7 @@ impl Runner {
     pub fn new(config: Arc<Config>, base: &std::path::Path, seams: Seams) -> (Self, Handle) {
         let (send, messages) = mpsc::channel(QUEUE);
         let (tell, done) = mpsc::channel(DONE);
-        let (publish, snapshots) = watch::channel(Arc::default());
+        let (publisher, snapshots) = watch::channel(Arc::default());
         let handle = Handle { messages: send, snapshots, targets: Arc::clone(&seams.targets) };
         let strategies = Strategies::load(&config.strategies, base);
         let runner = Self {
@@ -269,7 +269,7 @@ impl Runner {
             messages,
             done,
             tell,
-            publish,
+            publisher,
             engine: Engine::new(),
             waiting: Waiting::default(),
             held: BTreeMap::new(),
@@ -496,11 +496,13 @@ impl Runner {
                     Ok(plan) => self.operate(Input::Start(Box::new(plan))).await,
                     Err(refused) => Err(refused),
                 };
+                self.publish(Instant::now());
                 // Nobody waits any more: no matter.
                 let _ = answer.send(outcome);
             }
             Message::Operate(input, answer) => {
                 let outcome = self.operate(*input).await;
+                self.publish(Instant::now());
                 let _ = answer.send(outcome);
             }
             Message::Alert(service, labels) => {

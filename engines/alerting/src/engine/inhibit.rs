@@ -82,6 +82,12 @@ fn bucket_of(equal: &[std::sync::Arc<str>], labels: &Labels) -> u64 {
     hasher.finish()
 }
 
+/// Whether targets can name this source: one behind the first few changes nothing for them, and in a flood of thousands
+/// nearly all are.
+fn named(side: &BTreeSet<Fingerprint>, fingerprint: Fingerprint) -> bool {
+    side.iter().nth(NAMED - 1).is_none_or(|last| fingerprint <= *last)
+}
+
 impl Inhibition {
     pub(super) fn new(rules: usize) -> Self {
         Self { buckets: (0..rules).map(|_| HashMap::new()).collect(), changed: BTreeSet::new() }
@@ -103,7 +109,7 @@ impl Inhibition {
         for place in places {
             let Some(bucket) = self.bucket(place) else { continue };
             let side = if place.both { &mut bucket.both } else { &mut bucket.plain };
-            if side.insert(fingerprint) {
+            if side.insert(fingerprint) && named(side, fingerprint) {
                 self.changed.insert((place.rule, place.bucket));
             }
         }
@@ -113,7 +119,8 @@ impl Inhibition {
         for place in places {
             let Some(bucket) = self.bucket(place) else { continue };
             let side = if place.both { &mut bucket.both } else { &mut bucket.plain };
-            if side.remove(&fingerprint) {
+            let seen = named(side, fingerprint);
+            if side.remove(&fingerprint) && seen {
                 self.changed.insert((place.rule, place.bucket));
             }
             self.tidy(place);
@@ -168,6 +175,34 @@ impl Inhibition {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_sources_that_targets_can_name_have_them_looked_at() {
+        for both in [false, true] {
+            let place = [Place { rule: 0, both, bucket: 7 }];
+            let seen = [Place { rule: 0, both: false, bucket: 7 }];
+            let mut inhibition = Inhibition::new(1);
+            let mut before = Vec::new();
+            // From the highest down each comes first; from the lowest up only the first few are named.
+            let order = (100..120_u64).rev().chain(0..20).chain([50]);
+            let steps = order.map(|n| (true, n)).chain([(false, 110), (false, 3), (false, 19), (true, 3)]);
+            let mut looks = 0;
+            for (comes, n) in steps {
+                let fingerprint = Fingerprint(n);
+                if comes {
+                    inhibition.add_source(fingerprint, &place);
+                } else {
+                    inhibition.remove_source(fingerprint, &place);
+                }
+                let changed = !inhibition.take_changed().is_empty();
+                let now = inhibition.sources_of(&seen);
+                assert_eq!(changed, now != before, "{n} comes: {comes}");
+                looks += u32::from(changed);
+                before = now;
+            }
+            assert_eq!(looks, 20 + 8 + 2);
+        }
+    }
 
     #[test]
     fn the_bucket_of_the_same_values_is_the_same_on_every_thread() {

@@ -35,9 +35,13 @@ impl Runner {
         if self.rates.taken.is_none_or(|taken| now.duration_since(taken) >= PERIOD) {
             self.count(now);
         }
-        if !self.dirty || self.published.is_some_and(|at| at.elapsed() < FRAME) {
-            return;
+        if self.dirty && self.published.is_none_or(|at| at.elapsed() >= FRAME) {
+            self.publish(now);
         }
+    }
+
+    /// Publishes what is, at once: who was answered sees in the next snapshot what it was told.
+    pub(super) fn publish(&mut self, now: Instant) {
         self.dirty = false;
         self.published = Some(now);
         self.version += 1;
@@ -45,7 +49,7 @@ impl Runner {
         let services: Vec<Arc<ServiceView>> =
             self.engine.services().map(|service| Arc::new(self.service_view(service))).collect();
         let rollouts = self.engine.services().filter_map(|s| s.rollout.clone()).map(Arc::new).collect();
-        self.publish.send_replace(Arc::new(Snapshot {
+        self.publisher.send_replace(Arc::new(Snapshot {
             version: self.version,
             taken,
             services,
