@@ -119,9 +119,10 @@ impl Streams {
     }
 
     fn refresh(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
-        self.feeds.refresh(&FeedRows::new(&cx.world.streams, cx.world.now));
+        let feeds = FeedRows::new(&cx.world.streams, cx.world.now);
+        self.feeds.refresh(&feeds);
         if let Some(wanted) = self.wanted.take()
-            && !self.feeds.table.select(&wanted)
+            && !self.feeds.table.reselect(&wanted, &feeds)
         {
             self.wanted = Some(wanted);
         }

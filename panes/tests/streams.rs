@@ -28,7 +28,7 @@ fn at_quotes(size: (u16, u16)) -> Stage {
 
 /// The same feed with more rows behind the ones there were.
 fn grown(feed: &FeedView, more: u64) -> Arc<FeedView> {
-    let old: Vec<Row> = feed.rows.iter().map(|r| (**r).clone()).collect();
+    let old: Vec<Row> = feed.rows.iter().cloned().collect();
     let last = old.last().map_or(0, |r| r.id);
     let template = old.last().cloned();
     let new = (1..=more).filter_map(|n| Some(Row { id: last + n, ..template.clone()? }));

@@ -14,6 +14,7 @@ use ratatui::layout::Rect;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use crate::changes::changes;
 use crate::host::{HostEffect, Input};
 use crate::keys::Key;
 use crate::pane::{Click, World};
@@ -116,7 +117,7 @@ impl<B: Backend> Screen for Plain<B> {
     }
 
     fn paint(&mut self, before: &Buffer, now: &Buffer) -> Result<(), B::Error> {
-        self.0.draw(before.diff(now).into_iter())?;
+        self.0.draw(changes(before, now))?;
         self.0.flush()
     }
 

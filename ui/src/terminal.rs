@@ -17,6 +17,7 @@ use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::changes::changes;
 use crate::run::{Screen, Signal};
 
 /// The longest text that is copied, in bytes: terminals drop longer ones, some silently.
@@ -207,7 +208,7 @@ impl Screen for Terminal {
 
     fn paint(&mut self, before: &Buffer, now: &Buffer) -> io::Result<()> {
         queue!(self.backend, BeginSynchronizedUpdate)?;
-        self.backend.draw(before.diff(now).into_iter())?;
+        self.backend.draw(changes(before, now))?;
         queue!(self.backend, EndSynchronizedUpdate)?;
         Backend::flush(&mut self.backend)
     }

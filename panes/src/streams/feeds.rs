@@ -93,6 +93,14 @@ impl Rows for FeedRows<'_> {
         (&*self.feeds[row].name).into()
     }
 
+    fn finds(&self) -> bool {
+        true
+    }
+
+    fn find(&self, key: &str) -> Option<usize> {
+        self.feeds.iter().position(|feed| *feed.name == *key)
+    }
+
     fn text(&self, row: usize, column: usize) -> Cow<'_, str> {
         let feed = &self.feeds[row];
         match COLUMNS[column].id {

@@ -95,9 +95,20 @@ impl Shape {
 /// Digits behind the point of a number that came with some.
 fn decimals(cell: &Cell) -> Option<usize> {
     let Cell::Number(number) = cell else { return None };
-    let text = number.to_string();
-    let digits = text.split_once('.').map_or(0, |(_, behind)| behind.len());
+    let digits = digits(&number.to_string());
     (digits <= DECIMALS).then_some(digits)
+}
+
+/// How many digits a number has behind its point.
+fn digits(number: &str) -> usize {
+    number.split_once('.').map_or(0, |(_, behind)| behind.len())
+}
+
+/// A number with zeros behind it, up to so many digits behind its point; none where it has as many or too many.
+fn aligned(number: &str, wanted: usize) -> Option<String> {
+    let has = digits(number);
+    let point = if has == 0 { "." } else { "" };
+    (has < wanted).then(|| format!("{number}{point}{:0<1$}", "", wanted - has))
 }
 
 /// The rows of one feed as of one snapshot, newest first.
@@ -114,7 +125,7 @@ impl MessageRows {
     }
 
     /// The row at an index, counted from the newest.
-    pub(super) fn row(&self, index: usize) -> Option<&Arc<Row>> {
+    pub(super) fn row(&self, index: usize) -> Option<&Row> {
         self.feed.rows.get(self.feed.rows.len().checked_sub(index + 1)?)
     }
 
@@ -186,11 +197,11 @@ impl Rows for MessageRows {
         match self.field(row, column) {
             _ if column < FRONT || self.is_message(column) => cell.role(&text, Role::Muted),
             Some(Cell::Missing | Cell::Null | Cell::Composite) | None => cell.role(&text, Role::Faint),
-            Some(value @ Cell::Number(number)) => {
-                let wanted = column.checked_sub(FRONT).and_then(|at| self.decimals.get(at)).copied();
-                match (wanted, decimals(value)) {
-                    (Some(wanted), Some(has)) if has <= wanted => cell.text(&format!("{number:.wanted$}")),
-                    _ => cell.text(&text),
+            Some(Cell::Number(_)) => {
+                let wanted = column.checked_sub(FRONT).and_then(|at| self.decimals.get(at));
+                match wanted.and_then(|wanted| aligned(&text, *wanted)) {
+                    Some(aligned) => cell.text(&aligned),
+                    None => cell.text(&text),
                 }
             }
             Some(_) => cell.text(&text),
@@ -276,6 +287,21 @@ mod tests {
         assert_eq!(indented("hello world", 9), ["hello world"]);
         assert_eq!(indented(&"[".repeat(10_000), 5).len(), 5);
         assert_eq!(indented("", 5), [""]);
+    }
+
+    #[test]
+    fn aligned_numbers_are_the_numbers_with_so_many_digits() {
+        for number in [0.0, -0.0, 1.0, 99.5, -2.25, 1e21, 1e-7, 123_456_789.125] {
+            for wanted in 0..DECIMALS {
+                let text = number.to_string();
+                let shown = aligned(&text, wanted).unwrap_or_else(|| text.clone());
+                if digits(&text) <= wanted {
+                    assert_eq!(shown, format!("{number:.wanted$}"));
+                } else {
+                    assert_eq!(shown, text);
+                }
+            }
+        }
     }
 
     #[test]

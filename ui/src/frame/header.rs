@@ -46,13 +46,13 @@ const DETAILS: [Detail; 5] = [Detail::Full, Detail::Counts, Detail::Scope, Detai
 impl Header<'_> {
     pub(crate) fn draw(&self, look: &Look, buffer: &mut Buffer, area: Rect) {
         let room = usize::from(area.width).saturating_sub(2);
-        let parts = DETAILS
-            .map(|detail| [self.left(look, detail), self.middle(look, detail), self.right(look, detail)]);
-        let fits = |parts: &&[Vec<Piece>; 3]| {
+        let parts = |detail| [self.left(look, detail), self.middle(look, detail), self.right(look, detail)];
+        let fits = |parts: &[Vec<Piece>; 3]| {
             let gaps = parts.iter().filter(|p| !p.is_empty()).count().saturating_sub(1) * 2;
             parts.iter().map(|p| pieces_width(p)).sum::<usize>() + gaps <= room
         };
-        let [left, middle, right] = parts.iter().find(fits).unwrap_or(&parts[DETAILS.len() - 1]);
+        let found = DETAILS.into_iter().map(parts).find(fits);
+        let [left, middle, right] = &found.unwrap_or_else(|| parts(Detail::Tight));
         let (left_width, middle_width, right_width) =
             (pieces_width(left), pieces_width(middle), pieces_width(right));
         let start = area.x + 1;

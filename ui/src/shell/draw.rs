@@ -3,7 +3,7 @@
 use quarterdeck_kernel::Danger;
 use quarterdeck_widgets::rule::rule;
 use quarterdeck_widgets::{Role, text};
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 
 use super::mouse::Target;
@@ -37,8 +37,13 @@ impl<W: World> Shell<W> {
         let area = buffer.area;
         self.size = (area.width, area.height);
         self.targets.clear();
-        buffer.reset();
-        buffer.set_style(area, self.look.base());
+        let mut blank = Cell::EMPTY;
+        blank.set_style(self.look.base());
+        let Cell { fg, bg, modifier, .. } = blank;
+        for cell in &mut buffer.content {
+            *cell = Cell::EMPTY;
+            (cell.fg, cell.bg, cell.modifier) = (fg, bg, modifier);
+        }
         if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
             self.draw_too_small(buffer, area);
         } else {

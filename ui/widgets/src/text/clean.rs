@@ -12,10 +12,17 @@ const MARKS: usize = 2;
 /// Tabs go to the next multiple of this many columns.
 const TAB: usize = 4;
 
+/// Whether a text is printable ASCII: nothing to clean, a column to a byte. Most of any screen is, so that this looks at
+/// many bytes at once.
+pub(super) fn is_plain(text: &str) -> bool {
+    let printable = |bytes: &[u8]| bytes.iter().fold(true, |all, b| all & (0x20..0x7f).contains(b));
+    text.as_bytes().chunks(32).all(printable)
+}
+
 /// Whether a text can be drawn as it is.
 #[must_use]
 pub fn is_clean(text: &str) -> bool {
-    text.bytes().all(|b| (0x20..0x7f).contains(&b)) || matches!(clean(text), Cow::Borrowed(_))
+    is_plain(text) || matches!(clean(text), Cow::Borrowed(_))
 }
 
 /// The text with everything taken out that could steer a terminal or break the layout.
@@ -26,7 +33,7 @@ pub fn is_clean(text: &str) -> bool {
 /// and marks without a base go.
 #[must_use]
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+    if is_plain(text) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());

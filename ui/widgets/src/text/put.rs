@@ -8,6 +8,7 @@ use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::clean;
+use super::clean::is_plain;
 
 /// What is drawn where text is cut.
 const ELLIPSIS: &str = "…";
@@ -48,6 +49,9 @@ pub fn cut(text: &str, max: usize) -> Cow<'_, str> {
     if max == 0 {
         return Cow::Borrowed("");
     }
+    if text.is_ascii() {
+        return Cow::Owned(format!("{}{ELLIPSIS}", &text[..max - 1]));
+    }
     let mut kept = String::new();
     let mut used = 0;
     for (cluster, width) in graphemes(&text) {
@@ -69,11 +73,17 @@ pub fn put(buffer: &mut Buffer, x: u16, y: u16, max_width: u16, text: &str, styl
         return 0;
     }
     let room = max_width.min(area.right() - x);
-    if text.len() <= usize::from(room) && text.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-        for (column, at) in (x..).zip(0..text.len()) {
-            write(buffer, column, y, &text[at..=at], 1, style);
+    if room == 0 {
+        return 0;
+    }
+    if is_plain(text) {
+        let whole = text.len() <= usize::from(room);
+        let kept = if whole { text.len() } else { usize::from(room) - 1 };
+        run(buffer, x, y, &text[..kept], style);
+        if !whole {
+            write(buffer, x + room - 1, y, ELLIPSIS, 1, style);
         }
-        return text.len() as u16;
+        return if whole { kept as u16 } else { room };
     }
     let text = cut(text, usize::from(room));
     let mut used = 0;
@@ -87,16 +97,38 @@ pub fn put(buffer: &mut Buffer, x: u16, y: u16, max_width: u16, text: &str, styl
     used
 }
 
-/// The one place where a string becomes a cell. Half a wide character that this overwrites becomes a space.
+/// Writes a plain text that has room: a cell to a byte, without looking at each one's neighbours.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the symbols come from a plain text: this is what the ban protects"
+)]
+fn run(buffer: &mut Buffer, x: u16, y: u16, plain: &str, style: Style) {
+    if plain.is_empty() {
+        return;
+    }
+    part(buffer, x, y);
+    let start = buffer.index_of(x, y);
+    let cells = &mut buffer.content[start..start + plain.len()];
+    for (at, cell) in cells.iter_mut().enumerate() {
+        cell.set_symbol(&plain[at..=at]).set_style(style);
+    }
+}
+
+/// Makes a space of a wide character that reaches from the left into the place of a cell.
+fn part(buffer: &mut Buffer, x: u16, y: u16) {
+    let left = x > buffer.area.left() && buffer[(x - 1, y)].symbol().cell_width() > 1;
+    if left {
+        buffer[(x - 1, y)].set_char(' ');
+    }
+}
+
+/// The one place where any string becomes a cell. Half a wide character that this overwrites becomes a space.
 #[expect(
     clippy::disallowed_methods,
     reason = "the symbol comes from a cleaned text: this is what the ban protects"
 )]
 fn write(buffer: &mut Buffer, x: u16, y: u16, symbol: &str, width: u16, style: Style) {
-    let left = x > buffer.area.left() && buffer[(x - 1, y)].symbol().cell_width() > 1;
-    if left {
-        buffer[(x - 1, y)].set_char(' ');
-    }
+    part(buffer, x, y);
     let cell = &mut buffer[(x, y)];
     cell.set_symbol(symbol).set_style(style);
     if width > 1 && x + 1 < buffer.area.right() {
@@ -108,13 +140,18 @@ fn write(buffer: &mut Buffer, x: u16, y: u16, symbol: &str, width: u16, style: S
 
 /// Draws one sign of ours into one cell, if it is in the buffer.
 pub fn cell(buffer: &mut Buffer, x: u16, y: u16, sign: &str, style: Style) {
-    let mut chars = sign.chars();
-    let plain = matches!((chars.next(), chars.next()), (Some(c), None) if is_sign(c));
+    let plain = one_sign(sign);
     if plain && buffer.area.contains((x, y).into()) {
         write(buffer, x, y, sign, 1, style);
     } else if !plain {
         put(buffer, x, y, 1, sign, style);
     }
+}
+
+/// Whether a text is one sign that can be drawn as it is.
+fn one_sign(sign: &str) -> bool {
+    let mut chars = sign.chars();
+    matches!((chars.next(), chars.next()), (Some(c), None) if is_sign(c))
 }
 
 /// Characters that are safe and one column wide without looking further: ASCII, arrows, mathematical signs, box
@@ -173,9 +210,19 @@ pub fn put_line(buffer: &mut Buffer, area: Rect, row: u16, text: &str, style: St
 }
 
 /// Fills an area with a sign of one column.
+#[expect(clippy::disallowed_methods, reason = "the symbol is a sign: this is what the ban protects")]
 pub fn fill(buffer: &mut Buffer, area: Rect, sign: &str, style: Style) {
     let area = area.intersection(buffer.area);
+    let plain = one_sign(sign);
     for y in area.top()..area.bottom() {
+        if plain && area.width > 0 {
+            part(buffer, area.x, y);
+            let start = buffer.index_of(area.x, y);
+            for cell in &mut buffer.content[start..start + usize::from(area.width)] {
+                cell.set_symbol(sign).set_style(style);
+            }
+            continue;
+        }
         for x in area.left()..area.right() {
             cell(buffer, x, y, sign, style);
         }
@@ -200,6 +247,30 @@ mod tests {
     }
 
     #[test]
+    fn plain_texts_are_drawn_as_others_are() {
+        for (text, room) in
+            [("", 4), ("abc", 4), ("abcd", 4), ("abcde", 4), ("abc", 1), ("abc", 0), ("漢b", 4)]
+        {
+            let draw = |text: &str| {
+                let mut buffer = Buffer::with_lines(["漢字漢字"]);
+                let used = put(&mut buffer, 1, 0, room, text, Style::new().bold());
+                (used, buffer)
+            };
+            // A letter with a mark takes the long way and is as wide.
+            let (long, marked) = draw(&text.replace('a', "a\u{308}"));
+            let (used, mut plain) = draw(text);
+            assert_eq!(used, long, "{text:?} in {room}");
+            for (cell, other) in plain.content.iter_mut().zip(&marked.content) {
+                if other.symbol() == "a\u{308}" && cell.symbol() == "a" {
+                    *cell = other.clone();
+                }
+            }
+            assert_eq!(plain, marked, "{text:?} in {room}");
+            assert_eq!(cut(text, room.into()).chars().count(), usize::from(room).min(text.chars().count()));
+        }
+    }
+
+    #[test]
     fn wide_characters_are_cut_whole() {
         let draw = |text: &str, width| {
             let mut buffer = Buffer::empty(Rect::new(0, 0, 6, 1));
@@ -218,5 +289,8 @@ mod tests {
         put(&mut buffer, 0, 0, 4, "漢字", Style::new());
         cell(&mut buffer, 1, 0, "│", Style::new());
         assert_eq!(buffer, Buffer::with_lines([" │字"]));
+        put(&mut buffer, 0, 0, 4, "漢字", Style::new());
+        fill(&mut buffer, Rect::new(1, 0, 9, 1), "─", Style::new());
+        assert_eq!(buffer, Buffer::with_lines([" ───"]));
     }
 }
