@@ -7,7 +7,7 @@ use quarterdeck_kernel::Timestamp;
 use crate::config::{FeedConfig, TimeUnit};
 use crate::model::Stats;
 use crate::path::PathError;
-use crate::queue::{Raw, Tally};
+use crate::queue::{Payload, Raw, Tally};
 use crate::rates::Rates;
 use crate::rows::{Cell, Ring, Row, Rows};
 use crate::scan::{Found, Scanner, Wanted, cut};
@@ -95,13 +95,13 @@ impl Digest {
         if std::mem::replace(&mut self.connection, raw.connection) != raw.connection {
             self.sequences.reconnected();
         }
-        self.stats.binary += u64::from(raw.binary);
-        let Ok(text) = std::str::from_utf8(&raw.payload) else {
+        self.stats.binary += u64::from(matches!(raw.payload, Payload::Binary(_)));
+        let Some(text) = raw.payload.text() else {
             return self.bad(raw, "a binary message is not text".to_owned(), None);
         };
         let mut found = std::mem::take(&mut self.found);
         match self.scanner.scan(text, &mut found) {
-            Ok(()) => self.records(raw, text, &found),
+            Ok(()) => self.records(raw, &found),
             Err(e) => self.bad(raw, format!("a message is not JSON: {e}"), Some(text)),
         }
         self.found = found;
@@ -118,8 +118,8 @@ impl Digest {
         self.row(raw, None, vec![Cell::Missing; self.columns.len()], shown);
     }
 
-    fn records(&mut self, raw: &Raw, text: &str, found: &Found) {
-        let shown: Arc<str> = cut(text, self.row_bytes).into();
+    fn records(&mut self, raw: &Raw, found: &Found) {
+        let shown = raw.payload.kept(self.row_bytes);
         for record in 0..found.count() {
             self.stats.records += 1;
             if let Some((number, key)) = self.sequence

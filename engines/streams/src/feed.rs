@@ -18,7 +18,7 @@ use crate::config::FeedConfig;
 use crate::machine::{Effect, Input, Machine};
 use crate::model::FeedState;
 use crate::pace::{Found, Pace};
-use crate::queue::{Queue, Raw, Signal};
+use crate::queue::{Payload, Queue, Raw, Signal};
 use crate::socket::{self, Socket};
 use crate::wire::Wire;
 
@@ -239,7 +239,7 @@ impl Feed {
         held: &mut Option<Raw>,
         bytes: &mut usize,
     ) -> Option<Input> {
-        let (payload, binary) = match frame {
+        let payload = match frame {
             None => return Some(Input::Lost("the server closed the connection".to_owned())),
             Some(Err(e)) => {
                 if socket::refuses_message(&e) {
@@ -256,13 +256,13 @@ impl Feed {
                 self.machine.step(Input::Heard, at);
                 return None;
             }
-            Some(Ok(Message::Text(text))) => (text.into(), false),
-            Some(Ok(Message::Binary(bytes))) => (bytes, true),
+            Some(Ok(Message::Text(text))) => Payload::from(text),
+            Some(Ok(Message::Binary(bytes))) => Payload::Binary(bytes),
         };
         *bytes += payload.len();
         // A message never asks for anything to be done.
         self.machine.step(Input::Message, at);
-        *held = self.queue.push(Raw { at, payload, binary, connection: self.machine.reconnects() }).err();
+        *held = self.queue.push(Raw { at, payload, connection: self.machine.reconnects() }).err();
         None
     }
 
@@ -302,10 +302,14 @@ impl Feed {
         }
     }
 
-    /// Sets a sleep to the machine's deadline; says whether there is one.
+    /// Has a sleep end no later than the machine's deadline; says whether there is one. Most deadlines move on with every
+    /// message: a sleep that ends too early finds nothing due and is set anew, which costs less than moving it along.
     fn wait(&self, sleep: Pin<&mut Sleep>) -> bool {
         let Some(deadline) = self.machine.deadline() else { return false };
-        sleep.reset(Instant::now() + deadline.since(self.clock.now()));
+        let due = Instant::now() + deadline.since(self.clock.now());
+        if sleep.is_elapsed() || due < sleep.deadline() {
+            sleep.reset(due);
+        }
         true
     }
 

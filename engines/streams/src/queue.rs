@@ -7,11 +7,61 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quarterdeck_kernel::Timestamp;
 use tokio::sync::Notify;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::config::Overflow;
+use crate::scan::cut;
 
 /// Bytes that may wait in one queue, whatever the number of messages (at least one message is always let in).
 const MAX_BYTES: usize = 16 << 20;
+
+/// What a message carries.
+#[derive(Clone, Debug)]
+pub(crate) enum Payload {
+    /// Text, apart from the buffer that it was read into, which can be filled anew at once.
+    Text(Arc<str>),
+    /// A long text where it was read.
+    Long(Utf8Bytes),
+    /// Bytes that may be anything.
+    Binary(Bytes),
+}
+
+/// Texts of more bytes than this are not copied.
+const LONG: usize = 4096;
+
+impl From<Utf8Bytes> for Payload {
+    fn from(text: Utf8Bytes) -> Self {
+        if text.len() > LONG { Self::Long(text) } else { Self::Text(text.as_str().into()) }
+    }
+}
+
+impl Payload {
+    /// How many bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Long(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// The start of its text, of at most so many bytes, to be kept.
+    pub(crate) fn kept(&self, limit: usize) -> Arc<str> {
+        match self {
+            Self::Text(text) if text.len() <= limit => Arc::clone(text),
+            _ => cut(self.text().unwrap_or_default(), limit).into(),
+        }
+    }
+
+    /// As text, if it is.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Long(text) => Some(text),
+            Self::Binary(bytes) => std::str::from_utf8(bytes).ok(),
+        }
+    }
+}
 
 /// A message as it came.
 #[derive(Clone, Debug)]
@@ -19,9 +69,7 @@ pub(crate) struct Raw {
     /// When.
     pub(crate) at: Timestamp,
     /// Its payload.
-    pub(crate) payload: Bytes,
-    /// Whether it was a binary message.
-    pub(crate) binary: bool,
+    pub(crate) payload: Payload,
     /// The connection it came over, counted from 0.
     pub(crate) connection: u64,
 }
@@ -136,12 +184,7 @@ mod tests {
     use super::*;
 
     fn raw(text: &str) -> Raw {
-        Raw {
-            at: Timestamp::default(),
-            payload: Bytes::copy_from_slice(text.as_bytes()),
-            binary: false,
-            connection: 0,
-        }
+        Raw { at: Timestamp::default(), payload: Payload::Text(text.into()), connection: 0 }
     }
 
     fn fill(overflow: Overflow) -> (Vec<String>, Tally, usize) {
@@ -150,7 +193,7 @@ mod tests {
         let mut out = Vec::new();
         let (tally, left) = queue.drain(10, &mut out);
         assert_eq!(left, 0);
-        (out.iter().map(|r| String::from_utf8_lossy(&r.payload).into_owned()).collect(), tally, given_back)
+        (out.iter().map(|r| r.payload.text().unwrap().to_owned()).collect(), tally, given_back)
     }
 
     #[test]
@@ -167,13 +210,22 @@ mod tests {
     }
 
     #[test]
+    fn payloads_are_kept_up_to_a_limit() {
+        for length in [1, LONG, LONG + 1] {
+            let payload = Payload::from(Utf8Bytes::from("x".repeat(length)));
+            assert_eq!((payload.len(), payload.text().map(str::len)), (length, Some(length)));
+            assert_eq!(payload.kept(512).len(), length.min(512));
+        }
+        let binary = Payload::Binary(Bytes::from_static(&[b'a', 0xff]));
+        assert_eq!((binary.len(), binary.text()), (2, None));
+    }
+
+    #[test]
     fn large_messages_are_bounded_by_bytes() {
         let queue = Queue::new(1000, Overflow::DropOldest, Arc::default());
-        let large = Bytes::from(vec![b'x'; 5 << 20]);
+        let large = Payload::Binary(Bytes::from(vec![b'x'; 5 << 20]));
         for _ in 0..10 {
-            queue
-                .push(Raw { at: Timestamp::default(), payload: large.clone(), binary: true, connection: 0 })
-                .unwrap();
+            queue.push(Raw { at: Timestamp::default(), payload: large.clone(), connection: 0 }).unwrap();
         }
         let mut out = Vec::new();
         assert_eq!(queue.drain(100, &mut out).0.dropped, 7);
@@ -187,7 +239,7 @@ mod tests {
         let mut out = Vec::new();
         assert_eq!(queue.drain(2, &mut out).1, 3);
         assert_eq!(queue.drain(9, &mut out).1, 0);
-        let order: Vec<_> = out.iter().map(|r| r.payload[0]).collect();
-        assert_eq!(order, b"01234");
+        let order: String = out.iter().filter_map(|r| r.payload.text()).collect();
+        assert_eq!(order, "01234");
     }
 }

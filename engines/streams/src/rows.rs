@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use quarterdeck_kernel::Timestamp;
+
+use crate::text::Text;
 
 /// One value of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +22,7 @@ pub enum Cell {
     /// Any other number.
     Number(f64),
     /// Text as received (not sanitised), cut at 1 KiB.
-    Text(Box<str>),
+    Text(Text),
     /// An object or array.
     Composite,
 }
@@ -72,18 +74,21 @@ pub struct Row {
     pub bytes: usize,
 }
 
-/// Rows per chunk: a snapshot copies references to as many at most.
-const CHUNK: usize = 32;
+/// Rows per chunk.
+const CHUNK: usize = 64;
+
+/// Rows side by side, filled from the front and never changed: whoever looks at the first of them may go on while more come.
+type Chunk = Arc<[OnceLock<Row>]>;
 
 /// Full chunks, oldest first; the list itself is shared until it changes.
-type Chunks = Arc<VecDeque<Arc<[Arc<Row>]>>>;
+type Chunks = Arc<VecDeque<Chunk>>;
 
-/// The newest rows of a feed: chunks shared between snapshots.
+/// The newest rows of a feed: chunks shared between snapshots, the last one too. Taking a view copies no row.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     full: Chunks,
-    /// The rows since the last full chunk.
-    tail: Arc<[Arc<Row>]>,
+    /// The chunk that is being filled; `len` tells how much of it belongs to this view.
+    tail: Chunk,
     /// Rows at the front that are no longer part of it.
     skip: usize,
     len: usize,
@@ -103,26 +108,24 @@ impl Rows {
     }
 
     /// All rows, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Row>> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Row> {
         (0..self.len).filter_map(|index| self.get(index))
     }
 
     /// The row at a place, oldest first; cheap anywhere.
     #[must_use]
-    pub fn get(&self, index: usize) -> Option<&Arc<Row>> {
+    pub fn get(&self, index: usize) -> Option<&Row> {
         if index >= self.len {
             return None;
         }
         let at = index + self.skip;
-        match self.full.get(at / CHUNK) {
-            Some(chunk) => chunk.get(at % CHUNK),
-            None => self.tail.get(at - self.full.len() * CHUNK),
-        }
+        let chunk = self.full.get(at / CHUNK).unwrap_or(&self.tail);
+        chunk.get(at % CHUNK)?.get()
     }
 
     /// The newest row.
     #[must_use]
-    pub fn last(&self) -> Option<&Arc<Row>> {
+    pub fn last(&self) -> Option<&Row> {
         self.get(self.len.checked_sub(1)?)
     }
 }
@@ -130,10 +133,9 @@ impl Rows {
 /// Rows from their records, oldest first.
 impl FromIterator<Row> for Rows {
     fn from_iter<I: IntoIterator<Item = Row>>(records: I) -> Self {
-        let all: Vec<Arc<Row>> = records.into_iter().map(Arc::new).collect();
-        let (full, tail) = all.as_chunks::<CHUNK>();
-        let full = full.iter().map(|chunk| Arc::from(chunk.as_slice())).collect();
-        Self { full: Arc::new(full), tail: tail.into(), skip: 0, len: all.len() }
+        let mut ring = Ring::new(usize::MAX);
+        records.into_iter().for_each(|row| ring.push(row));
+        ring.view()
     }
 }
 
@@ -141,7 +143,9 @@ impl FromIterator<Row> for Rows {
 #[derive(Debug)]
 pub(crate) struct Ring {
     full: Chunks,
-    tail: Vec<Arc<Row>>,
+    tail: Chunk,
+    /// Rows in the tail.
+    filled: usize,
     capacity: usize,
     next: u64,
 }
@@ -149,7 +153,7 @@ pub(crate) struct Ring {
 impl Ring {
     /// A ring of `capacity` rows.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { full: Chunks::default(), tail: Vec::with_capacity(CHUNK), capacity, next: 1 }
+        Self { full: Chunks::default(), tail: Chunk::default(), filled: 0, capacity, next: 1 }
     }
 
     /// The id of the next row.
@@ -163,22 +167,28 @@ impl Ring {
         if self.capacity == 0 {
             return;
         }
-        self.tail.push(Arc::new(row));
-        if self.tail.len() < CHUNK {
+        if self.tail.is_empty() {
+            self.tail = (0..CHUNK).map(|_| OnceLock::new()).collect();
+        }
+        // Only this ring fills places, each one once.
+        let _ = self.tail[self.filled].set(row);
+        self.filled += 1;
+        if self.filled < CHUNK {
             return;
         }
+        self.filled = 0;
         let full = Arc::make_mut(&mut self.full);
-        full.push_back(self.tail.drain(..).collect());
+        full.push_back(std::mem::take(&mut self.tail));
         while (full.len() - 1) * CHUNK >= self.capacity {
             full.pop_front();
         }
     }
 
-    /// The rows as they are now. Copies at most one chunk's worth of references.
+    /// The rows as they are now. Copies none.
     pub(crate) fn view(&self) -> Rows {
-        let held = self.full.len() * CHUNK + self.tail.len();
+        let held = self.full.len() * CHUNK + self.filled;
         let len = held.min(self.capacity);
-        Rows { full: Arc::clone(&self.full), tail: self.tail.as_slice().into(), skip: held - len, len }
+        Rows { full: Arc::clone(&self.full), tail: Arc::clone(&self.tail), skip: held - len, len }
     }
 }
 
@@ -229,20 +239,25 @@ mod tests {
     }
 
     #[test]
-    fn views_share_full_chunks() {
+    fn views_share_chunks_and_stay_as_they_were() {
         let mut ring = Ring::new(1000);
         (1..=200).for_each(|id| ring.push(row(id)));
         let before = ring.view();
         ring.push(row(201));
         let after = ring.view();
         assert!(
-            Arc::ptr_eq(&before.full, &after.full),
-            "the list of chunks is shared while no chunk is added"
+            Arc::ptr_eq(&before.full, &after.full) && Arc::ptr_eq(&before.tail, &after.tail),
+            "all is shared while no chunk is added"
         );
-        (202..=250).for_each(|id| ring.push(row(id)));
+        assert_eq!(
+            (before.iter().count(), before.get(200), after.last().map(|r| r.id)),
+            (200, None, Some(201))
+        );
+        (202..=260).for_each(|id| ring.push(row(id)));
         let later = ring.view();
         assert!(Arc::ptr_eq(&before.full[0], &later.full[0]));
-        assert_eq!((before.len(), after.len(), later.len()), (200, 201, 250));
+        assert!(Arc::ptr_eq(&before.tail, &later.full[3]));
+        assert_eq!((before.len(), after.len(), later.len()), (200, 201, 260));
         assert_eq!(before.last().map(|r| r.id), Some(200), "a view stays as it was");
     }
 }

@@ -18,11 +18,36 @@ struct Slot {
     index: usize,
 }
 
+/// A key that is wanted. Every key of every message is compared with these: by their first bytes, as one number.
+#[derive(Debug)]
+struct Name {
+    head: u64,
+    text: String,
+}
+
+impl Name {
+    fn new(text: &str) -> Self {
+        Self { head: head(text), text: text.to_owned() }
+    }
+
+    fn is(&self, head: u64, text: &str) -> bool {
+        self.head == head && self.text.len() == text.len() && (text.len() <= 8 || self.text == text)
+    }
+}
+
+/// The first eight bytes of a text as a number, zeros behind a shorter one.
+fn head(text: &str) -> u64 {
+    match text.as_bytes().first_chunk() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => text.bytes().rev().fold(0, |head, byte| head << 8 | u64::from(byte)),
+    }
+}
+
 /// What is wanted at and below one place of a message.
 #[derive(Debug, Default)]
 struct Node {
     slots: Vec<Slot>,
-    keys: Vec<(String, Node)>,
+    keys: Vec<(Name, Node)>,
     indexes: Vec<(usize, Node)>,
     /// Elements below are records of their own, looked into with this node.
     each: Option<Box<Node>>,
@@ -32,8 +57,8 @@ impl Node {
     fn descend(&mut self, path: &Path) -> &mut Self {
         path.steps().iter().fold(self, |node, step| match step {
             Step::Key(key) => {
-                let at = node.keys.iter().position(|(k, _)| k == key).unwrap_or_else(|| {
-                    node.keys.push((key.clone(), Self::default()));
+                let at = node.keys.iter().position(|(k, _)| k.text == *key).unwrap_or_else(|| {
+                    node.keys.push((Name::new(key), Self::default()));
                     node.keys.len() - 1
                 });
                 &mut node.keys[at].1
@@ -270,7 +295,8 @@ impl<'a> Visitor<'_> for Key<'a> {
     }
 
     fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-        Ok(self.0.keys.iter().find(|(k, _)| k == v).map(|(_, n)| n))
+        let head = head(v);
+        Ok(self.0.keys.iter().find(|(k, _)| k.is(head, v)).map(|(_, n)| n))
     }
 }
 
@@ -281,6 +307,8 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     fn scan(records: Option<&str>, paths: &[&str], text: &str) -> Vec<Vec<String>> {
@@ -300,6 +328,20 @@ mod tests {
             rows,
             [["1", "x\né", "{…}", "{…}", "null", "true", "1.5", "18446744073709552000", "", ""]]
         );
+    }
+
+    #[test]
+    fn keys_are_told_apart_by_all_their_bytes() {
+        let keys = ["a", "ab", "ab\u{0}", "abcdefgh", "abcdefghi", "abcdefghj", "abcdefg", ""];
+        let text =
+            serde_json::to_string(&keys.map(|k| (k, k)).into_iter().collect::<HashMap<_, _>>()).unwrap();
+        for key in keys {
+            let name = Name::new(key);
+            let same = keys.iter().filter(|other| name.is(head(other), other));
+            assert_eq!(same.collect::<Vec<_>>(), [&key]);
+        }
+        let paths = ["a", "ab", "abcdefgh", "abcdefghi", "abcdefghj", "abcdefg"];
+        assert_eq!(scan(None, &paths, &text), [paths]);
     }
 
     #[test]

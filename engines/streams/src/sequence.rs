@@ -12,6 +12,8 @@ const RESTART_AFTER: u32 = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Sequences {
     keys: HashMap<Box<str>, Counter>,
+    /// The counter without a key: most feeds have no other, and it is asked for with each message.
+    unkeyed: Option<Counter>,
     connection: u64,
     /// Numbers that never came.
     pub(crate) missing: u64,
@@ -31,7 +33,7 @@ struct Counter {
 impl Sequences {
     /// Keys watched.
     pub(crate) fn keys(&self) -> usize {
-        self.keys.len()
+        self.keys.len() + usize::from(self.unkeyed.is_some())
     }
 
     /// The connection is another one: a counter may begin anew without that being disorder.
@@ -41,10 +43,14 @@ impl Sequences {
 
     /// Takes the next number of a key; says how many are missing before it.
     pub(crate) fn take(&mut self, key: &str, number: i64) -> u64 {
-        let connection = self.connection;
-        let Some(counter) = self.keys.get_mut(key) else {
-            if self.keys.len() < MAX_KEYS {
-                self.keys.insert(key.into(), Counter { last: number, behind: 0, connection });
+        let (connection, room) = (self.connection, self.keys() < MAX_KEYS);
+        let known = if key.is_empty() { self.unkeyed.as_mut() } else { self.keys.get_mut(key) };
+        let Some(counter) = known else {
+            let counter = Counter { last: number, behind: 0, connection };
+            match key {
+                _ if !room => {}
+                "" => self.unkeyed = Some(counter),
+                key => drop(self.keys.insert(key.into(), counter)),
             }
             return 0;
         };
@@ -73,10 +79,11 @@ mod tests {
     #[test]
     fn gaps_are_counted_per_key() {
         let mut s = Sequences::default();
-        for (key, number) in [("a", 1), ("b", 10), ("a", 2), ("b", 13), ("a", 5), ("a", 6)] {
+        for (key, number) in [("a", 1), ("b", 10), ("a", 2), ("b", 13), ("a", 5), ("a", 6), ("", 7), ("", 8)]
+        {
             s.take(key, number);
         }
-        assert_eq!((s.missing, s.gaps, s.out_of_order, s.keys()), (4, 2, 0, 2));
+        assert_eq!((s.missing, s.gaps, s.out_of_order, s.keys()), (4, 2, 0, 3));
     }
 
     #[test]

@@ -1,18 +1,15 @@
 //! Series made from messages: bounded label sets, gauges and counters, gathered into batches.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use quarterdeck_kernel::labels::METRIC_NAME;
 use quarterdeck_kernel::{Labels, STALE_NAN, Timestamp};
 
 use crate::config::{FeedConfig, MetricKind};
+use crate::group::{Group, push_text};
 use crate::path::PathError;
 use crate::rows::Cell;
 use crate::scan::{Found, Scanner, Wanted};
-
-/// Label values from messages that are longer than this are refused, in bytes.
-const MAX_LABEL_VALUE: usize = 256;
 
 /// How often a counter that does not move is written again, so that rates over it have two samples, in milliseconds.
 const REPEAT: i64 = 15_000;
@@ -24,6 +21,9 @@ struct Metric {
     kind: MetricKind,
     value: Option<Wanted>,
     labels: Vec<(Arc<str>, Wanted)>,
+    /// Its group, and its place there.
+    group: usize,
+    place: usize,
 }
 
 #[derive(Debug)]
@@ -64,11 +64,8 @@ pub(crate) struct SeriesTable {
     metrics: Vec<Metric>,
     constant: Vec<(Arc<str>, Arc<str>)>,
     limit: usize,
-    index: HashMap<Box<str>, usize>,
+    groups: Vec<Group>,
     series: Vec<Series>,
-    /// Reused from record to record.
-    key: String,
-    lengths: String,
     repeated: Timestamp,
     dirty: Vec<usize>,
     /// Values that could not become a sample: too many series, label value too long.
@@ -80,13 +77,20 @@ impl SeriesTable {
     pub(crate) fn new(feed: &str, config: &FeedConfig, scanner: &mut Scanner) -> Result<Self, PathError> {
         let mut want = |path: &String| Ok::<_, PathError>(scanner.want(&path.parse()?));
         let mut metrics = Vec::new();
+        let mut groups: Vec<Group> = Vec::new();
         for metric in &config.metrics {
             let mut labels = Vec::new();
             for (name, path) in &metric.labels {
                 labels.push((Arc::from(name.as_str()), want(path)?));
             }
             let value = metric.path.as_ref().map(&mut want).transpose()?;
-            metrics.push(Metric { name: metric.name.as_str().into(), kind: metric.kind, value, labels });
+            let values: Vec<Wanted> = labels.iter().map(|(_, value)| *value).collect();
+            let group = groups.iter().position(|g| g.values() == values).unwrap_or_else(|| {
+                groups.push(Group::new(values));
+                groups.len() - 1
+            });
+            let (name, kind, place) = (metric.name.as_str().into(), metric.kind, groups[group].admit());
+            metrics.push(Metric { name, kind, value, labels, group, place });
         }
         let own = config.labels.iter().map(|(n, v)| (n.as_str().into(), v.as_str().into()));
         let constant = own.chain([(Arc::from("stream"), Arc::from(feed))]).collect();
@@ -94,10 +98,8 @@ impl SeriesTable {
             metrics,
             constant,
             limit: config.max_series,
-            index: HashMap::new(),
+            groups,
             series: Vec::new(),
-            key: String::new(),
-            lengths: String::new(),
             repeated: Timestamp::default(),
             dirty: Vec::new(),
             refused: 0,
@@ -111,6 +113,7 @@ impl SeriesTable {
 
     /// Takes the values of one record.
     pub(crate) fn take(&mut self, found: &Found, record: usize, now: Timestamp) {
+        self.groups.iter_mut().for_each(Group::next);
         for m in 0..self.metrics.len() {
             let metric = &self.metrics[m];
             let value = match metric.value {
@@ -147,25 +150,10 @@ impl SeriesTable {
     /// The place of the series that a metric has for the labels of a record, made if there is room.
     fn series_of(&mut self, m: usize, found: &Found, record: usize) -> Option<usize> {
         let metric = &self.metrics[m];
-        self.key.clear();
-        push_number(&mut self.key, m);
-        // The metric tells how many values there are, and their lengths at the end keep them apart, whatever they hold.
-        self.lengths.clear();
-        for (_, wanted) in &metric.labels {
-            let start = self.key.len();
-            push_text(&mut self.key, found.get(record, *wanted));
-            let length = self.key.len() - start;
-            if length > MAX_LABEL_VALUE {
-                return None;
-            }
-            push_number(&mut self.lengths, length);
-        }
-        self.key.push_str(&self.lengths);
-        if let Some(at) = self.index.get(self.key.as_str()) {
-            return Some(*at);
-        }
-        if self.series.len() >= self.limit {
-            return None;
+        let group = &mut self.groups[metric.group];
+        let known = group.known(metric.place, found, record)?;
+        if known.is_some() || self.series.len() >= self.limit {
+            return known;
         }
         let own = metric.labels.iter().map(|(name, wanted)| {
             let mut text = String::new();
@@ -179,8 +167,9 @@ impl SeriesTable {
             .collect();
         let (kind, t) = (metric.kind, Timestamp::default());
         self.series.push(Series { labels, kind, value: 0.0, t, dirty: false, ended: false });
-        self.index.insert(self.key.as_str().into(), self.series.len() - 1);
-        Some(self.series.len() - 1)
+        let at = self.series.len() - 1;
+        group.remember(metric.place, at);
+        Some(at)
     }
 
     /// What has changed since the last time, one sample per series; counters also when they are due to be repeated. When
@@ -195,6 +184,7 @@ impl SeriesTable {
                 }
             }
         }
+        out.reserve(self.dirty.len());
         for at in self.dirty.drain(..) {
             let series = &mut self.series[at];
             (series.dirty, series.ended) = (false, false);
@@ -214,29 +204,12 @@ impl SeriesTable {
     }
 }
 
-/// A number of at most five digits of base 128, so that every number takes the same place.
-fn push_number(to: &mut String, number: usize) {
-    to.extend((0..5).map(|digit| char::from((number >> (7 * digit) & 0x7f) as u8)));
-}
-
-/// A value as a label's text; nothing for what is absent.
-fn push_text(to: &mut String, cell: &Cell) {
-    use std::fmt::Write as _;
-    match cell {
-        Cell::Missing | Cell::Null | Cell::Composite => {}
-        Cell::Text(text) => to.push_str(text),
-        // Writing to a string cannot fail.
-        Cell::Bool(_) | Cell::Integer(_) | Cell::Number(_) => {
-            let _ = write!(to, "{cell}");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use quarterdeck_kernel::is_stale;
 
     use super::*;
+    use crate::group::MAX_LABEL_VALUE;
 
     fn table() -> (Scanner, SeriesTable) {
         let config: FeedConfig = toml::from_str(
@@ -290,6 +263,41 @@ mod tests {
         assert_eq!(table.len(), 3);
         take(&scanner, &mut table, r#"{"a":"new","p":3}"#, 0);
         assert_eq!((table.len(), table.refused), (3, 1));
+    }
+
+    #[test]
+    fn metrics_of_the_same_labels_share_what_is_known_of_them() {
+        let config: FeedConfig = toml::from_str(
+            r#"
+            url = "ws://x"
+            max_series = 5
+            metrics = [
+                { name = "price", path = "p", labels = { symbol = "s" } },
+                { name = "quotes_total", type = "counter", labels = { market = "s" } },
+                { name = "all_total", type = "counter" },
+            ]
+            "#,
+        )
+        .unwrap();
+        let mut scanner = Scanner::new(None);
+        let mut table = SeriesTable::new("f", &config, &mut scanner).unwrap();
+        let long = format!("{{\"s\":\"{}\",\"p\":1}}", "x".repeat(MAX_LABEL_VALUE + 1));
+        // The second has no price, the third no room for it, the last none for its labels.
+        for text in [r#"{"s":"a","p":1}"#, r#"{"s":"b"}"#, r#"{"s":"b","p":2}"#, r#"{"s":"c","p":3}"#, &long]
+        {
+            take(&scanner, &mut table, text, 7);
+        }
+        let told: Vec<(String, f64)> =
+            flush(&mut table, Line::Open, 8).into_iter().map(|(s, _, v)| (s, v)).collect();
+        let wanted = [
+            ("price{stream=\"f\", symbol=\"a\"}", 1.0),
+            ("quotes_total{market=\"a\", stream=\"f\"}", 1.0),
+            ("all_total{stream=\"f\"}", 5.0),
+            ("quotes_total{market=\"b\", stream=\"f\"}", 2.0),
+            ("price{stream=\"f\", symbol=\"b\"}", 2.0),
+        ];
+        assert_eq!(told, wanted.map(|(s, v)| (s.to_owned(), v)));
+        assert_eq!((table.len(), table.refused), (5, 4));
     }
 
     #[test]
