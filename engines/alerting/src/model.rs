@@ -6,6 +6,8 @@ mod alert;
 mod attempt;
 mod fact;
 mod group;
+mod members;
+mod pages;
 mod record;
 mod silence;
 mod snapshot;
@@ -20,12 +22,13 @@ pub use attempt::{
 };
 pub use fact::{Fact, FactKind};
 pub use group::{Group, IntegrationState, LogEntry, Muted};
+pub use members::Members;
+pub use pages::{Pages, PagesIter};
 pub use record::{AlertRecord, Beat, GroupRecord, LogRecord, Record, RecordKind};
 pub(crate) use silence::Compiled;
 pub use silence::{
     Cron, CronError, Schedule, Silence, SilenceDraft, SilenceError, SilenceId, SilenceKind, SilenceState,
     Span,
 };
-pub(crate) use snapshot::PAGE;
-pub use snapshot::{Pages, PagesIter, Snapshot};
+pub use snapshot::Snapshot;
 pub use stats::{RuleStats, Stats, Totals};

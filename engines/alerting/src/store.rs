@@ -9,10 +9,11 @@ mod inbox;
 pub mod past;
 mod places;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use quarterdeck_journal::store::{AssertSqlSafe, Db, Migrations, Step, StoreError, Tx, Value};
+use quarterdeck_journal::store::{
+    AssertSqlSafe, Db, Migrations, Statement, Step, StoreError, Tx, Value, pieces,
+};
 use quarterdeck_journal::values;
 
 use crate::model::{Record, RecordKind};
@@ -118,9 +119,11 @@ pub const ESCALATION: &str = "escalation";
 /// The kind under which overrides of schedules are kept.
 pub const OVERRIDE: &str = "override";
 
-/// Rows per statement: a few forms, so that each is prepared once. SQLite looks each parameter up among all of its
-/// statement's, so that more rows at once would cost more, not less.
-const ROWS: [usize; 3] = [64, 8, 1];
+/// Rows per statement at most.
+const TOGETHER: usize = 64;
+
+/// Bytes that room is made for before a row is written out: an alert of ten labels.
+const FORESEEN: usize = 1024;
 
 /// One row to be written or, without a body, removed.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,10 +147,14 @@ pub enum Body {
 }
 
 impl Body {
-    fn json(&self) -> Result<Cow<'_, str>, serde_json::Error> {
+    fn json(&self) -> Result<String, serde_json::Error> {
         match self {
-            Self::Record(record) => serde_json::to_string(record).map(Cow::Owned),
-            Self::Json(text) => Ok(Cow::Borrowed(text)),
+            Self::Record(record) => {
+                let mut text = Vec::with_capacity(FORESEEN);
+                serde_json::to_writer(&mut text, record)?;
+                String::from_utf8(text).map_err(serde::ser::Error::custom)
+            }
+            Self::Json(text) => Ok(text.clone()),
         }
     }
 }
@@ -178,16 +185,6 @@ struct Row {
     kind: &'static str,
     name: String,
     body: Option<Body>,
-}
-
-/// A list in pieces of the sizes that statements come in, largest first.
-fn pieces<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let size = ROWS.into_iter().find(|size| *size <= all.len())?;
-        let (piece, rest) = all.split_at(size);
-        all = rest;
-        Some(piece)
-    })
 }
 
 impl Unwritten {
@@ -260,21 +257,22 @@ impl Rows {
     pub(crate) async fn write(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let kept: Vec<_> = self.0.iter().filter_map(|(p, row)| Some((p, row, row.body.as_ref()?))).collect();
         let gone: Vec<_> = self.0.iter().filter(|(_, row)| row.body.is_none()).collect();
-        for rows in pieces(&kept) {
-            let mut sql = String::from("INSERT INTO alerting_records (place, kind, name, body) VALUES ");
-            let mut parameters: Vec<Value> = Vec::with_capacity(rows.len() * 4);
-            for (n, (place, Row { kind, name, .. }, body)) in rows.iter().enumerate() {
-                sql.push_str(if n == 0 { "" } else { ", " });
-                let first = n * 4 + 1;
-                sql.push_str(&format!("(${first}, ${}, ${}, ${})", first + 1, first + 2, first + 3));
+        let dialect = tx.dialect();
+        let statements = pieces(&kept, TOGETHER).map(|rows| {
+            let mut values: Vec<Value> = Vec::with_capacity(rows.len() * 4);
+            for (place, Row { kind, name, .. }, body) in rows {
                 let body = body.json().map_err(|e| StoreError::Database(format!("{kind} {name}: {e}")))?;
-                parameters.extend(values![**place, *kind, name.as_str(), &*body]);
+                values.extend(values![**place, *kind, name.as_str(), body]);
             }
-            sql.push_str(" ON CONFLICT (place) DO UPDATE SET body = excluded.body");
-            // Made of numbered parameters alone: no text from outside is in it.
-            tx.execute(AssertSqlSafe(sql), &parameters).await?;
-        }
-        for rows in pieces(&gone) {
+            let rows = dialect.rows(rows.len(), 4);
+            let sql = format!(
+                "INSERT INTO alerting_records (place, kind, name, body) VALUES {rows}
+                 ON CONFLICT (place) DO UPDATE SET body = excluded.body"
+            );
+            Ok::<_, StoreError>(Statement::new(sql, values))
+        });
+        tx.run_all(statements).await?;
+        for rows in pieces(&gone, TOGETHER) {
             let alert = RecordKind::Alert.as_str();
             let alerts = rows.iter().filter(|(_, row)| row.kind == alert).map(|(place, _)| **place);
             past::bury(tx, &alerts.collect::<Vec<_>>()).await?;

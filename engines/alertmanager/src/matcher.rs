@@ -111,6 +111,17 @@ impl Matcher {
         self.matches_value(labels.get(&self.name).unwrap_or_default())
     }
 
+    /// What every value begins with that fulfils the condition, where more can be said than nothing: a cheap first look.
+    #[must_use]
+    pub fn prefix(&self) -> Option<&str> {
+        let prefix = match (self.op, &self.pattern) {
+            (MatchOp::Equal, _) => &self.value,
+            (MatchOp::Regex, Some(Pattern::Prefix(head, _))) => &**head,
+            _ => return None,
+        };
+        Some(prefix).filter(|prefix| !prefix.is_empty())
+    }
+
     /// Whether it is `=~` or `!~`.
     #[must_use]
     pub const fn is_regex(&self) -> bool {

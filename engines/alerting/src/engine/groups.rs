@@ -7,7 +7,7 @@ use quarterdeck_kernel::{Labels, Timestamp, time};
 
 use super::timers::Timer;
 use super::{Engine, GroupPriv, LogKey};
-use crate::model::{FactKind, Group, GroupRecord, IntegrationState, Record};
+use crate::model::{FactKind, Group, GroupRecord, IntegrationState, Members, Record};
 
 impl Engine {
     /// Puts an alert into the groups that its labels lead to.
@@ -45,7 +45,7 @@ impl Engine {
         }
         private.groups.push(group);
         if let Some(group) = self.groups.get_mut(group) {
-            Arc::make_mut(&mut group.alerts).push(fingerprint);
+            group.alerts.push(fingerprint);
         }
         self.dirty.any = true;
     }
@@ -84,7 +84,7 @@ impl Engine {
             anchor: first,
             flushed: false,
             last_flush: None,
-            alerts: Arc::default(),
+            alerts: Members::default(),
             muted: None,
             fired: false,
             integrations,
@@ -171,7 +171,7 @@ impl Engine {
         }
         gone.sort_unstable();
         let Some(group) = self.groups.get_mut(slot) else { return };
-        Arc::make_mut(&mut group.alerts).retain(|fingerprint| gone.binary_search(fingerprint).is_err());
+        group.alerts.retain(|fingerprint| gone.binary_search(fingerprint).is_err());
         if group.alerts.is_empty() {
             self.remove_group(slot, now);
         }

@@ -73,6 +73,7 @@ impl Engine {
                 Err(error) => report.refused.push((place, error)),
             }
         }
+        self.interner.forget_batch();
         let (accepted, refused) = (report.accepted as u64, report.refused.len() as u64);
         self.figures.received(accepted, refused);
         // Counting what came in is not worth a write of its own.
@@ -124,15 +125,11 @@ impl Engine {
         if ends_at < starts_at {
             return Err(AlertError::EndsFirst { starts_at, ends_at });
         }
-        let interner = &mut self.interner;
-        let mut set = |pairs: Vec<(Arc<str>, Arc<str>)>| {
-            Labels::from_pairs(pairs.into_iter().map(|(n, v)| (interner.intern(n), interner.intern(v))))
-        };
-        let labels = set(posted.labels);
+        let labels = self.interner.set(posted.labels);
         if labels.is_empty() {
             return Err(AlertError::NoLabels);
         }
-        let annotations = set(posted.annotations);
+        let annotations = self.interner.set(posted.annotations);
         let explicit_start = posted.starts_at.is_some();
         let generator_url = self.interner.intern(url);
         Ok(Checked { labels, annotations, starts_at, ends_at, timeout, explicit_start, generator_url })

@@ -162,7 +162,7 @@ impl Engine {
     fn intern_labels(&mut self, labels: &quarterdeck_kernel::Labels) -> quarterdeck_kernel::Labels {
         let interner = &mut self.interner;
         let pairs = labels.pairs().iter();
-        pairs.map(|(n, v)| (interner.intern(Arc::clone(n)), interner.intern(Arc::clone(v)))).collect()
+        pairs.map(|(n, v)| (interner.look_up(Arc::clone(n)), interner.look_up(Arc::clone(v)))).collect()
     }
 
     fn restore_group(&mut self, slot: u32, known: &GroupRecord, alive: Timestamp, now: Timestamp) {

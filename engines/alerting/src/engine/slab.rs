@@ -4,9 +4,6 @@ use std::sync::Arc;
 
 use crate::model::Pages;
 
-/// How many things a page holds.
-const PAGE: usize = crate::model::PAGE;
-
 /// Slots. Changing one copies what a snapshot still shares of it: the thing, its page, the list of pages.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
@@ -27,13 +24,7 @@ impl<T: Clone> Slab<T> {
             self.next += 1;
             self.next - 1
         });
-        let (page, place) = (slot as usize / PAGE, slot as usize % PAGE);
-        let pages = Arc::make_mut(&mut self.pages.pages);
-        if page == pages.len() {
-            pages.push(Arc::new(std::array::from_fn(|_| None)));
-        }
-        Arc::make_mut(&mut pages[page])[place] = Some(Arc::new(thing));
-        self.pages.len += 1;
+        self.pages.put(slot, Arc::new(thing));
         slot
     }
 
@@ -42,24 +33,17 @@ impl<T: Clone> Slab<T> {
     }
 
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
-        let (page, place) = (slot as usize / PAGE, slot as usize % PAGE);
-        self.pages.get(slot)?;
-        let page = Arc::make_mut(&mut self.pages.pages).get_mut(page)?;
-        Arc::make_mut(page)[place].as_mut().map(Arc::make_mut)
+        self.pages.get_mut(slot).map(Arc::make_mut)
     }
 
     pub(crate) fn remove(&mut self, slot: u32) -> Option<Arc<T>> {
-        let (page, place) = (slot as usize / PAGE, slot as usize % PAGE);
-        self.pages.get(slot)?;
-        let page = Arc::make_mut(&mut self.pages.pages).get_mut(page)?;
-        let thing = Arc::make_mut(page)[place].take();
+        let thing = self.pages.take(slot)?;
         self.free.push(slot);
-        self.pages.len -= 1;
-        thing
+        Some(thing)
     }
 
     pub(crate) const fn len(&self) -> usize {
-        self.pages.len
+        self.pages.len()
     }
 
     pub(crate) fn share(&self) -> Pages<T> {
@@ -84,14 +68,17 @@ mod tests {
     #[test]
     fn a_snapshot_stays_as_it_was_and_shares_what_did_not_change() {
         let mut slab = Slab::default();
-        let slots: Vec<u32> = (0..200).map(|n| slab.insert(n)).collect();
+        let slots: Vec<u32> = (0..3000).map(|n| slab.insert(n)).collect();
         let before = slab.share();
         *slab.get_mut(slots[3]).unwrap() = 1000;
         assert_eq!(slab.remove(slots[100]).as_deref(), Some(&100));
-        assert_eq!((before.len(), slab.len()), (200, 199));
-        assert_eq!(before.iter().map(|n| **n).sum::<i32>(), (0..200).sum::<i32>());
-        assert_eq!(slab.share().iter().map(|n| **n).sum::<i32>(), (0..200).sum::<i32>() - 3 + 1000 - 100);
-        assert!(Arc::ptr_eq(&before.pages[2], &slab.share().pages[2]), "an untouched page is shared");
+        assert_eq!((before.len(), slab.len()), (3000, 2999));
+        assert_eq!(before.iter().map(|n| **n).sum::<i32>(), (0..3000).sum::<i32>());
+        assert_eq!(slab.share().iter().map(|n| **n).sum::<i32>(), (0..3000).sum::<i32>() - 3 + 1000 - 100);
+        assert!(!before.shares(&slab.share(), 3) && !before.shares(&slab.share(), 100));
+        for untouched in [50, 1023, 1024, 2999] {
+            assert!(before.shares(&slab.share(), untouched), "an untouched page is shared");
+        }
         assert_eq!(slab.insert(7), slots[100], "a free slot is used again");
         assert!(slab.get_mut(5000).is_none());
     }

@@ -6,7 +6,7 @@ use quarterdeck_alertmanager::Fingerprint;
 use quarterdeck_kernel::{Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptId, NotifyReason};
+use super::{AttemptId, Members, NotifyReason};
 
 /// Alerts of one route that share the labels of its `group_by`, and when they are told next.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +32,7 @@ pub struct Group {
     /// When it was last looked at.
     pub last_flush: Option<Timestamp>,
     /// Its alerts.
-    pub alerts: Arc<Vec<Fingerprint>>,
+    pub alerts: Members,
     /// Why none of it was told at the last look.
     pub muted: Option<Muted>,
     /// Whether its escalation has begun and not ended.

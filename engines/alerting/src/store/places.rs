@@ -1,6 +1,6 @@
 //! Where rows stand: in the order in which they came, so that new ones fill one page after the other.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::model::RecordKind;
 
@@ -44,7 +44,7 @@ impl Places {
         self.last = self.last.max(place);
         match self.known.get_mut(kind) {
             Some(names) => drop(names.insert(name.into(), place)),
-            None => drop(self.known.insert(kind.into(), HashMap::from([(name.into(), place)]))),
+            None => drop(self.known.insert(kind.into(), HashMap::from_iter([(Box::from(name), place)]))),
         }
     }
 

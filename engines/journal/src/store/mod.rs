@@ -16,6 +16,7 @@ mod migrate;
 mod open;
 mod quarantine;
 mod row;
+mod several;
 mod tx;
 mod value;
 
@@ -25,6 +26,7 @@ pub use migrate::{Migrations, Step};
 pub use open::{Db, Opened, SqliteDb};
 pub use quarantine::Quarantined;
 pub use row::Row;
+pub use several::{Dialect, Statement, pieces};
 pub use sqlx::{AssertSqlSafe, SqlSafeStr};
 pub use tx::{Answer, Tx};
 pub use value::Value;

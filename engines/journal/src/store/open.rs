@@ -137,6 +137,8 @@ impl Db {
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // A file does not go away as a server does; one whose state is in doubt is closed by who had it.
+            .test_before_acquire(false)
             .connect_with(options.clone())
             .await
             .map_err(open)?;
@@ -144,6 +146,7 @@ impl Db {
             .max_connections(4)
             .idle_timeout(Duration::from_secs(60))
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true).create_if_missing(false));
         let db = Self::Sqlite(SqliteDb { writer, readers, path: path.into() });
         let ready = async {

@@ -3,6 +3,7 @@
 //! What the database does is behind boxed futures: as an `async fn` it would be compiled again, with all of the driver's
 //! generic code, in every crate that stores something.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 
 use sqlx::pool::PoolConnection;
@@ -11,7 +12,7 @@ use sqlx::sqlite::{SqliteArguments, SqlitePool};
 use sqlx::{Arguments, Decode, Encode, Postgres, SqlSafeStr, SqlStr, Sqlite, Transaction, Type};
 
 use super::row::Inner as RowInner;
-use super::{Db, Row, StoreError, Value};
+use super::{Db, Dialect, Row, StoreError, Value};
 
 /// What the store will answer.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -67,10 +68,10 @@ impl Tx {
     /// # Errors
     /// What the database says; see [`StoreError`].
     pub fn execute<'a>(&'a mut self, sql: impl SqlSafeStr, values: &'a [Value]) -> Answer<'a, u64> {
-        self.run(sql.into_sql_str(), values)
+        self.run(sql.into_sql_str(), Cow::Borrowed(values))
     }
 
-    fn run<'a>(&'a mut self, sql: SqlStr, values: &'a [Value]) -> Answer<'a, u64> {
+    pub(super) fn run<'a>(&'a mut self, sql: SqlStr, values: Cow<'a, [Value]>) -> Answer<'a, u64> {
         Box::pin(async move {
             Ok(match &mut self.0 {
                 Inner::Sqlite(tx) => sqlx::query_with(sql, sqlite_arguments(values)?)
@@ -85,6 +86,15 @@ impl Tx {
         })
     }
 
+    /// How the database wants statements that are put together.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self.0 {
+            Inner::Sqlite(_) => Dialect::Sqlite,
+            Inner::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
     /// All rows of an answer.
     ///
     /// # Errors
@@ -97,10 +107,12 @@ impl Tx {
         Box::pin(async move {
             Ok(match &mut self.0 {
                 Inner::Sqlite(tx) => sqlite_rows(
-                    sqlx::query_with(sql, sqlite_arguments(values)?).fetch_all(&mut *tx.connection).await?,
+                    sqlx::query_with(sql, sqlite_arguments(values.into())?)
+                        .fetch_all(&mut *tx.connection)
+                        .await?,
                 ),
                 Inner::Postgres(tx) => postgres_rows(
-                    sqlx::query_with(sql, postgres_arguments(values)?).fetch_all(&mut **tx).await?,
+                    sqlx::query_with(sql, postgres_arguments(values.into())?).fetch_all(&mut **tx).await?,
                 ),
             })
         })
@@ -191,11 +203,11 @@ impl Db {
         Box::pin(async move {
             Ok(match self {
                 Self::Sqlite(db) => sqlite_rows(
-                    sqlx::query_with(sql, sqlite_arguments(values)?).fetch_all(&db.readers).await?,
+                    sqlx::query_with(sql, sqlite_arguments(values.into())?).fetch_all(&db.readers).await?,
                 ),
-                Self::Postgres(pool) => {
-                    postgres_rows(sqlx::query_with(sql, postgres_arguments(values)?).fetch_all(pool).await?)
-                }
+                Self::Postgres(pool) => postgres_rows(
+                    sqlx::query_with(sql, postgres_arguments(values.into())?).fetch_all(pool).await?,
+                ),
             })
         })
     }
@@ -217,19 +229,19 @@ fn postgres_rows(rows: Vec<sqlx::postgres::PgRow>) -> Vec<Row> {
     rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect()
 }
 
-fn sqlite_arguments(values: &[Value]) -> Result<SqliteArguments, StoreError> {
+fn sqlite_arguments(values: Cow<'_, [Value]>) -> Result<SqliteArguments, StoreError> {
     let mut arguments = SqliteArguments::default();
     bind(&mut arguments, values)?;
     Ok(arguments)
 }
 
-fn postgres_arguments(values: &[Value]) -> Result<PgArguments, StoreError> {
+fn postgres_arguments(values: Cow<'_, [Value]>) -> Result<PgArguments, StoreError> {
     let mut arguments = PgArguments::default();
     bind(&mut arguments, values)?;
     Ok(arguments)
 }
 
-fn bind<A: Arguments>(arguments: &mut A, values: &[Value]) -> Result<(), StoreError>
+fn bind<A: Arguments>(arguments: &mut A, values: Cow<'_, [Value]>) -> Result<(), StoreError>
 where
     for<'q> Option<i64>: Encode<'q, A::Database> + Type<A::Database>,
     for<'q> Option<f64>: Encode<'q, A::Database> + Type<A::Database>,
@@ -237,8 +249,9 @@ where
     for<'q> Option<Vec<u8>>: Encode<'q, A::Database> + Type<A::Database>,
     for<'r> i64: Decode<'r, A::Database>,
 {
-    for value in values {
-        match value.clone() {
+    arguments.reserve(values.len(), 0);
+    for value in values.into_owned() {
+        match value {
             Value::Int(v) => arguments.add(v),
             Value::Real(v) => arguments.add(v),
             Value::Text(v) => arguments.add(v),

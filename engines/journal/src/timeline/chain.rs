@@ -10,7 +10,7 @@ use super::canonical::Digest;
 use super::entry::NewEntry;
 use super::error::TimelineError;
 use super::head::{self, Head, HeadFile};
-use super::record::{Record, insert};
+use super::record::insert;
 use crate::store::{Db, StoreError, Tx};
 use crate::values;
 
@@ -66,19 +66,16 @@ impl Chain {
     ) -> Result<Draft, TimelineError> {
         tx.lock(&self.writer).await?;
         let mut draft = Draft { head: self.head, entries: Vec::new() };
-        let mut records = Vec::new();
         for new in entries {
-            let id = EntryId { writer: self.writer.clone(), seq: draft.head.count + 1 };
-            let entry = new.placed(id, now);
-            let record = Record::new(&entry, draft.head.hash)?;
-            draft.head = Head { count: entry.id.seq, hash: record.hash };
-            draft.entries.push(entry);
-            records.push(record);
+            draft.head.count += 1;
+            let id = EntryId { writer: self.writer.clone(), seq: draft.head.count };
+            draft.entries.push(new.placed(id, now));
         }
-        if let Err(error) = insert(&draft.entries, &records, tx).await {
+        let statements = insert(&draft.entries, &mut draft.head.hash, tx.dialect());
+        if let Err(error) = tx.run_all(statements).await {
             // The place is taken: the chain has gone on behind this console's back.
-            self.doubtful |= matches!(error, StoreError::Constraint(_));
-            return Err(error.into());
+            self.doubtful |= matches!(error, TimelineError::Store(StoreError::Constraint(_)));
+            return Err(error);
         }
         Ok(draft)
     }

@@ -5,7 +5,7 @@ use quarterdeck_kernel::{Entry, EntryId, Phase};
 use super::canonical::{Digest, canonical_bytes};
 use super::error::TimelineError;
 use super::prune;
-use crate::store::{AssertSqlSafe, Row, StoreError, Tx, Value};
+use crate::store::{Dialect, Row, Statement, StoreError, Value, pieces};
 use crate::values;
 
 /// The longest entry kept, in bytes of its canonical form.
@@ -51,41 +51,38 @@ impl Record {
     }
 
     /// The values of its row.
-    fn values(&self, entry: &Entry) -> impl Iterator<Item = Value> {
-        values![self.body.as_slice(), self.hash.0.as_slice(), &entry.id.writer, entry.id.seq]
+    fn values(self, entry: &Entry) -> impl Iterator<Item = Value> {
+        values![self.body, self.hash.0.as_slice(), &entry.id.writer, entry.id.seq]
             .into_iter()
             .chain(derived(entry))
             .chain([prune::checkpoint(entry).map(|c| c.to).into()])
     }
 }
 
-/// Rows of one statement, where there are that many to be written: each statement is a round trip to the database.
-const TOGETHER: usize = 16;
+/// Rows of one statement at most: each statement is a round trip to the database.
+const TOGETHER: usize = 32;
 
-/// Writes entries with their records.
-pub(super) async fn insert(entries: &[Entry], records: &[Record], tx: &mut Tx) -> Result<(), StoreError> {
-    let all: Vec<(&Entry, &Record)> = entries.iter().zip(records).collect();
-    // Two forms of the statement, both prepared once.
-    let (many, few) = all.split_at(all.len() - all.len() % TOGETHER);
-    for rows in many.chunks(TOGETHER).chain(few.chunks(1)) {
-        let values: Vec<Value> = rows.iter().flat_map(|(entry, record)| record.values(entry)).collect();
-        let columns = values.len() / rows.len();
-        let mut sql = String::from(
-            "INSERT INTO timeline_entries (body, hash, writer, seq, at, kind, phase, service, subject, search,
-             invocation, undoes, outcome_of, checkpoint) VALUES ",
-        );
-        for row in 0..rows.len() {
-            sql.push_str(if row == 0 { "(" } else { ", (" });
-            for column in 0..columns {
-                let comma = if column == 0 { "" } else { ", " };
-                sql.push_str(&format!("{comma}${}", row * columns + column + 1));
-            }
-            sql.push(')');
+/// Columns of a row that is written.
+const WRITTEN: usize = 14;
+
+/// The statements that write entries after one with hash `last`, which moves along.
+pub(super) fn insert<'a>(
+    entries: &'a [Entry],
+    last: &'a mut Digest,
+    dialect: Dialect,
+) -> impl Iterator<Item = Result<Statement, TimelineError>> {
+    pieces(entries, TOGETHER).map(move |entries| {
+        let mut values = Vec::with_capacity(entries.len() * WRITTEN);
+        for entry in entries {
+            let record = Record::new(entry, *last)?;
+            *last = record.hash;
+            values.extend(record.values(entry));
         }
-        // Made of numbered parameters alone: no text from outside is in it.
-        tx.execute(AssertSqlSafe(sql), &values).await?;
-    }
-    Ok(())
+        let rows = dialect.rows(entries.len(), WRITTEN);
+        let sql = "INSERT INTO timeline_entries (body, hash, writer, seq, at, kind, phase, service, subject, search,
+             invocation, undoes, outcome_of, checkpoint) VALUES ";
+        Ok(Statement::new(format!("{sql}{rows}"), values))
+    })
 }
 
 /// The values of [`DERIVED`].
