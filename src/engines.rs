@@ -197,9 +197,12 @@ impl Running<'_> {
                         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
                     }
                 };
+                // A task of its own, so that whoever waits for an answer does not wait for what follows from it, which is
+                // done next; it ends with the runner.
+                let views = handle.subscribe();
+                tokio::spawn(async move { parts.alerting.follow(views).await });
                 tokio::select! {
                     ended = runner.run(stop.cancelled_owned()) => ended,
-                    () = parts.alerting.follow(handle.subscribe()) => Ok(()),
                     () = feed => Ok(()),
                 }
             }

@@ -12,7 +12,7 @@ mod places;
 use std::collections::{BTreeMap, HashMap};
 
 use quarterdeck_journal::store::{
-    AssertSqlSafe, Db, Migrations, Statement, Step, StoreError, Tx, Value, pieces,
+    AssertSqlSafe, Db, Dialect, Migrations, Statement, Step, StoreError, Tx, Value, pieces, sizes,
 };
 use quarterdeck_journal::values;
 
@@ -122,7 +122,7 @@ pub const OVERRIDE: &str = "override";
 /// Rows per statement at most.
 const TOGETHER: usize = 64;
 
-/// Bytes that room is made for before a row is written out: an alert of ten labels.
+/// Bytes that room is made for before rows are written out: an alert of ten labels.
 const FORESEEN: usize = 1024;
 
 /// One row to be written or, without a body, removed.
@@ -147,12 +147,13 @@ pub enum Body {
 }
 
 impl Body {
-    fn json(&self) -> Result<String, serde_json::Error> {
+    /// The JSON, written where the one before it was written, so that it is as large as it has to be.
+    fn json(&self, place: &mut Vec<u8>) -> Result<String, serde_json::Error> {
         match self {
             Self::Record(record) => {
-                let mut text = Vec::with_capacity(FORESEEN);
-                serde_json::to_writer(&mut text, record)?;
-                String::from_utf8(text).map_err(serde::ser::Error::custom)
+                place.clear();
+                serde_json::to_writer(&mut *place, record)?;
+                std::str::from_utf8(place).map(str::to_owned).map_err(serde::ser::Error::custom)
             }
             Self::Json(text) => Ok(text.clone()),
         }
@@ -222,11 +223,15 @@ impl Unwritten {
 
     /// The transaction that they were written in holds: nothing waits any more.
     pub fn written(&mut self) {
-        for row in std::mem::take(&mut self.rows).0.into_values() {
-            if row.body.is_none() {
-                self.places.forget(row.kind, &row.name);
-            }
+        drop(self.take_written());
+    }
+
+    /// The same; what was written is for the caller to drop when there is time.
+    pub(crate) fn take_written(&mut self) -> Rows {
+        for row in self.rows.0.values().filter(|row| row.body.is_none()) {
+            self.places.forget(row.kind, &row.name);
         }
+        std::mem::take(&mut self.rows)
     }
 
     /// Writes them in a transaction. After its commit, [`Unwritten::written`] is to be called.
@@ -255,23 +260,33 @@ impl Unwritten {
 
 impl Rows {
     pub(crate) async fn write(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        let kept: Vec<_> = self.0.iter().filter_map(|(p, row)| Some((p, row, row.body.as_ref()?))).collect();
-        let gone: Vec<_> = self.0.iter().filter(|(_, row)| row.body.is_none()).collect();
-        let dialect = tx.dialect();
-        let statements = pieces(&kept, TOGETHER).map(|rows| {
-            let mut values: Vec<Value> = Vec::with_capacity(rows.len() * 4);
-            for (place, Row { kind, name, .. }, body) in rows {
-                let body = body.json().map_err(|e| StoreError::Database(format!("{kind} {name}: {e}")))?;
-                values.extend(values![**place, *kind, name.as_str(), body]);
+        tx.run_all(self.kept(tx.dialect())).await?;
+        self.remove(tx).await
+    }
+
+    /// The statements that write those that are to be in the store.
+    pub(crate) fn kept(&self, dialect: Dialect) -> impl Iterator<Item = Result<Statement, StoreError>> {
+        let mut kept = self.0.iter().filter_map(|(place, row)| Some((place, row, row.body.as_ref()?)));
+        let mut json = Vec::with_capacity(FORESEEN);
+        sizes(kept.clone().count(), TOGETHER).map(move |size| {
+            let mut values: Vec<Value> = Vec::with_capacity(size * 4);
+            for (place, Row { kind, name, .. }, body) in kept.by_ref().take(size) {
+                let body =
+                    body.json(&mut json).map_err(|e| StoreError::Database(format!("{kind} {name}: {e}")))?;
+                values.extend(values![*place, *kind, name.as_str(), body]);
             }
-            let rows = dialect.rows(rows.len(), 4);
+            let rows = dialect.rows(size, 4);
             let sql = format!(
                 "INSERT INTO alerting_records (place, kind, name, body) VALUES {rows}
                  ON CONFLICT (place) DO UPDATE SET body = excluded.body"
             );
-            Ok::<_, StoreError>(Statement::new(sql, values))
-        });
-        tx.run_all(statements).await?;
+            Ok(Statement::new(sql, values))
+        })
+    }
+
+    /// Removes those that are not to be in the store.
+    pub(crate) async fn remove(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let gone: Vec<_> = self.0.iter().filter(|(_, row)| row.body.is_none()).collect();
         for rows in pieces(&gone, TOGETHER) {
             let alert = RecordKind::Alert.as_str();
             let alerts = rows.iter().filter(|(_, row)| row.kind == alert).map(|(place, _)| **place);

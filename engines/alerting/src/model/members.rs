@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quarterdeck_alertmanager::Fingerprint;
 
 /// How many stand together.
-const TOGETHER: usize = 128;
+const TOGETHER: usize = 64;
 
 /// A list that whoever looks at it shares: adding to it copies the last few at most.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +48,12 @@ impl Members {
 
     /// One more.
     pub(crate) fn push(&mut self, alert: Fingerprint) {
+        if Arc::get_mut(&mut self.last).is_none() {
+            // Copied with room for the next few: a copy as it is would be copied again for this one.
+            let mut copy = Vec::with_capacity((self.last.len() + 1).next_power_of_two());
+            copy.extend_from_slice(&self.last);
+            self.last = Arc::new(copy);
+        }
         let last = Arc::make_mut(&mut self.last);
         last.push(alert);
         if last.len() == TOGETHER {
@@ -87,7 +93,7 @@ mod tests {
     #[test]
     fn it_is_a_list_and_shares_what_did_not_change() {
         let list = |count: u64| (0..count).map(Fingerprint);
-        for count in [0, 1, 127, 128, 129, 256, 1000] {
+        for count in [0, 1, 63, 64, 65, 128, 1000] {
             let mut members: Members = list(count).collect();
             let before = members.clone();
             assert_eq!(members.len(), list(count).count());

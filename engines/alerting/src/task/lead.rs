@@ -202,6 +202,9 @@ impl Runner {
                     self.publish(leading);
                 }
                 leading.waiting.tell();
+                // Whoever was answered goes first.
+                tokio::task::yield_now().await;
+                leading.waiting.clear();
             }
             Saved::Lost => return Some(self.lost()),
             Saved::NotYet => {
@@ -248,6 +251,7 @@ impl Runner {
         let written = matches!(saved, Saved::Yes);
         if written {
             leading.waiting.tell();
+            leading.waiting.clear();
         }
         written
     }

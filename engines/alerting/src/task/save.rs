@@ -34,6 +34,8 @@ pub(super) struct Waiting {
     askers: Vec<(Asker, Result<Answer, Refused>)>,
     dropped: usize,
     unsaved: Option<Unsaved>,
+    /// What was written, until whoever waits for it has been answered.
+    spent: Rows,
 }
 
 /// Why nothing was written.
@@ -123,6 +125,11 @@ impl Waiting {
         }
     }
 
+    /// Drops what was written: after the answer, which need not wait for it.
+    pub(super) fn clear(&mut self) {
+        self.spent = Rows::default();
+    }
+
     /// Writes everything. On success, gives the jobs to be handed over; [`Waiting::tell`] is to follow.
     pub(super) async fn save(
         &mut self,
@@ -144,7 +151,7 @@ impl Waiting {
         }
         match written {
             Ok(()) => {
-                self.rows.written();
+                self.spent = self.rows.take_written();
                 self.entries.clear();
                 self.unsaved = None;
                 if self.dropped > 0 {
@@ -197,7 +204,14 @@ impl Waiting {
         if self.entries.is_empty() {
             // The timeline has nothing to tell: its chain need not be held.
             let mut tx = timeline.db().begin().await?;
-            let written = write_rows(&mut tx, self.rows.rows(), lease.as_ref(), &there, now).await;
+            let written = write_others(&mut tx, self.rows.rows(), lease.as_ref(), &there, now).await;
+            let written = match written {
+                Ok(renewed) => {
+                    let kept = self.rows.rows().kept(tx.dialect());
+                    tx.run_all(kept).await.map(|()| renewed).map_err(StoreError::into)
+                }
+                Err(error) => Err(error),
+            };
             return match written {
                 Ok(renewed) => {
                     tx.commit().await?;
@@ -213,20 +227,24 @@ impl Waiting {
         let rows = Arc::new(self.rows.lend());
         let (lent, held, entries) = (Arc::clone(&rows), lease.clone(), self.entries.clone());
         let written = timeline
-            .transact::<Option<Lease>, SaveError, _>(move |tx| {
-                Box::pin(async move {
-                    let renewed = write_rows(tx, &lent, held.as_ref(), &there, now).await?;
-                    Ok((renewed, entries))
-                })
-            })
+            .transact_rows::<Option<Lease>, SaveError, _, _>(
+                move |tx| {
+                    Box::pin(async move {
+                        let renewed = write_others(tx, &lent, held.as_ref(), &there, now).await?;
+                        Ok((renewed, entries))
+                    })
+                },
+                |dialect| rows.kept(dialect),
+            )
             .await;
         self.rows.give_back(Arc::unwrap_or_clone(rows));
-        (*lease, _) = written?;
+        *lease = written?;
         Ok(())
     }
 }
 
-async fn write_rows(
+/// Writes what is not a row that is kept.
+async fn write_others(
     tx: &mut quarterdeck_journal::store::Tx,
     rows: &Rows,
     lease: Option<&Lease>,
@@ -237,7 +255,7 @@ async fn write_rows(
         Some(lease) => Some(lease.prove(tx, now).await?),
         None => None,
     };
-    rows.write(tx).await?;
+    rows.remove(tx).await?;
     for (id, answer) in there {
         Inbox::answer(tx, id, answer, now).await?;
     }

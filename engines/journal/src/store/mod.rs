@@ -26,7 +26,7 @@ pub use migrate::{Migrations, Step};
 pub use open::{Db, Opened, SqliteDb};
 pub use quarantine::Quarantined;
 pub use row::Row;
-pub use several::{Dialect, Statement, pieces};
+pub use several::{Dialect, Statement, pieces, sizes};
 pub use sqlx::{AssertSqlSafe, SqlSafeStr};
 pub use tx::{Answer, Tx};
 pub use value::Value;

@@ -52,15 +52,23 @@ impl Dialect {
     }
 }
 
-/// A list in pieces of the sizes that statements come in, none larger than `most`: small ones first, so that the database
-/// has something to do while the larger ones are made.
-pub fn pieces<T>(all: &[T], most: usize) -> impl Iterator<Item = &[T]> {
-    let mut rest = all;
+/// The sizes of the pieces that so many rows are written in, none larger than `most`: small ones first, so that the
+/// database has something to do while the larger ones are made.
+pub fn sizes(rows: usize, most: usize) -> impl Iterator<Item = usize> {
+    let mut rest = rows;
     std::iter::from_fn(move || {
-        let small = SIZES.into_iter().rev().find(|size| rest.len() & size != 0 && *size < most);
-        let size = small.or_else(|| SIZES.into_iter().find(|size| *size <= most && *size <= rest.len()))?;
+        let small = SIZES.into_iter().rev().find(|size| rest & size != 0 && *size < most);
+        let size = small.or_else(|| SIZES.into_iter().find(|size| *size <= most && *size <= rest))?;
+        rest -= size;
+        Some(size)
+    })
+}
+
+/// A list in such pieces.
+pub fn pieces<T>(all: &[T], most: usize) -> impl Iterator<Item = &[T]> {
+    sizes(all.len(), most).scan(all, |rest, size| {
         let (piece, left) = rest.split_at(size);
-        rest = left;
+        *rest = left;
         Some(piece)
     })
 }

@@ -55,9 +55,19 @@ pub fn canonical_bytes(entry: &Entry) -> Vec<u8> {
     // long. What a field of several parts holds is sorted by [`write`].
     let mut out = Vec::with_capacity(1024);
     out.push(b'{');
-    part("actor", Some(&entry.actor), &mut out);
+    named("actor", &mut out);
+    out.push(b'{');
+    field("host", Some(&entry.actor.host), &mut out);
+    field("terminal", Some(&entry.actor.terminal), &mut out);
+    field("user", Some(&entry.actor.user), &mut out);
+    field("via", Some(&entry.actor.via), &mut out);
+    out.push(b'}');
     field("at", Some(&entry.at), &mut out);
-    part("id", Some(&entry.id), &mut out);
+    named("id", &mut out);
+    out.push(b'{');
+    field("seq", Some(&entry.id.seq), &mut out);
+    field("writer", Some(&entry.id.writer), &mut out);
+    out.push(b'}');
     part("invocation", entry.invocation.as_ref(), &mut out);
     field("kind", Some(&entry.kind), &mut out);
     part("outcome_of", entry.outcome_of.as_ref(), &mut out);

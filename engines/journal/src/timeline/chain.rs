@@ -11,7 +11,7 @@ use super::entry::NewEntry;
 use super::error::TimelineError;
 use super::head::{self, Head, HeadFile};
 use super::record::insert;
-use crate::store::{Db, StoreError, Tx};
+use crate::store::{Db, Statement, StoreError, Tx};
 use crate::values;
 
 /// What is known of the chain in the database and in its head file.
@@ -57,10 +57,11 @@ impl Chain {
         Ok(Self { writer, head, file, path, doubtful: false })
     }
 
-    /// Writes entries into a transaction.
+    /// Writes entries into a transaction, behind some rows of others.
     pub(super) async fn draft(
         &mut self,
         tx: &mut Tx,
+        rows: impl Iterator<Item = Result<Statement, StoreError>>,
         entries: impl IntoIterator<Item = NewEntry>,
         now: Timestamp,
     ) -> Result<Draft, TimelineError> {
@@ -71,8 +72,11 @@ impl Chain {
             let id = EntryId { writer: self.writer.clone(), seq: draft.head.count };
             draft.entries.push(new.placed(id, now));
         }
+        // In one go: the first of these is made while the database is busy with the last of those.
         let statements = insert(&draft.entries, &mut draft.head.hash, tx.dialect());
-        if let Err(error) = tx.run_all(statements).await {
+        if let Err(error) =
+            tx.run_all(rows.map(|row| row.map_err(TimelineError::from)).chain(statements)).await
+        {
             // The place is taken: the chain has gone on behind this console's back.
             self.doubtful |= matches!(error, TimelineError::Store(StoreError::Constraint(_)));
             return Err(error);

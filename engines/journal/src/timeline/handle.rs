@@ -12,7 +12,7 @@ use super::chain::Chain;
 use super::entry::NewEntry;
 use super::error::TimelineError;
 use super::recent::{Recent, Ring};
-use crate::store::{Db, Tx};
+use crate::store::{Db, Dialect, Statement, StoreError, Tx};
 
 /// How many appends may wait for the next commit; further ones wait to be queued.
 pub(super) const QUEUE: usize = 4096;
@@ -98,6 +98,39 @@ impl Timeline {
         F: for<'a> FnOnce(&'a mut Tx) -> Work<'a, T, E>,
         A: FnOnce(&T, &[Entry]),
     {
+        let after = |value: &T, entries: &[Entry]| {
+            after(value, entries);
+            entries.to_vec()
+        };
+        self.transact_all(work, |_| std::iter::empty(), after).await
+    }
+
+    /// The same with many rows, which are written behind what `work` does and before the entries; each statement is made
+    /// while the one before it is carried out. Nobody is told of the entries but who looks at the timeline.
+    ///
+    /// # Errors
+    /// See [`Timeline::transact`].
+    pub async fn transact_rows<T, E, F, R>(&self, work: F, rows: impl FnOnce(Dialect) -> R) -> Result<T, E>
+    where
+        E: From<TimelineError>,
+        F: for<'a> FnOnce(&'a mut Tx) -> Work<'a, T, E>,
+        R: Iterator<Item = Result<Statement, StoreError>>,
+    {
+        Ok(self.transact_all(work, rows, |_, _| ()).await?.0)
+    }
+
+    async fn transact_all<T, E, F, R, A, K>(
+        &self,
+        work: F,
+        rows: impl FnOnce(Dialect) -> R,
+        after: A,
+    ) -> Result<(T, K), E>
+    where
+        E: From<TimelineError>,
+        F: for<'a> FnOnce(&'a mut Tx) -> Work<'a, T, E>,
+        R: Iterator<Item = Result<Statement, StoreError>>,
+        A: FnOnce(&T, &[Entry]) -> K,
+    {
         let shared = &self.shared;
         let mut chain = shared.chain.lock().await;
         shared.settle(&mut chain).await?;
@@ -110,11 +143,18 @@ impl Timeline {
                 return Err(error);
             }
         };
-        let draft = chain.draft(&mut tx, entries, shared.clock.now()).await?;
+        let rows = rows(tx.dialect());
+        let draft = match chain.draft(&mut tx, rows, entries, shared.clock.now()).await {
+            Ok(draft) => draft,
+            Err(error) => {
+                let _ = tx.rollback().await;
+                return Err(error.into());
+            }
+        };
         let trouble = chain.commit(tx, &draft).await.map_err(TimelineError::from)?;
-        after(&value, &draft.entries);
-        shared.committed(&draft.entries, trouble);
-        Ok((value, draft.entries))
+        let kept = after(&value, &draft.entries);
+        shared.committed(draft.entries, trouble);
+        Ok((value, kept))
     }
 
     /// The newest entries, published when they change, at most 30 times a second.
@@ -153,17 +193,17 @@ impl Shared {
         let before = chain.head.count;
         if chain.settle(&self.db).await? && chain.head.count > before {
             for entry in super::query::since(&self.db, &chain.writer, before).await? {
-                self.committed(&[entry], None);
+                self.committed(vec![entry], None);
             }
         }
         Ok(())
     }
 
     /// Shows what was committed.
-    pub(super) fn committed(&self, entries: &[Entry], trouble: Option<TimelineError>) {
+    pub(super) fn committed(&self, entries: Vec<Entry>, trouble: Option<TimelineError>) {
         let mut ring = self.ring.lock();
         for entry in entries {
-            ring.push(entry.clone());
+            ring.push(entry);
         }
         let trouble = trouble.map(|e| {
             tracing::error!(error = %e, "the head of the timeline could not be written outside the database");
@@ -207,9 +247,9 @@ impl Shared {
         let mut chain = self.chain.lock().await;
         self.settle(&mut chain).await?;
         let mut tx = self.db.begin().await?;
-        let draft = chain.draft(&mut tx, entries, self.clock.now()).await?;
+        let draft = chain.draft(&mut tx, std::iter::empty(), entries, self.clock.now()).await?;
         let trouble = chain.commit(tx, &draft).await?;
-        self.committed(&draft.entries, trouble);
+        self.committed(draft.entries.clone(), trouble);
         Ok(draft.entries)
     }
 }
