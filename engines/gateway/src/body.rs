@@ -46,7 +46,7 @@ pub enum Body {
     /// All of it, at once.
     Full(Option<Bytes>, Option<Box<Finish>>),
     /// From an endpoint.
-    Stream(Box<Streamed>),
+    Stream(Streamed),
     /// From an endpoint, over HTTP/2.
     Shared(Arc<shared::Shared>),
 }
@@ -55,7 +55,7 @@ pub enum Body {
 #[derive(Debug)]
 pub struct Streamed {
     from: From,
-    finish: Finish,
+    finish: Box<Finish>,
 }
 
 /// Where its parts come from.
@@ -78,10 +78,10 @@ impl Body {
 
     /// The same, whose end is told.
     #[must_use]
-    pub fn finishing(self, finish: Finish) -> Self {
+    pub fn finishing(self, finish: Box<Finish>) -> Self {
         match self {
-            Self::Empty => Self::Full(None, Some(Box::new(finish))),
-            Self::Full(bytes, _) => Self::Full(bytes, Some(Box::new(finish))),
+            Self::Empty => Self::Full(None, Some(finish)),
+            Self::Full(bytes, _) => Self::Full(bytes, Some(finish)),
             other => other,
         }
     }
@@ -91,7 +91,7 @@ impl Streamed {
     pub(crate) fn new(
         incoming: Incoming,
         lease: Option<Lease>,
-        mut finish: Finish,
+        mut finish: Box<Finish>,
         filling: Option<Box<Filling>>,
         idle: Duration,
     ) -> Self {

@@ -88,7 +88,8 @@ pub(crate) async fn handle(
         address =
             named.iter().rev().find(|ip| !table.trusts(**ip)).or(named.first()).copied().unwrap_or(address);
     }
-    let mut finish = Finish {
+    // In one place from the beginning to the end: it goes from hand to hand.
+    let mut finish = Box::new(Finish {
         worker: Arc::clone(worker),
         table: Arc::clone(&table),
         route: None,
@@ -115,7 +116,7 @@ pub(crate) async fn handle(
         done: false,
         undecided: true,
         flowing: false,
-    };
+    });
     let mut telling = Telling::default();
     let mut exchange = Exchange { conn: &conn, trusted, finish: &mut finish, telling: &mut telling };
     let answered = exchange.run(parts, incoming, switching.zip(asked)).await;
@@ -157,7 +158,7 @@ fn tell(response: &mut Response<Body>, finish: &Finish, telling: &Telling) {
 /// The answer as the caller gets it.
 fn respond(
     answer: Answer,
-    mut finish: Finish,
+    mut finish: Box<Finish>,
     telling: &Telling,
     idle: Duration,
     conn: &Conn,
@@ -175,7 +176,7 @@ fn respond(
             *response.body_mut() = if conn.http2 && !body.is_done() {
                 Body::Shared(conn.streams.hold(body))
             } else {
-                Body::Stream(Box::new(body))
+                Body::Stream(body)
             };
             response
         }
@@ -208,7 +209,7 @@ fn respond(
     }
 }
 
-fn whole(mut response: Response<Body>, mut finish: Finish, telling: &Telling) -> Response<Body> {
+fn whole(mut response: Response<Body>, mut finish: Box<Finish>, telling: &Telling) -> Response<Body> {
     tell(&mut response, &finish, telling);
     // Nothing more is asked of the service, however slowly the caller reads.
     finish.leave();
@@ -219,7 +220,7 @@ fn whole(mut response: Response<Body>, mut finish: Finish, telling: &Telling) ->
     response.map(|body| body.finishing(finish))
 }
 
-fn refuse(refusal: Refusal, mut finish: Finish, telling: &Telling, conn: &Conn) -> Response<Body> {
+fn refuse(refusal: Refusal, mut finish: Box<Finish>, telling: &Telling, conn: &Conn) -> Response<Body> {
     finish.status = refusal.code.status().as_u16();
     // After a request that makes no sense nobody knows what the next bytes are.
     let close = !conn.http2 && (refusal.code == Code::BadRequest || conn.watched.has_refused());

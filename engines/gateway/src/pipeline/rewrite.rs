@@ -18,7 +18,9 @@ fn bad(detail: &str) -> Box<Refusal> {
 
 /// Who is asked for: exactly one host, the URI's before the header's (RFC 9112, 3.2).
 pub(super) fn host(parts: &mut Parts) -> Result<HeaderValue, Box<Refusal>> {
-    if parts.headers.get_all(HOST).iter().nth(1).is_some() {
+    let mut named = parts.headers.get_all(HOST).iter();
+    let (first, second) = (named.next(), named.next());
+    if second.is_some() {
         return Err(bad("the request names its host twice"));
     }
     if let Some(authority) = parts.uri.authority() {
@@ -29,7 +31,7 @@ pub(super) fn host(parts: &mut Parts) -> Result<HeaderValue, Box<Refusal>> {
         parts.headers.insert(HOST, host.clone());
         return Ok(host);
     }
-    let host = parts.headers.get(HOST).cloned().ok_or_else(|| bad("the request names no host"))?;
+    let host = first.cloned().ok_or_else(|| bad("the request names no host"))?;
     let lawful = |b: &u8| {
         b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'~' | b'%' | b'!')
     };
@@ -48,7 +50,11 @@ pub(super) fn plain_path(path: &str) -> Result<Cow<'_, str>, Box<Refusal>> {
     if !path.starts_with('/') {
         return Err(bad("the target is no path"));
     }
-    let plain = !path.contains("//") && !path.contains("/.") && !path.contains(['%', '\\', ';']);
+    let mut before = b'-';
+    let plain = path.bytes().all(|b| {
+        let behind = std::mem::replace(&mut before, b);
+        !matches!(b, b'%' | b'\\' | b';') && !(behind == b'/' && matches!(b, b'/' | b'.'))
+    });
     if plain {
         return Ok(Cow::Borrowed(path));
     }
