@@ -267,9 +267,10 @@ impl Idle {
 }
 
 /// The body of a request on its way to an endpoint.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub enum RequestBody {
     /// None.
+    #[default]
     Empty,
     /// All of it, kept so that it can be sent again.
     Full(Option<Bytes>),

@@ -15,9 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::poll_fn;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{
-    AGE, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName, HeaderValue, UPGRADE,
-};
+use hyper::header::{AGE, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Version as HttpVersion};
@@ -119,7 +117,7 @@ pub(crate) async fn handle(
     });
     let mut telling = Telling::default();
     let mut exchange = Exchange { conn: &conn, trusted, finish: &mut finish, telling: &mut telling };
-    let answered = exchange.run(parts, incoming, switching.zip(asked)).await;
+    let answered = exchange.run(&mut parts, incoming, switching.zip(asked)).await;
     drop(busy);
     finish.decide();
     Ok(match answered {
@@ -269,7 +267,7 @@ fn no<T>(code: Code, detail: impl Into<String>) -> Result<T, Box<Refusal>> {
 impl Exchange<'_> {
     async fn run(
         &mut self,
-        mut parts: Parts,
+        parts: &mut Parts,
         incoming: Incoming,
         switching: Option<(OnUpgrade, HeaderValue)>,
     ) -> Result<Answer, Box<Refusal>> {
@@ -281,7 +279,7 @@ impl Exchange<'_> {
         if parts.method == Method::CONNECT {
             return no(Code::NotImplemented, "CONNECT is not offered");
         }
-        let host = rewrite::host(&mut parts)?;
+        let host = rewrite::host(parts)?;
         self.finish.about.host = Some(host.clone());
         let path = match parts.uri.path() {
             // Asks about the whole server.
@@ -309,10 +307,10 @@ impl Exchange<'_> {
         route.counts[own].shard(self.conn.worker.index).begin();
         self.conn.worker.shared.touch();
         self.finish.trail.note("route", || Some(route.name.to_string()));
-        self.admit(route, &table, &parts, !incoming.is_end_stream())?;
-        let pinned = self.pinned(route, &parts)?;
-        let point = sticky(route.service.sticky.as_ref(), &parts, self.finish.address);
-        let plan = Plan { route, pinned, point, host, switching };
+        self.admit(route, &table, parts, !incoming.is_end_stream())?;
+        let pinned = self.pinned(route, parts)?;
+        let point = sticky(route.service.sticky.as_ref(), parts, self.finish.address);
+        let mut plan = Plan { route, pinned, point, host, switching };
         let mut stale = None;
         let mut ticket = None;
         if let Some(rule) = &route.cache
@@ -335,7 +333,7 @@ impl Exchange<'_> {
                 Lookup::Hit(entry) => {
                     self.asked_cache(true);
                     self.finish.trail.note("cache", || Some("hit".to_owned()));
-                    return Ok(cached(entry, &parts, false));
+                    return Ok(cached(entry, parts, false));
                 }
                 Lookup::Miss(own, old) => {
                     self.asked_cache(false);
@@ -345,7 +343,7 @@ impl Exchange<'_> {
                 Lookup::Bypass => self.finish.trail.note("cache", || Some("bypass".to_owned())),
             }
         }
-        let outcome = self.forward(plan, &mut parts, incoming, ticket).await;
+        let outcome = self.send(&mut plan, parts, incoming, &mut ticket).await;
         match outcome {
             Ok(answer) => {
                 // An answer past its time is better than one that says the service fails.
@@ -353,7 +351,7 @@ impl Exchange<'_> {
                     && response.status().is_server_error()
                 {
                     self.conn.worker.shared.answers().gave_stale();
-                    return Ok(cached(Arc::clone(stale), &parts, true));
+                    return Ok(cached(Arc::clone(stale), parts, true));
                 }
                 match (&answer, &route.fallback) {
                     (Answer::Endpoint(response, ..), Some(fallback))
@@ -373,7 +371,7 @@ impl Exchange<'_> {
                 if let Some(stale) = stale {
                     self.finish.error = Some(refusal.detail.clone());
                     self.conn.worker.shared.answers().gave_stale();
-                    return Ok(cached(stale, &parts, true));
+                    return Ok(cached(stale, parts, true));
                 }
                 let Some(fallback) = &route.fallback else { return Err(refusal) };
                 self.finish.error = Some(refusal.detail.clone());
@@ -514,31 +512,20 @@ impl Exchange<'_> {
         Ok(route.version_routes.iter().find(fits).map(|(_, _, version)| *version))
     }
 
-    /// Takes a place in the bulkhead, readies the body and sends the request.
-    async fn forward(
-        &mut self,
-        plan: Plan<'_>,
-        parts: &mut Parts,
-        incoming: Incoming,
-        ticket: Option<crate::filters::cache::Ticket>,
-    ) -> Result<Answer, Box<Refusal>> {
-        let route = plan.route;
-        if let Some(gate) = &route.bulkhead {
-            let entered = gate.enter().await;
-            self.finish.trail.step("bulkhead");
-            match entered {
-                Ok(place) => {
-                    self.finish.place = Some(place);
-                    self.conn.worker.shared.touch();
-                }
-                Err(NoRoom::Full) => return no(Code::Busy, "there is no room, not even to wait"),
-                Err(NoRoom::Waited) => return no(Code::Busy, "there was no room for too long"),
+    /// Takes a place in the bulkhead.
+    async fn enter(&mut self, route: &Route) -> Result<(), Box<Refusal>> {
+        let Some(gate) = &route.bulkhead else { return Ok(()) };
+        let entered = gate.enter().await;
+        self.finish.trail.step("bulkhead");
+        match entered {
+            Ok(place) => {
+                self.finish.place = Some(place);
+                self.conn.worker.shared.touch();
+                Ok(())
             }
+            Err(NoRoom::Full) => no(Code::Busy, "there is no room, not even to wait"),
+            Err(NoRoom::Waited) => no(Code::Busy, "there was no room for too long"),
         }
-        // hyper has told the caller to go on when the body is first asked for; the endpoint need not be asked again.
-        parts.headers.remove(EXPECT);
-        let body = self.body(route, parts, incoming).await?;
-        self.send(plan, parts, body, ticket).await
     }
 
     /// The body: as it comes, or whole where it may have to be sent again or looked at.

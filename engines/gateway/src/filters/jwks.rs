@@ -228,7 +228,7 @@ impl Remote {
             .headers_mut()
             .insert(ACCEPT, HeaderValue::from_static("application/jwk-set+json, application/json"));
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("quarterdeck"));
-        let sent = worker.pool.send(&self.endpoint, request, TIMEOUT, 0).await;
+        let sent = worker.pool.send(&self.endpoint, &mut request, TIMEOUT, 0).await;
         let (response, mut lease) = sent.map_err(|(error, _)| error.to_string())?;
         // A redirect is no key set: where it leads was not what somebody has written down as trusted.
         if response.status() != hyper::StatusCode::OK {

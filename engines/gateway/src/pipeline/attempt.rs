@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::poll_fn;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
+use hyper::header::{CONNECTION, EXPECT, HOST, HeaderMap, HeaderValue, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, Uri};
 use quarterdeck_resilience::Outcome;
@@ -33,8 +33,8 @@ const MIRRORS: usize = 256;
 /// What became of one attempt.
 enum Attempt {
     Answered(Response<Incoming>, Option<Lease>),
-    /// Nothing of it went out; here it is.
-    Unsent(SendError, Option<Request<RequestBody>>),
+    /// Nothing of it went out, it is where it was.
+    Unsent(SendError),
     /// It may have been carried out.
     Broken(SendError),
     TimedOut,
@@ -43,15 +43,19 @@ enum Attempt {
 impl Exchange<'_> {
     pub(super) async fn send(
         &mut self,
-        plan: Plan<'_>,
+        plan: &mut Plan<'_>,
         parts: &mut Parts,
-        body: RequestBody,
-        ticket: Option<Ticket>,
+        incoming: Incoming,
+        ticket: &mut Option<Ticket>,
     ) -> Result<Answer, Box<Refusal>> {
         let route = plan.route;
         let conn = self.conn;
         let worker = &conn.worker;
-        let mut switching = plan.switching;
+        self.enter(route).await?;
+        // hyper has told the caller to go on when the body is first asked for; the endpoint need not be asked again.
+        parts.headers.remove(EXPECT);
+        let body = self.body(route, parts, incoming).await?;
+        let switching = &mut plan.switching;
         // Only HTTP/1.1 can switch; a protocol that is offered without anybody asking is not passed on.
         let protocol = switching.as_ref().map(|(_, protocol)| protocol.clone());
         // Its room is taken before anybody is asked, so that many at once find no more than there is.
@@ -93,7 +97,8 @@ impl Exchange<'_> {
         self.finish.decide();
 
         let mut body = Some(body);
-        let mut unsent: Option<Request<RequestBody>> = None;
+        let mut request = Request::default();
+        let mut unsent = false;
         loop {
             let permit = match &target.breaker {
                 None => None,
@@ -119,19 +124,15 @@ impl Exchange<'_> {
             let endpoint = Arc::clone(endpoint);
             let again = if route.retry.is_some() { body.as_ref().and_then(RequestBody::again) } else { None };
             let more = attempts.more(again.is_some() && protocol.is_none());
-            let mut request = match (unsent.take(), body.take()) {
-                (Some(request), _) => request,
-                (None, Some(own)) => {
-                    let headers =
-                        if more { parts.headers.clone() } else { std::mem::take(&mut parts.headers) };
-                    let mut request = Request::new(own);
-                    *request.method_mut() = parts.method.clone();
-                    *request.headers_mut() = headers;
-                    request
-                }
-                // The body has gone with the attempt before.
-                (None, None) => return no(Code::BadGateway, "the endpoint broke off"),
-            };
+            let own = body.take();
+            if !std::mem::take(&mut unsent) {
+                // Or it has gone with the attempt before.
+                let Some(own) = own else { return no(Code::BadGateway, "the endpoint broke off") };
+                *request.body_mut() = own;
+                *request.method_mut() = parts.method.clone();
+                *request.headers_mut() =
+                    if more { parts.headers.clone() } else { std::mem::take(&mut parts.headers) };
+            }
             *request.uri_mut() = rewrite::uri(&parts.uri, route, &endpoint, &plan.host)?;
             address(request.headers_mut(), &endpoint, route.service.host, &plan.host);
             body = again;
@@ -139,7 +140,7 @@ impl Exchange<'_> {
             self.finish.attempts = attempts.made;
             self.finish.endpoint = Some(Arc::clone(&endpoint));
             endpoint.requests.fetch_add(1, Relaxed);
-            let outcome = self.attempt(route, &endpoint, request).await;
+            let outcome = self.attempt(route, &endpoint, &mut request).await;
             self.finish.trail.note("endpoint", || Some(endpoint.url.to_string()));
             let now = clock::now();
             let tell = |outcome: Outcome, unwell: bool| {
@@ -180,7 +181,7 @@ impl Exchange<'_> {
                     }
                     // What is between the endpoint and the gateway is neither kept nor passed on.
                     strip_hop_by_hop(response.headers_mut());
-                    let filling = match (&route.cache, ticket) {
+                    let filling = match (&route.cache, ticket.take()) {
                         (Some(rule), Some(ticket)) => {
                             ticket.fill(status, response.headers(), rule, &route.name)
                         }
@@ -188,27 +189,27 @@ impl Exchange<'_> {
                     };
                     return Ok(Answer::Endpoint(response, lease, filling));
                 }
-                Attempt::Unsent(SendError::NoRoom(error), _) => {
+                Attempt::Unsent(SendError::NoRoom(error)) => {
                     // It says nothing of the endpoint: neither its breaker nor who leaves out endpoints is told.
                     self.finish.error = Some(error.to_string());
                     let detail = "the gateway has no room for another connection";
                     let refusal = Refusal::new(Code::Busy, detail).retry_after(Some(Duration::from_secs(1)));
                     return Err(Box::new(refusal));
                 }
-                Attempt::Unsent(error, request) => {
+                Attempt::Unsent(error) => {
                     tell(Outcome::Failure, true);
                     self.finish.error = Some(error.to_string());
                     attempts.tried.push(endpoint.id);
                     // Nothing has been asked yet: another endpoint may be asked at once.
                     let other =
                         route.service.endpoint(version, worker.index, plan.point, &attempts.tried).is_some();
-                    if other && let Some(request) = request {
-                        unsent = Some(request);
+                    if other {
+                        unsent = true;
                         continue;
                     }
                     attempts.tried.clear();
                     if more && self.pause(&mut attempts).await {
-                        unsent = request;
+                        unsent = true;
                         continue;
                     }
                     let code = if matches!(error, SendError::ConnectTimeout(_)) {
@@ -255,7 +256,12 @@ impl Exchange<'_> {
         self.finish.begin(version);
     }
 
-    async fn attempt(&self, route: &Route, endpoint: &Endpoint, request: Request<RequestBody>) -> Attempt {
+    async fn attempt(
+        &self,
+        route: &Route,
+        endpoint: &Endpoint,
+        request: &mut Request<RequestBody>,
+    ) -> Attempt {
         let timeouts = &self.finish.table.config.timeouts;
         let kept = self.finish.table.config.limits.kept;
         let worker = &self.conn.worker;
@@ -353,7 +359,8 @@ impl Exchange<'_> {
         let held = Held::new(&mirror.service.versions[version].flow, worker.index);
         tokio::spawn(async move {
             let copy = async {
-                if let Ok((response, mut lease)) = worker.pool.send(&endpoint, request, connect, kept).await {
+                let sent = worker.pool.send(&endpoint, &mut request, connect, kept).await;
+                if let Ok((response, mut lease)) = sent {
                     let mut body = response.into_body();
                     while let Some(Ok(_)) = poll_fn(|cx| poll_body(lease.as_mut(), &mut body, cx)).await {}
                     if body.is_end_stream()
@@ -389,12 +396,8 @@ impl Attempts<'_> {
     }
 }
 
-fn sort((error, request): Unsent) -> Attempt {
-    if error.was_sent() && request.is_none() {
-        Attempt::Broken(error)
-    } else {
-        Attempt::Unsent(error, request)
-    }
+fn sort((error, untouched): Unsent) -> Attempt {
+    if untouched { Attempt::Unsent(error) } else { Attempt::Broken(error) }
 }
 
 /// Sets who the endpoint is asked for as.
@@ -437,7 +440,7 @@ pub(crate) async fn ask(
     let asking = async {
         // A check has a connection of its own: one that is kept would tell how it was.
         let (response, _) =
-            worker.pool.send(endpoint, request, timeout, 0).await.map_err(|(e, _)| e.to_string())?;
+            worker.pool.send(endpoint, &mut request, timeout, 0).await.map_err(|(e, _)| e.to_string())?;
         Ok((response.status(), Instant::now()))
     };
     tokio::time::timeout(timeout, asking)

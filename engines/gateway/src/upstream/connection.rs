@@ -63,6 +63,34 @@ fn unheard() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
+pin_project_lite::pin_project! {
+    /// A request under way. By hand rather than as a function: what it holds would lie in one twice, and what holds it is moved
+    /// with every request.
+    struct Asking<'a, F> {
+        #[pin]
+        asked: F,
+        driver: &'a mut Driver,
+    }
+}
+
+impl<F: Future> Future for Asking<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if !matches!(this.driver, Driver::Waiting(_)) {
+            return this.asked.poll(cx);
+        }
+        this.driver.poll(cx);
+        let answered = this.asked.poll(&mut unheard());
+        // What has used up its turn says that there is nothing, and means that it wants to be asked again.
+        if answered.is_pending() && !tokio::task::coop::has_budget_remaining() {
+            cx.waker().wake_by_ref();
+        }
+        answered
+    }
+}
+
 impl Connection {
     /// Shakes hands over a stream.
     pub(crate) async fn new(stream: Stream) -> hyper::Result<Self> {
@@ -71,25 +99,11 @@ impl Connection {
     }
 
     /// Sends a request and waits for the head of the answer.
-    pub(crate) async fn ask(
+    pub(crate) fn ask(
         &mut self,
         request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
-        let mut asked = std::pin::pin!(self.sender.try_send_request(request));
-        let driver = &mut self.driver;
-        poll_fn(|cx| {
-            if !matches!(driver, Driver::Waiting(_)) {
-                return asked.as_mut().poll(cx);
-            }
-            driver.poll(cx);
-            let answered = asked.as_mut().poll(&mut unheard());
-            // What has used up its turn says that there is nothing, and means that it wants to be asked again.
-            if answered.is_pending() && !tokio::task::coop::has_budget_remaining() {
-                cx.waker().wake_by_ref();
-            }
-            answered
-        })
-        .await
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> {
+        Asking { asked: self.sender.try_send_request(request), driver: &mut self.driver }
     }
 
     /// The next part of an answer that comes over this connection.

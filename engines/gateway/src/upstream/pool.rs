@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_util::future::Either;
 use hyper::body::{Body as _, Bytes, Frame, Incoming};
 use hyper::client::conn::{TrySendError, http2};
 use hyper::header::UPGRADE;
@@ -139,8 +140,8 @@ impl SendError {
 /// An answer, and the connection it comes over, where that is one request's at a time.
 pub type Answer = (Response<Incoming>, Option<Lease>);
 
-/// A request that was not sent comes back with the reason.
-pub type Unsent = (SendError, Option<Request<RequestBody>>);
+/// Why there is no answer, and whether the request is where it was: nothing of it has gone out.
+pub type Unsent = (SendError, bool);
 
 impl Pool {
     fn keep(&self, endpoint: u64, connection: Connection, most: usize) {
@@ -188,25 +189,26 @@ impl Pool {
         self.endpoints.lock().values().map(|kept| kept.idle.len() + kept.shared.len()).sum()
     }
 
-    /// Sends a request and waits for the head of the answer.
-    pub(crate) async fn send(
-        self: &Arc<Self>,
-        endpoint: &Endpoint,
-        request: Request<RequestBody>,
+    /// Sends a request and waits for the head of the answer. The request is taken from where it is, and put back if nothing of
+    /// it has gone out: a future that has it would be moved with it.
+    pub(crate) fn send<'a>(
+        self: &'a Arc<Self>,
+        endpoint: &'a Endpoint,
+        request: &'a mut Request<RequestBody>,
         connect: Duration,
         most: usize,
-    ) -> Result<Answer, Unsent> {
+    ) -> impl Future<Output = Result<Answer, Unsent>> + 'a {
         match endpoint.protocol {
-            Protocol::Http1 => self.send1(endpoint, request, connect, most).await,
-            // Kept out of the way of the other: what a future may hold is moved with every request.
-            Protocol::Http2 => Box::pin(self.send2(endpoint, request, connect)).await,
+            Protocol::Http1 => Either::Left(self.send1(endpoint, request, connect, most)),
+            // Kept out of the way of the other, for the same reason.
+            Protocol::Http2 => Either::Right(Box::pin(self.send2(endpoint, request, connect))),
         }
     }
 
     async fn send1(
         self: &Arc<Self>,
         endpoint: &Endpoint,
-        mut request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
         connect: Duration,
         most: usize,
     ) -> Result<Answer, Unsent> {
@@ -214,18 +216,15 @@ impl Pool {
         // A protocol is switched by a task that outlives the request.
         let switches = request.headers().contains_key(UPGRADE);
         while let Some(mut connection) = self.idle(endpoint.id) {
-            let spare = spare(&request);
             if switches {
                 connection.detach();
             }
-            match connection.ask(request).await {
+            let (asked, again) = leaving_a_spare(request);
+            match connection.ask(asked).await {
                 Ok(response) => return Ok((response, Some(lease(connection)))),
-                Err(failed) => match over_kept(failed, spare).map_err(|error| (error, None))? {
-                    Unkept::Untouched(message) => request = message,
-                    Unkept::Repeat(spare) => {
-                        request = spare;
-                        break;
-                    }
+                Err(failed) => match over_kept(failed, again, request).map_err(|error| (error, false))? {
+                    Unkept::Untouched => {}
+                    Unkept::Repeat => break,
                 },
             }
         }
@@ -235,42 +234,37 @@ impl Pool {
         };
         let mut connection = match Box::pin(opening).await {
             Ok(connection) => connection,
-            Err(error) => return Err((error, Some(request))),
+            Err(error) => return Err((error, true)),
         };
         if switches {
             connection.detach();
         }
-        match connection.ask(request).await {
+        match connection.ask(std::mem::take(request)).await {
             Ok(response) => Ok((response, Some(lease(connection)))),
-            Err(mut failed) => {
-                let message = failed.take_message();
-                Err((SendError::Broken(failed.into_error()), message))
-            }
+            Err(failed) => Err(over_fresh(failed, request)),
         }
     }
 
     async fn send2(
         &self,
         endpoint: &Endpoint,
-        mut request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
         connect: Duration,
     ) -> Result<Answer, Unsent> {
         if let Some(mut sender) = self.shared(endpoint.id) {
-            let spare = spare(&request);
-            match sender.try_send_request(request).await {
+            let (asked, again) = leaving_a_spare(request);
+            match sender.try_send_request(asked).await {
                 Ok(response) => return Ok((response, None)),
                 // Where the connection goes on, it is this one request that the endpoint does not want.
                 Err(failed) => {
-                    let spare = spare.filter(|_| sender.is_closed());
-                    match over_kept(failed, spare).map_err(|error| (error, None))? {
-                        Unkept::Untouched(message) | Unkept::Repeat(message) => request = message,
-                    }
+                    let again = again && sender.is_closed();
+                    over_kept(failed, again, request).map_err(|error| (error, false))?;
                 }
             }
         }
         let stream = match open(endpoint, connect).await {
             Ok(stream) => stream,
-            Err(error) => return Err((error, Some(request))),
+            Err(error) => return Err((error, true)),
         };
         let shaken = http2::Builder::new(Local)
             .timer(TokioTimer::new())
@@ -280,7 +274,7 @@ impl Pool {
             .await;
         let (mut sender, connection) = match shaken {
             Ok(shaken) => shaken,
-            Err(error) => return Err((SendError::Handshake(error), Some(request))),
+            Err(error) => return Err((SendError::Handshake(error), true)),
         };
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -288,34 +282,40 @@ impl Pool {
             }
         });
         self.endpoints.lock().entry(endpoint.id).or_default().shared.push(sender.clone());
-        match sender.try_send_request(request).await {
+        match sender.try_send_request(std::mem::take(request)).await {
             Ok(response) => Ok((response, None)),
-            Err(mut failed) => {
-                let message = failed.take_message();
-                Err((SendError::Broken(failed.into_error()), message))
-            }
+            Err(failed) => Err(over_fresh(failed, request)),
         }
     }
 }
 
-/// The same request once more, if it does no harm to ask twice and the body is there to be sent again.
-fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    if !idempotent(request.method()) {
-        return None;
-    }
-    let mut spare = Request::new(request.body().again()?);
-    *spare.method_mut() = request.method().clone();
-    *spare.uri_mut() = request.uri().clone();
-    *spare.headers_mut() = request.headers().clone();
-    Some(spare)
+/// Takes a request. What stays is the same once more, if it does no harm to ask twice and the body is there to be sent again:
+/// whether it is.
+fn leaving_a_spare(request: &mut Request<RequestBody>) -> (Request<RequestBody>, bool) {
+    let body = if idempotent(request.method()) { request.body().again() } else { None };
+    let asked = std::mem::take(request);
+    let Some(body) = body else { return (asked, false) };
+    *request.body_mut() = body;
+    *request.method_mut() = asked.method().clone();
+    *request.uri_mut() = asked.uri().clone();
+    *request.headers_mut() = asked.headers().clone();
+    (asked, true)
+}
+
+/// What became of a request over a fresh connection; what comes back of it is put where it was.
+fn over_fresh(mut failed: TrySendError<Request<RequestBody>>, request: &mut Request<RequestBody>) -> Unsent {
+    let message = failed.take_message();
+    let untouched = message.is_some();
+    *request = message.unwrap_or_default();
+    (SendError::Broken(failed.into_error()), untouched)
 }
 
 /// A request that a kept connection failed, and that is to be sent over another.
 enum Unkept {
     /// None of it went out.
-    Untouched(Request<RequestBody>),
+    Untouched,
     /// It may have gone out, and may be repeated.
-    Repeat(Request<RequestBody>),
+    Repeat,
 }
 
 /// A kept connection may be closed by the endpoint in the very moment that it is used. hyper gives the request back if none of
@@ -323,20 +323,20 @@ enum Unkept {
 /// failure of the endpoint's.
 fn over_kept(
     mut failed: TrySendError<Request<RequestBody>>,
-    spare: Option<Request<RequestBody>>,
+    again: bool,
+    request: &mut Request<RequestBody>,
 ) -> Result<Unkept, SendError> {
     if let Some(message) = failed.take_message() {
-        return Ok(Unkept::Untouched(message));
+        *request = message;
+        return Ok(Unkept::Untouched);
     }
     let error = failed.into_error();
-    match spare {
-        // An answer that makes no sense is an answer.
-        Some(spare) if !error.is_parse() => {
-            tracing::debug!(%error, "a kept connection was closed; asking once more");
-            Ok(Unkept::Repeat(spare))
-        }
-        _ => Err(SendError::Broken(error)),
+    // An answer that makes no sense is an answer.
+    if again && !error.is_parse() {
+        tracing::debug!(%error, "a kept connection was closed; asking once more");
+        return Ok(Unkept::Repeat);
     }
+    Err(SendError::Broken(error))
 }
 
 /// Connects, encrypted if the endpoint wants it.
