@@ -11,12 +11,13 @@ use quarterdeck_deploy::target::process::Places;
 use quarterdeck_deploy::target::{Leases, Targets};
 use quarterdeck_deploy::task::{Begin, Refused};
 use quarterdeck_deploy::traffic::{Course, Traffic};
-use quarterdeck_deploy::{Config, Handle, MIGRATIONS, Runner, Seams};
+use quarterdeck_deploy::{Config, Handle, MIGRATIONS, Runner, Seams, actions};
 use quarterdeck_journal::Timeline;
+use quarterdeck_journal::dispatch::{DispatchError, Dispatcher, Registry};
 use quarterdeck_journal::lease::Console;
 use quarterdeck_journal::store::Db;
 use quarterdeck_journal::testing::Scratch;
-use quarterdeck_kernel::{Actor, Clock, SystemClock, Timestamp};
+use quarterdeck_kernel::{Actor, Clock, Invocation, Subject, SubjectKind, SystemClock, Timestamp};
 use quarterdeck_services::Source;
 use quarterdeck_services::source::Line;
 
@@ -74,7 +75,8 @@ impl Leases for Nothing {
 }
 
 /// Half of the traffic, then a key.
-const HALF: &str = "strategy: {canary: {steps: [{setWeight: 50}, {pause: {}}]}}\ndrainSeconds: 1\n";
+const HALF: &str = "strategy: {canary: {steps: [{setWeight: 50}, {pause: {}}]}}\ndrainSeconds: 1\n\
+                    abortOnAlerts: ['severity=\"critical\"']\n";
 
 struct Desk {
     handle: Handle,
@@ -83,7 +85,8 @@ struct Desk {
 }
 
 /// Deployment control over two versions that only take connections.
-fn start(name: &str, timeline: &Timeline, config: &Arc<Config>, folder: &std::path::Path) -> Desk {
+fn start(name: &str, timeline: &Timeline, shop: &Shop, folder: &std::path::Path) -> Desk {
+    let config = &shop.config;
     let places = Places { base: folder.to_owned(), data: folder.join("deploy"), launcher: None };
     let targets = Targets::open(Arc::clone(config), Arc::new(Nothing), places).expect("targets");
     let told = Arc::new(Told::default());
@@ -98,6 +101,45 @@ fn start(name: &str, timeline: &Timeline, config: &Arc<Config>, folder: &std::pa
     };
     let (runner, handle) = Runner::new(Arc::clone(config), folder, seams);
     Desk { handle, told, task: tokio::spawn(runner.run(std::future::pending())) }
+}
+
+impl Desk {
+    async fn ready(&self) {
+        until("v1 is ready", || {
+            let snapshot = self.handle.snapshot();
+            let shop = snapshot.service("shop");
+            shop.is_some_and(|s| s.versions.iter().any(|v| v.name == "v1" && v.ready == 1))
+        })
+        .await;
+    }
+
+    /// Half of the traffic goes to v2, and that stays until somebody says otherwise.
+    async fn half(&self) {
+        self.handle.begin(begin()).await.expect("it begins");
+        assert!(phase(&self.handle).is_some(), "who is answered sees at once what was begun");
+        until("half of the traffic", || {
+            self.told.share("v2") == 50 && phase(&self.handle) == Some(Phase::Paused)
+        })
+        .await;
+    }
+}
+
+/// A service of two versions, as configured.
+struct Shop {
+    config: Arc<Config>,
+    _versions: [tokio::net::TcpListener; 2],
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let ((one, v1), (two, v2)) = (version().await, version().await);
+        let text = format!(
+            "[services.shop]\nstable = 'v1'\nversions.v1.endpoints = ['{v1}']\nversions.v2.endpoints = ['{v2}']\n\
+             checks.skip = ['stable']\n"
+        );
+        let config = Arc::new(toml::from_str(&text).expect("a configuration"));
+        Self { config, _versions: [one, two] }
+    }
 }
 
 async fn version() -> (tokio::net::TcpListener, String) {
@@ -139,6 +181,13 @@ fn rollback() -> Input {
     Input::Rollback { service: "shop".to_owned(), to: None, gradual: None, reason: "bad".to_owned(), by }
 }
 
+/// A critical alert of the shop begins to fire.
+async fn fire(handle: &Handle) {
+    let labels = [("alertname", "Slow"), ("severity", "critical")];
+    let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    handle.alert(Some("shop".to_owned()), labels).await;
+}
+
 fn phase(handle: &Handle) -> Option<Phase> {
     handle.snapshot().rollout_of("shop").map(|rollout| rollout.phase)
 }
@@ -149,22 +198,10 @@ async fn while_nothing_can_be_saved_nothing_moves_but_the_way_back() {
         let name = scratch.name();
         let timeline = scratch.timeline(&[MIGRATIONS]).await;
         let db = timeline.db().clone();
-        let ((_one, v1), (_two, v2)) = (version().await, version().await);
-        let config: Config = toml::from_str(&format!(
-            "[services.shop]\nstable = 'v1'\nversions.v1.endpoints = ['{v1}']\nversions.v2.endpoints = ['{v2}']\n\
-             checks.skip = ['stable']\n"
-        ))
-        .expect("a configuration");
-        let config = Arc::new(config);
-        let desk = start("desk", &timeline, &config, scratch.path());
+        let shop = Shop::open().await;
+        let desk = start("desk", &timeline, &shop, scratch.path());
         let Desk { handle, told, task } = &desk;
-        until("v1 is ready", || {
-            let snapshot = handle.snapshot();
-            snapshot
-                .service("shop")
-                .is_some_and(|s| s.versions.iter().any(|v| v.name == "v1" && v.ready == 1))
-        })
-        .await;
+        desk.ready().await;
 
         // What cannot be saved is refused, and changes nothing: neither now nor when there is room again.
         change(&db, "ALTER TABLE deploy_services RENAME TO elsewhere").await;
@@ -178,8 +215,7 @@ async fn while_nothing_can_be_saved_nothing_moves_but_the_way_back() {
         until("it is over", || handle.snapshot().service("shop").is_some_and(|s| s.trouble.is_empty())).await;
         assert_eq!((phase(handle), told.share("v2")), (None, 0), "{name}");
 
-        handle.begin(begin()).await.expect("it begins");
-        until("half of the traffic", || told.share("v2") == 50 && phase(handle) == Some(Phase::Paused)).await;
+        desk.half().await;
 
         // In the middle of it: what would go on does not, what takes traffic back does.
         change(&db, "ALTER TABLE deploy_services RENAME TO elsewhere").await;
@@ -207,26 +243,13 @@ async fn a_rollout_goes_on_after_the_console_was_killed_in_the_middle_of_it() {
     for scratch in Scratch::each() {
         let name = scratch.name();
         let timeline = scratch.timeline(&[MIGRATIONS]).await;
-        let ((_one, v1), (_two, v2)) = (version().await, version().await);
-        let config: Config = toml::from_str(&format!(
-            "[services.shop]\nstable = 'v1'\nversions.v1.endpoints = ['{v1}']\nversions.v2.endpoints = ['{v2}']\n\
-             checks.skip = ['stable']\n"
-        ))
-        .expect("a configuration");
-        let config = Arc::new(config);
-        let first = start("desk", &timeline, &config, scratch.path());
-        until("v1 is ready", || {
-            let snapshot = first.handle.snapshot();
-            snapshot
-                .service("shop")
-                .is_some_and(|s| s.versions.iter().any(|v| v.name == "v1" && v.ready == 1))
-        })
-        .await;
-        first.handle.begin(begin()).await.expect("it begins");
-        until("half of the traffic", || phase(&first.handle) == Some(Phase::Paused)).await;
+        let shop = Shop::open().await;
+        let first = start("desk", &timeline, &shop, scratch.path());
+        first.ready().await;
+        first.half().await;
         // No farewell: what is known is what was durable.
         first.task.abort();
-        let second = start("desk", &timeline, &config, scratch.path());
+        let second = start("desk", &timeline, &shop, scratch.path());
         until("it stands where it stood", || {
             phase(&second.handle) == Some(Phase::Paused) && second.told.share("v2") == 50
         })
@@ -252,23 +275,12 @@ async fn of_two_consoles_one_does_the_rollouts_and_the_other_takes_over() {
         return;
     };
     let timeline = scratch.timeline(&[MIGRATIONS]).await;
-    let ((_one, v1), (_two, v2)) = (version().await, version().await);
-    let config: Config = toml::from_str(&format!(
-        "[services.shop]\nstable = 'v1'\nversions.v1.endpoints = ['{v1}']\nversions.v2.endpoints = ['{v2}']\n\
-         checks.skip = ['stable']\n"
-    ))
-    .expect("a configuration");
-    let config = Arc::new(config);
-    let first = start("one", &timeline, &config, &scratch.path().join("one"));
-    until("v1 is ready", || {
-        let snapshot = first.handle.snapshot();
-        snapshot.service("shop").is_some_and(|s| s.versions.iter().any(|v| v.name == "v1" && v.ready == 1))
-    })
-    .await;
-    first.handle.begin(begin()).await.expect("it begins");
-    until("half of the traffic", || phase(&first.handle) == Some(Phase::Paused)).await;
+    let shop = Shop::open().await;
+    let first = start("one", &timeline, &shop, &scratch.path().join("one"));
+    first.ready().await;
+    first.half().await;
 
-    let second = start("two", &timeline, &config, &scratch.path().join("two"));
+    let second = start("two", &timeline, &shop, &scratch.path().join("two"));
     until("the second shows it, and follows", || {
         phase(&second.handle) == Some(Phase::Paused) && second.told.share("v2") == 50
     })
@@ -303,7 +315,7 @@ async fn of_two_consoles_one_does_the_rollouts_and_the_other_takes_over() {
     .await;
 
     // Back again, the first is the one that follows.
-    let first = start("one again", &timeline, &config, &scratch.path().join("one"));
+    let first = start("one again", &timeline, &shop, &scratch.path().join("one"));
     until("the first follows", || first.told.share("v2") == 100).await;
     until("it shows the end", || first.handle.snapshot().history.len() == 1).await;
     assert_eq!(first.handle.snapshot().elsewhere.as_ref().map(|e| e.console.clone()), Some("two".to_owned()));
@@ -319,5 +331,87 @@ async fn of_two_consoles_one_does_the_rollouts_and_the_other_takes_over() {
         quarterdeck_deploy::store::load(timeline.db(), Timestamp::from_millis(0)).await.expect("it is read");
     assert_eq!(stored.history.len(), 1);
     first.task.abort();
+    second.task.abort();
+}
+
+/// With an action as the operator uses it, not with the task alone: the timeline cannot be written either.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_that_takes_traffic_back_works_though_the_timeline_cannot_be_written() {
+    for scratch in Scratch::each() {
+        let name = scratch.name();
+        let timeline = scratch.timeline(&[MIGRATIONS]).await;
+        let shop = Shop::open().await;
+        let desk = start("desk", &timeline, &shop, scratch.path());
+        let mut registry = Registry::new();
+        let handle = desk.handle.clone();
+        registry
+            .register_all(actions::executes(&(Arc::new(move || Ok(handle.clone())) as _)))
+            .expect("actions");
+        let dispatcher = Dispatcher::new(registry, timeline.clone());
+        let act = |action: &'static str| {
+            Invocation::new(action, Actor::system("test")).on(Subject::new(SubjectKind::Service, "shop"))
+        };
+        desk.ready().await;
+        desk.half().await;
+        change(timeline.db(), "ALTER TABLE timeline_entries RENAME TO elsewhere").await;
+        let refused = dispatcher.dispatch(act(actions::PROMOTE)).await.expect_err("it is not written down");
+        assert!(matches!(refused, DispatchError::Timeline(_)), "{name}: {refused}");
+        assert_eq!(desk.told.share("v2"), 50, "{name}");
+        let told = dispatcher.dispatch(act(actions::ROLLBACK)).await.expect_err("done, but not saved");
+        assert!(told.to_string().contains("it is done"), "{name}: {told}");
+        assert_eq!((desk.told.share("v1"), desk.told.share("v2")), (100, 0), "{name}");
+        change(timeline.db(), "ALTER TABLE elsewhere RENAME TO timeline_entries").await;
+        until("it is saved and over", || phase(&desk.handle).is_none()).await;
+        assert!(timeline.verify().await.expect("it is read").is_sound(), "{name}");
+        desk.task.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_that_fires_while_nothing_can_be_saved_takes_traffic_back_once_it_can() {
+    for scratch in Scratch::each() {
+        let timeline = scratch.timeline(&[MIGRATIONS]).await;
+        let shop = Shop::open().await;
+        let desk = start("desk", &timeline, &shop, scratch.path());
+        desk.ready().await;
+        desk.half().await;
+        change(timeline.db(), "ALTER TABLE deploy_services RENAME TO elsewhere").await;
+        let promote = Input::Promote { service: "shop".to_owned(), full: true, by: Actor::system("test") };
+        desk.handle.operate(promote).await.expect_err("it is not saved");
+        fire(&desk.handle).await;
+        change(timeline.db(), "ALTER TABLE elsewhere RENAME TO deploy_services").await;
+        until("v1 has all the traffic", || desk.told.share("v2") == 0).await;
+        until("it is over", || phase(&desk.handle).is_none()).await;
+        assert_eq!(
+            desk.handle.snapshot().history[0].outcome,
+            Some(Outcome::RolledBack),
+            "{}",
+            scratch.name()
+        );
+        desk.task.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_that_only_the_standby_heard_takes_traffic_back_when_it_takes_over() {
+    let Some(scratch) = Scratch::postgres() else {
+        println!("SKIPPED: this machine has no PostgreSQL");
+        return;
+    };
+    let timeline = scratch.timeline(&[MIGRATIONS]).await;
+    let shop = Shop::open().await;
+    let first = start("one", &timeline, &shop, &scratch.path().join("one"));
+    first.ready().await;
+    first.half().await;
+    let second = start("two", &timeline, &shop, &scratch.path().join("two"));
+    until("the second follows", || second.told.share("v2") == 50).await;
+    first.task.abort();
+    fire(&second.handle).await;
+    until("the second has taken over and taken back", || {
+        second.handle.snapshot().elsewhere.is_none() && second.told.share("v2") == 0
+    })
+    .await;
+    until("it is over", || second.handle.snapshot().history.len() == 1).await;
+    assert_eq!(second.handle.snapshot().history[0].outcome, Some(Outcome::RolledBack));
     second.task.abort();
 }
