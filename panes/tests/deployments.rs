@@ -172,6 +172,8 @@ fn keys_dispatch_what_the_engine_does() {
 
     let mut stage = stage_of(vec![frozen()], (120, 36));
     assert!(stage.screen().contains("Frozen for 30 s by ops-2"), "{}", stage.screen());
+    // A countdown stands while it is frozen: resumed, the pause has as long to go as when it was.
+    assert!(stage.screen().contains("1:11 left") && !stage.screen().contains("0:41"), "{}", stage.screen());
     assert_eq!(sent(stage.keys("z")), wanted("deploy.resume", &[]));
     assert!(toasts(&stage.keys("P"))[0].contains("it is frozen"));
 }

@@ -59,6 +59,7 @@ pub(super) fn ladder(details: &mut Details, rollout: &Rollout, look: &Look, now:
     const TOOK: usize = 10;
     let room = details.width().saturating_sub(2 + 4 + WHEN + TOOK + 2).max(10);
     let before = |place: usize| place.checked_sub(1).and_then(|at| rollout.steps.get(at));
+    let now = rollout.countdowns_at(now);
     for (place, step) in rollout.steps.iter().enumerate() {
         let (glyph, role) = words::step(step.status);
         let when = match step.status {

@@ -67,7 +67,8 @@ pub(super) fn when(model: &Model, row: usize, rows: &ViewRows) -> String {
     let (Some((place, step)), Some(rollout)) = (model.step(row), model.rollout(row)) else {
         return String::new();
     };
-    let until = |at: Timestamp| format::countdown(at.as_millis() - rows.now.as_millis());
+    let now = rollout.countdowns_at(rows.now);
+    let until = |at: Timestamp| format::countdown(at.as_millis() - now.as_millis());
     match (step.status, step.until) {
         (StepStatus::Running, Some(at)) => format!("{} left", until(at)),
         (StepStatus::Running, None) => "now".to_owned(),

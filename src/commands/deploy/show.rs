@@ -139,6 +139,7 @@ fn ladder(rollout: &Rollout, now: Timestamp, lines: &mut Vec<String>) {
         rough(now.since(rollout.started)),
         rollout.actor
     ));
+    let now = rollout.countdowns_at(now);
     for (index, step) in rollout.steps.iter().enumerate() {
         let left = step.until.filter(|until| step.status == StepStatus::Running && *until > now);
         let left = left.map_or_else(String::new, |until| format!("  {} left", rough(until.since(now))));
@@ -218,9 +219,10 @@ fn measures(dora: &Dora) -> String {
     let frequency =
         dora.frequency.map_or_else(|| "not known".to_owned(), |frequency| format!("{frequency:.2} a day"));
     format!(
-        "last {}: {} deployments, frequency {frequency}, lead time {}, change fail rate {}, recovery time {}, rework rate {}",
+        "last {}: {} deployment{}, frequency {frequency}, lead time {}, change fail rate {}, recovery time {}, rework rate {}",
         rough(dora.window),
         dora.deployments,
+        if dora.deployments == 1 { "" } else { "s" },
         time(dora.lead_time),
         rate(dora.fail_rate),
         time(dora.recovery),

@@ -299,6 +299,12 @@ impl Rollout {
         self.phase.ended()
     }
 
+    /// The moment at which countdowns are read: they stand while it is frozen, and go on from there.
+    #[must_use]
+    pub fn countdowns_at(&self, now: Timestamp) -> Timestamp {
+        self.frozen.as_ref().map_or(now, |freeze| freeze.since)
+    }
+
     /// "canary v1 → v2", as titles have it.
     #[must_use]
     pub fn title(&self) -> String {

@@ -1,7 +1,7 @@
 //! A timer that one request of a connection after the other uses: set anew only when it has run or would run too late, so that
 //! requests that are answered in time do not touch the runtime's timers.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -41,7 +41,8 @@ impl Alarm<'_> {
         if sleep.deadline() > until {
             sleep.as_mut().reset(until);
         }
-        while sleep.as_mut().poll(cx).is_ready() {
+        // Whatever else this task has done in this turn, the time is told: work without end must not put its end off.
+        while pin!(tokio::task::unconstrained(sleep.as_mut())).poll(cx).is_ready() {
             if Instant::now() >= until {
                 return Poll::Ready(());
             }
@@ -61,6 +62,20 @@ impl Drop for Alarm<'_> {
 mod tests {
     use super::*;
     use std::future::poll_fn;
+
+    #[tokio::test]
+    async fn a_task_that_has_used_up_its_turn_is_told_the_time_all_the_same() {
+        let alarms = Alarms::default();
+        let until = Instant::now() + Duration::from_millis(5);
+        let mut alarm = alarms.take();
+        poll_fn(|cx| Poll::Ready(assert!(alarm.poll(cx, until).is_pending()))).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let told = poll_fn(|cx| {
+            while pin!(tokio::task::consume_budget()).poll(cx).is_ready() {}
+            Poll::Ready(alarm.poll(cx, until))
+        });
+        assert!(told.await.is_ready());
+    }
 
     #[tokio::test]
     async fn one_timer_serves_deadlines_in_any_order_and_never_runs_early() {
