@@ -58,6 +58,18 @@ impl Tail {
         lines.push_back(OutputLine { at, source, text });
     }
 
+    /// The last that a process has said since this console last did something with it: on its standard error, where it speaks
+    /// of what is wrong, else anywhere. The two come in in no order.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        let lines = self.lines.lock();
+        let own = || {
+            let own = lines.iter().rev().take_while(|line| line.source != Source::Console);
+            own.filter(|line| !line.text.trim().is_empty())
+        };
+        let words = own().find(|line| line.source == Source::Err).or_else(|| own().next())?;
+        Some(words.text.trim().to_owned())
+    }
+
     pub(crate) fn newest(&self, count: usize) -> Vec<OutputLine> {
         let lines = self.lines.lock();
         lines.iter().skip(lines.len().saturating_sub(count)).cloned().collect()

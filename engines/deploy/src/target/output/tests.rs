@@ -68,3 +68,19 @@ fn a_file_that_another_writes_is_followed_and_cut() {
     later.read(|line| found.push(line)).unwrap();
     assert_eq!(found, ["…ve"]);
 }
+
+#[test]
+fn its_last_words_are_those_of_its_standard_error_since_it_was_started() {
+    let tail = Tail::new(10);
+    let push = |source, text: &str| tail.push(Timestamp(0), source, text.to_owned());
+    assert_eq!(tail.last_words(), None);
+    push(Source::Err, "an earlier one's");
+    push(Source::Console, "started, process 7");
+    assert_eq!(tail.last_words(), None);
+    push(Source::Out, " listening ");
+    push(Source::Out, "");
+    assert_eq!(tail.last_words().as_deref(), Some("listening"));
+    push(Source::Err, "there is no database");
+    push(Source::Out, "which came later through the other pipe");
+    assert_eq!(tail.last_words().as_deref(), Some("there is no database"));
+}

@@ -292,14 +292,8 @@ impl Runner {
         signal_tagged(running.tag, Signal::KILL).await;
         self.hear_out(running).await;
         let mut why = format!("it {} after {}", exit.words(), rounded(ran));
-        let words = self
-            .tail
-            .newest(20)
-            .into_iter()
-            .rev()
-            .find(|line| line.source != Source::Console && !line.text.trim().is_empty());
-        if let Some(words) = words {
-            let text: String = words.text.trim().chars().take(LONGEST_WORDS).collect();
+        if let Some(words) = self.tail.last_words() {
+            let text: String = words.chars().take(LONGEST_WORDS).collect();
             why.push_str(&format!(", its last words: {text}"));
         }
         Ended::Crashed { why, code: exit.code(), signal }
