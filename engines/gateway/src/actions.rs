@@ -50,7 +50,7 @@ pub fn actions() -> Vec<ActionSpec> {
         },
         ActionSpec {
             id: BREAKER,
-            title: "Force circuit breaker",
+            title: "Set circuit breaker",
             description: "Forces the circuit breaker of a version open or closed until it is given back; a restart gives it back.",
             subject: Some(SubjectKind::Service),
             args: vec![

@@ -310,14 +310,14 @@ impl Breaker {
         Some(self.turn(to, Reason::Forced, now))
     }
 
-    /// Lets it decide for itself again: from open it goes on as if it had just opened, from closed as if it were new.
-    pub fn unforce(&mut self, now: Moment) -> bool {
+    /// Lets it decide for itself again: from open it asks at once whether calls go well, for whoever gives it back believes that
+    /// they do; from closed it goes on as if it were new.
+    pub fn unforce(&mut self, now: Moment) -> Option<Transition> {
         if !std::mem::take(&mut self.forced) {
-            return false;
+            return None;
         }
-        let state = self.state;
-        self.turn(state, Reason::Released, now);
-        true
+        let state = if self.state == State::Open { State::HalfOpen } else { self.state };
+        Some(self.turn(state, Reason::Released, now)).filter(|turn| turn.from != turn.to)
     }
 
     /// Takes new settings; the state stays, and failures are counted anew.

@@ -115,13 +115,30 @@ fn forced_it_stays_whatever_comes() {
     for _ in 0..20 {
         assert!(call(&mut breaker, Failure, at(2)));
     }
-    assert!(breaker.unforce(at(3)));
-    assert!(!breaker.unforce(at(3)));
+    assert_eq!(breaker.unforce(at(3)), None, "closed it stays");
+    assert!(!breaker.view(at(3)).forced);
+    assert_eq!(breaker.unforce(at(3)), None);
     assert_eq!(breaker.view(at(3)).failures, 0, "what happened while it was forced is forgiven");
     for _ in 0..5 {
         call(&mut breaker, Failure, at(4));
     }
     assert_eq!(breaker.view(at(4)).state, State::Open);
+}
+
+#[test]
+fn given_back_from_open_it_asks_at_once() {
+    let mut breaker = Breaker::new(Settings::default(), at(0));
+    breaker.force(Forced::Open, at(0));
+    let moved = breaker.unforce(at(1)).expect("another state");
+    assert_eq!((moved.from, moved.to, moved.reason), (State::Open, State::HalfOpen, Reason::Released));
+    for _ in 0..Settings::default().successes_to_close {
+        assert!(call(&mut breaker, Success, at(1)));
+    }
+    assert_eq!(breaker.view(at(1)).state, State::Closed);
+    breaker.force(Forced::Open, at(2));
+    breaker.unforce(at(2));
+    assert!(call(&mut breaker, Failure, at(2)));
+    assert_eq!(breaker.view(at(2)).state, State::Open, "it was given back too soon");
 }
 
 /// What a window holds, counted anew from all that happened since it was last cleared.

@@ -159,8 +159,8 @@ fn figures(details: &mut Details, route: &RouteView) {
     );
     details.field("now", &told, Role::Text);
     let told = format!(
-        "{} requests, {} failed, {} tried again",
-        format::grouped(traffic.requests),
+        "{}, {} failed, {} tried again",
+        format::counted(traffic.requests, "request"),
         format::grouped(traffic.failed),
         format::grouped(traffic.retried),
     );

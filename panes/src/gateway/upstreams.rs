@@ -140,10 +140,10 @@ pub(super) fn tell(
         };
         details.glyph(glyph, role);
         let told = format!(
-            "  {} requests, {} failed, {} connections opened",
-            format::grouped(endpoint.requests),
+            "  {}, {} failed, {} opened",
+            format::counted(endpoint.requests, "request"),
             format::grouped(endpoint.failures),
-            format::grouped(endpoint.connections)
+            format::counted(endpoint.connections, "connection")
         );
         details.more([(&format!("{word}  "), role), (&endpoint.url, Role::Text), (&told, Role::Muted)]);
     }
@@ -175,8 +175,8 @@ fn tell_breaker(details: &mut Details, version: &VersionView, now: Timestamp) {
         None => String::new(),
     };
     let told = format!(
-        "{} calls, {rate} went well, {} failed, {} refused; {} of {} failures open it{last}",
-        format::grouped(view.view.calls),
+        "{}, {rate} went well, {} failed, {} refused; {} of {} failures open it{last}",
+        format::counted(view.view.calls, "call"),
         format::grouped(view.view.failed),
         format::grouped(view.view.refused),
         view.view.failures,

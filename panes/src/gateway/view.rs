@@ -149,21 +149,17 @@ impl Gateway {
             0 => String::new(),
             n => format!("{} {words}", format::grouped(n)),
         };
-        let plural = |count: u64, word: &str| match count {
-            1 => format!("1 {word}"),
-            n => format!("{} {word}s", format::grouped(n)),
-        };
         match self.kind {
             Kind::Routes | Kind::Upstreams => {
                 let errors = totals.traffic.errors.map(|share| format::figure(share * 100.0));
                 vec![
                     format!("{}/s", format::figure(totals.traffic.rate)),
                     errors.map(|errors| format!("{errors} % errors")).unwrap_or_default(),
-                    plural(totals.connections as u64, "connection"),
+                    format::counted(totals.connections as u64, "connection"),
                     some(totals.unrouted, "took no route"),
                     match totals.tunnels {
                         0 => String::new(),
-                        n => plural(n as u64, "tunnel"),
+                        n => format::counted(n as u64, "tunnel"),
                     },
                 ]
             }

@@ -13,7 +13,7 @@ mod time;
 mod unit;
 
 pub use column::Aligned;
-pub use number::{attained, figure, grouped, number};
+pub use number::{attained, counted, figure, grouped, number};
 pub use time::{age, ago, countdown, date, span};
 pub(crate) use unit::tick;
 pub use unit::{Scale, Unit, scale_for};

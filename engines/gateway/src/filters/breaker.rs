@@ -59,10 +59,7 @@ impl Named {
         let mut breaker = self.breaker.lock();
         let moved = match state {
             Some(state) => breaker.force(state, now),
-            None => {
-                breaker.unforce(now);
-                None
-            }
+            None => breaker.unforce(now),
         };
         drop(breaker);
         self.moved(moved);

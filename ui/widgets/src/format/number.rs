@@ -84,6 +84,13 @@ fn minus(text: String, value: f64) -> String {
     if value < 0.0 && text != "0" { format!("−{text}") } else { text }
 }
 
+/// How many of something, with the word for it: `1 request`, `2 107 requests`.
+#[must_use]
+pub fn counted(count: u64, word: &str) -> String {
+    let many = if count == 1 { "" } else { "s" };
+    format!("{} {word}{many}", grouped(count))
+}
+
 /// A count in full, thousands apart by a space: `1 204 331`.
 #[must_use]
 pub fn grouped(count: u64) -> String {

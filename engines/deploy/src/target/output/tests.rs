@@ -72,7 +72,7 @@ fn a_file_that_another_writes_is_followed_and_cut() {
 #[test]
 fn its_last_words_are_those_of_its_standard_error_since_it_was_started() {
     let tail = Tail::new(10);
-    let push = |source, text: &str| tail.push(Timestamp(0), source, text.to_owned());
+    let push = |source, text: &str| tail.push(Timestamp::from_millis(0), source, text.to_owned());
     assert_eq!(tail.last_words(), None);
     push(Source::Err, "an earlier one's");
     push(Source::Console, "started, process 7");
