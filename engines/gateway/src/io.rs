@@ -16,12 +16,14 @@ fn together<'a>(bufs: &'a [IoSlice<'_>], room: &'a mut [u8; TOGETHER]) -> Option
     if let [one] = bufs {
         return Some(one);
     }
-    let mut length = 0;
+    let whole = bufs.iter().map(|part| part.len()).fold(0_usize, usize::saturating_add);
+    let mut rest = room.get_mut(..whole)?;
     for part in bufs {
-        room.get_mut(length..length + part.len())?.copy_from_slice(part);
-        length += part.len();
+        let (own, behind) = rest.split_at_mut(part.len());
+        own.copy_from_slice(part);
+        rest = behind;
     }
-    Some(&room[..length])
+    Some(&room[..whole])
 }
 
 /// A connection, encrypted or not.
@@ -80,5 +82,30 @@ impl AsyncWrite for Stream {
             Self::Plain(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_put_together_where_they_fit() {
+        let put = |parts: &[&[u8]]| {
+            let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+            together(&slices, &mut [0; TOGETHER]).map(<[u8]>::to_vec)
+        };
+        assert_eq!(put(&[]), Some(Vec::new()));
+        assert_eq!(put(&[b"", b""]), Some(Vec::new()));
+        assert_eq!(put(&[b"a", b"", b"bc"]), Some(b"abc".to_vec()));
+        let full = [b'x'; TOGETHER];
+        assert_eq!(put(&[&full[1..], b"y"]).map(|whole| whole.len()), Some(TOGETHER));
+        assert_eq!(put(&[&full, b"y"]), None);
+        assert_eq!(put(&[b"head", &[0; 4 * TOGETHER]]), None);
+        assert_eq!(
+            put(&[&[1; 4 * TOGETHER]]).map(|whole| whole.len()),
+            Some(4 * TOGETHER),
+            "one part needs no room"
+        );
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use parking_lot::Mutex;
 use quarterdeck_gateway::{Engine, Stored};
 use support::{Answer, Gateway, Service, Whole, collect, config, raw, service, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,22 +30,22 @@ fn get(path: &str) -> Request<Whole> {
     Request::get(format!("http://a.test{path}")).body(Whole(None)).unwrap()
 }
 
-/// Answers the first request of each connection; the second it reads, and hangs up.
-async fn answers_once() -> (SocketAddr, Arc<AtomicUsize>) {
+/// Answers the first request of each connection; the second it reads, and hangs up. And what it was asked.
+async fn answers_once() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, seen) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
-    let counted = Arc::clone(&seen);
+    let (address, seen) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
+    let asked = Arc::clone(&seen);
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let counted = Arc::clone(&counted);
+            let asked = Arc::clone(&asked);
             tokio::spawn(async move {
                 let mut buffer = [0; 4096];
-                if stream.read(&mut buffer).await.is_ok_and(|n| n > 0) {
-                    counted.fetch_add(1, Relaxed);
-                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
-                    if stream.read(&mut buffer).await.is_ok_and(|n| n > 0) {
-                        counted.fetch_add(1, Relaxed);
+                for answers in [true, false] {
+                    let Ok(n @ 1..) = stream.read(&mut buffer).await else { return };
+                    asked.lock().push(String::from_utf8_lossy(&buffer[..n]).into_owned());
+                    if answers {
+                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
                     }
                 }
             });
@@ -63,12 +64,32 @@ async fn a_kept_connection_that_is_closed_in_the_very_moment_costs_no_request() 
         // It is kept only when the answer has gone.
         until("the connection is kept", || gateway.handle.snapshot().totals.kept == 1).await;
     }
-    assert_eq!(seen.load(Relaxed), 9, "each but the first was asked twice");
+    assert_eq!(seen.lock().len(), 9, "each but the first was asked twice");
     let table = gateway.handle.table();
     assert_eq!(table.services[0].versions[0].endpoints[0].failures.load(Relaxed), 0);
     // What may have been done is not done twice.
     assert_eq!(gateway.ask("POST", "/", "", "x").await.code(), "bad_gateway");
     assert_eq!(gateway.get("/", "").await.code(), "circuit_open");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_asked_once_more_over_a_fresh_connection_is_the_same() {
+    let (upstream, seen) = answers_once().await;
+    let gateway = Gateway::before(&[upstream], "threads = 1\nfilters.validate = { json = true }\n").await;
+    for n in 0..2 {
+        let header = "Content-Type: application/json\r\nX-Own: 1\r\n";
+        assert_eq!(gateway.ask("PUT", "/thing?n=1", header, "{\"n\":1}").await.status, 200, "{n}");
+        until("the connection is kept", || gateway.handle.snapshot().totals.kept == 1).await;
+    }
+    let seen = seen.lock().clone();
+    assert_eq!(seen.len(), 3, "{seen:#?}");
+    assert_eq!(seen[1], seen[2]);
+    assert!(
+        seen[2].starts_with("PUT /thing?n=1 HTTP/1.1\r\n") && seen[2].ends_with("\r\n\r\n{\"n\":1}"),
+        "{}",
+        seen[2]
+    );
     gateway.stop().await;
 }
 

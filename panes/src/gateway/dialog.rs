@@ -4,6 +4,7 @@ use quarterdeck_gateway::Snapshot;
 use quarterdeck_gateway::actions::{BREAKER, LIMIT, PURGE, SPLIT, WARM};
 use quarterdeck_gateway::model::ServiceView;
 use quarterdeck_kernel::{Health, Invocation};
+use quarterdeck_resilience::breaker::State;
 use quarterdeck_widgets::{Role, format};
 
 use super::{cache, traffic};
@@ -84,8 +85,15 @@ pub(crate) fn preview(world: &World, invocation: &Invocation) -> Option<Vec<Stri
                 ],
                 _ => match &version.breaker {
                     Some(breaker) => {
-                        let limit = breaker.view.limit;
-                        vec![takes, format!("It will open by itself after {limit} failures.")]
+                        let next = match breaker.view.state {
+                            State::Closed => {
+                                format!("It will open by itself after {} failures.", breaker.view.limit)
+                            }
+                            _ => {
+                                "A few of them will be sent at once; if one fails, it opens again.".to_owned()
+                            }
+                        };
+                        vec![takes, next]
                     }
                     None => vec![takes],
                 },

@@ -37,6 +37,9 @@ pub struct OutputLine {
     pub text: String,
 }
 
+/// So many lines are looked through for the last words on standard error.
+const LAST: usize = 20;
+
 /// The newest lines.
 #[derive(Debug)]
 pub struct Tail {
@@ -58,12 +61,12 @@ impl Tail {
         lines.push_back(OutputLine { at, source, text });
     }
 
-    /// The last that a process has said since this console last did something with it: on its standard error, where it speaks
-    /// of what is wrong, else anywhere. The two come in in no order.
+    /// The last that a process has said since this console last did something with it: of the newest lines one on its standard
+    /// error, where it speaks of what is wrong, else any. The two come in in no order.
     pub(crate) fn last_words(&self) -> Option<String> {
         let lines = self.lines.lock();
         let own = || {
-            let own = lines.iter().rev().take_while(|line| line.source != Source::Console);
+            let own = lines.iter().rev().take_while(|line| line.source != Source::Console).take(LAST);
             own.filter(|line| !line.text.trim().is_empty())
         };
         let words = own().find(|line| line.source == Source::Err).or_else(|| own().next())?;

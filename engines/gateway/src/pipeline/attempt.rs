@@ -33,7 +33,7 @@ const MIRRORS: usize = 256;
 /// What became of one attempt.
 enum Attempt {
     Answered(Response<Incoming>, Option<Lease>),
-    /// Nothing of it went out, it is where it was.
+    /// It may be sent elsewhere, and is where it was.
     Unsent(SendError),
     /// It may have been carried out.
     Broken(SendError),
@@ -360,6 +360,8 @@ impl Exchange<'_> {
         tokio::spawn(async move {
             let copy = async {
                 let sent = worker.pool.send(&endpoint, &mut request, connect, kept).await;
+                // What stays for asking once more is of no use any more, however long the answer takes.
+                drop(std::mem::take(&mut request));
                 if let Ok((response, mut lease)) = sent {
                     let mut body = response.into_body();
                     while let Some(Ok(_)) = poll_fn(|cx| poll_body(lease.as_mut(), &mut body, cx)).await {}

@@ -129,18 +129,11 @@ impl From<std::io::Error> for SendError {
     }
 }
 
-impl SendError {
-    /// Whether the endpoint can have seen anything of the request.
-    #[must_use]
-    pub fn was_sent(&self) -> bool {
-        matches!(self, Self::Broken(_))
-    }
-}
-
 /// An answer, and the connection it comes over, where that is one request's at a time.
 pub type Answer = (Response<Incoming>, Option<Lease>);
 
-/// Why there is no answer, and whether the request is where it was: nothing of it has gone out.
+/// Why there is no answer, and whether the request is where it was and may be sent elsewhere: nothing of it has gone out, or it does
+/// no harm to ask twice.
 pub type Unsent = (SendError, bool);
 
 impl Pool {
@@ -189,8 +182,8 @@ impl Pool {
         self.endpoints.lock().values().map(|kept| kept.idle.len() + kept.shared.len()).sum()
     }
 
-    /// Sends a request and waits for the head of the answer. The request is taken from where it is, and put back if nothing of
-    /// it has gone out: a future that has it would be moved with it.
+    /// Sends a request and waits for the head of the answer. The request is taken from where it is, and put back if it may be sent
+    /// elsewhere: a future that has it would be moved with it. Otherwise what stays there means nothing.
     pub(crate) fn send<'a>(
         self: &'a Arc<Self>,
         endpoint: &'a Endpoint,

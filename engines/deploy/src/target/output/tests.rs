@@ -71,7 +71,7 @@ fn a_file_that_another_writes_is_followed_and_cut() {
 
 #[test]
 fn its_last_words_are_those_of_its_standard_error_since_it_was_started() {
-    let tail = Tail::new(10);
+    let tail = Tail::new(100);
     let push = |source, text: &str| tail.push(Timestamp::from_millis(0), source, text.to_owned());
     assert_eq!(tail.last_words(), None);
     push(Source::Err, "an earlier one's");
@@ -83,4 +83,12 @@ fn its_last_words_are_those_of_its_standard_error_since_it_was_started() {
     push(Source::Err, "there is no database");
     push(Source::Out, "which came later through the other pipe");
     assert_eq!(tail.last_words().as_deref(), Some("there is no database"));
+    for n in 0..LAST {
+        push(Source::Out, &format!("order {n}"));
+    }
+    assert_eq!(
+        tail.last_words().as_deref(),
+        Some("order 19"),
+        "what was wrong long ago is not what it ended of"
+    );
 }

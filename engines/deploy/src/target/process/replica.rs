@@ -173,6 +173,8 @@ impl Runner {
                 self.say(&failed);
             }
         }
+        // Before anything of what it writes is read: what it says is what stands behind this.
+        self.say(&format!("started, process {pid}, {url}"));
         let readers = if outlives {
             if let Some(start) = start_time(pid) {
                 // If this cannot be written down any more, it is still found by its tag.
@@ -184,7 +186,6 @@ impl Runner {
         } else {
             launch::read_pipes(&mut child, &self.log, &settings.output, &self.tail)
         };
-        self.say(&format!("started, process {pid}, {url}"));
         let began = Instant::now();
         Ok(Running { main: Main::Child(child), tag, lease, settings, url, readers, began })
     }
@@ -200,8 +201,8 @@ impl Runner {
         let url = record.url;
         let pid = main.pid().unwrap_or_default();
         self.log = record.log;
-        let readers = vec![launch::follow(&self.log, &settings.output, &self.tail, true)];
         self.say(&format!("taken over, process {pid}, {url}"));
+        let readers = vec![launch::follow(&self.log, &settings.output, &self.tail, true)];
         Ok(Running { main, tag, lease: None, settings, url, readers, began: Instant::now() })
     }
 
