@@ -53,7 +53,7 @@ pub(super) fn plain_path(path: &str) -> Result<Cow<'_, str>, Box<Refusal>> {
     let mut before = b'-';
     let plain = path.bytes().all(|b| {
         let behind = std::mem::replace(&mut before, b);
-        !matches!(b, b'%' | b'\\' | b';') && !(behind == b'/' && matches!(b, b'/' | b'.'))
+        !(matches!(b, b'%' | b'\\' | b';') || (behind == b'/' && matches!(b, b'/' | b'.')))
     });
     if plain {
         return Ok(Cow::Borrowed(path));

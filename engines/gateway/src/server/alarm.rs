@@ -68,7 +68,7 @@ mod tests {
         let alarms = Alarms::default();
         let until = Instant::now() + Duration::from_millis(5);
         let mut alarm = alarms.take();
-        poll_fn(|cx| Poll::Ready(assert!(alarm.poll(cx, until).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(alarm.poll(cx, until).is_pending())).await);
         tokio::time::sleep(Duration::from_millis(50)).await;
         let told = poll_fn(|cx| {
             while pin!(tokio::task::consume_budget()).poll(cx).is_ready() {}
