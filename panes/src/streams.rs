@@ -124,6 +124,8 @@ impl Streams {
         if let Some(wanted) = self.wanted.take()
             && !self.feeds.table.reselect(&wanted, &feeds)
         {
+            // Not there (yet): whoever asked for it is offered no other feed's rows and keys.
+            self.feeds.table.select(&wanted);
             self.wanted = Some(wanted);
         }
         self.refresh_rows(cx)

@@ -135,6 +135,9 @@ fn messages_and_metrics_are_a_key_away() {
 fn deep_links_wait_for_their_feed() {
     let mut stage = Stage::new(Streams::new(), empty_world(), (80, 20));
     stage.event(Event::Open(&subject(SubjectKind::Stream, "quotes")));
+    with_feeds(&mut stage, vec![fills()]);
+    stage.passes(33);
+    assert_ne!(stage.selection().as_deref(), Some("stream:fills"), "nobody asked for that one");
     with_feeds(&mut stage, vec![fills(), quotes()]);
     stage.passes(33);
     assert_eq!(stage.selection().as_deref(), Some("stream:quotes"));

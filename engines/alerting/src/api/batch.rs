@@ -2,10 +2,10 @@
 //! labels, most values) are kept once: ten thousand alerts would otherwise make a quarter of a million of them.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use hashbrown::HashSet;
 use quarterdeck_alertmanager::wire::parse_time;
 use quarterdeck_kernel::Timestamp;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};

@@ -10,7 +10,8 @@ const LONGEST: usize = 256;
 
 #[derive(Debug, Default)]
 pub(crate) struct Interner {
-    texts: HashSet<Arc<str>>,
+    /// Texts come from the network: nobody outside can choose some that fall together.
+    texts: HashSet<Arc<str>, std::hash::RandomState>,
     sweep_at: usize,
     /// Texts of the present batch that came more than once, by where they are: what alerts share need not be looked up among
     /// a hundred thousand others for each. Kept together with what they became, so that no other text comes to be there.

@@ -1,8 +1,8 @@
 //! Things in numbered slots, in pages that are shared with whoever looks at them.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use hashbrown::HashMap;
 use quarterdeck_alertmanager::Fingerprint;
 
 use super::Alert;

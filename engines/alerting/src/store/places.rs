@@ -1,6 +1,6 @@
 //! Where rows stand: in the order in which they came, so that new ones fill one page after the other.
 
-use hashbrown::HashMap;
+use std::collections::HashMap;
 
 use crate::model::RecordKind;
 
