@@ -98,8 +98,6 @@ pub struct Alerts {
     filters: Vec<String>,
     /// The chart of the alert that is looked at.
     charting: Option<Charting>,
-    /// The alert that a deep link asked for before it was there.
-    wanted: Option<String>,
 }
 
 impl Default for Alerts {
@@ -133,7 +131,6 @@ impl Alerts {
             filtering: None,
             filters: Vec::new(),
             charting: None,
-            wanted: None,
         }
     }
 
@@ -152,7 +149,6 @@ impl Alerts {
         self.choice.service.clone_from(&cx.scope.service);
         let current = self.shown.as_ref().is_some_and(|model| model.choice == self.choice);
         if current || self.arranging.is_some() {
-            self.find();
             return effects;
         }
         let model = Arc::new(Model::new(cx.world, self.choice.clone()));
@@ -175,16 +171,6 @@ impl Alerts {
     fn show(&mut self, model: Arc<Model>) {
         self.shown = Some(model);
         self.mark_heads();
-        self.find();
-    }
-
-    /// Selects what a deep link asked for, as soon as it is there.
-    fn find(&mut self) {
-        if let Some(wanted) = self.wanted.take()
-            && !self.list.table.select(&wanted)
-        {
-            self.wanted = Some(wanted);
-        }
     }
 
     /// The alert that is looked at: the open one, else the selected one or the worst of its group.
@@ -216,7 +202,7 @@ impl Alerts {
                 let over = |alert: &Arc<Alert>| !alert.state.is_open();
                 self.choice.resolved |=
                     print.and_then(|p| cx.world.alerting.alerts.alert(p)).is_some_and(over);
-                self.wanted = Some(subject.id.clone());
+                self.list.table.want(&subject.id);
                 self.open = Some(Opened::new(subject.id.clone()));
                 self.refresh(cx)
             }
@@ -274,7 +260,7 @@ impl Alerts {
     /// Selects the alert that was selected when the operator left, or its closed group; what is not in the list any more, or
     /// not in what it is filtered to, leaves it as it is.
     fn come_back(&mut self, print: Fingerprint, cx: &Context<'_, World>) {
-        (self.open, self.changed, self.wanted) = (None, None, None);
+        (self.open, self.changed) = (None, None);
         let rows = self.rows(cx);
         if self.list.table.reselect(&print.to_string(), &rows) {
             return;

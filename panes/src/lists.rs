@@ -142,12 +142,11 @@ pub(crate) trait Lists {
     /// The operator clicked into the list.
     fn clicked(&mut self) {}
 
-    /// Selects what a deep link asked for, as soon as it is there.
+    /// Selects what a deep link asked for, as soon as it is there; whoever moves meanwhile gives it up.
     fn find(&mut self) {
-        let Some(wanted) = self.wanted().take() else { return };
-        let key = self.key_of(&wanted);
-        if !key.is_some_and(|key| self.listing().table.select(&key)) {
-            *self.wanted() = Some(wanted);
+        let key = self.wanted().clone().and_then(|wanted| self.key_of(&wanted));
+        if key.is_some_and(|key| self.listing().table.select(&key)) {
+            *self.wanted() = None;
         }
     }
 
@@ -202,6 +201,7 @@ pub(crate) trait Lists {
             self.scroll(verb, cx);
             return Vec::new();
         }
+        *self.wanted() = None;
         let (rows, area) = (self.rows(cx), self.list_area(cx));
         let did = self.listing().command(verb, area, &rows);
         self.done(did, rows)
@@ -249,6 +249,7 @@ pub(crate) trait Lists {
             },
             Event::Hit { click, at, .. } if self.open().is_none() && self.form().is_none() => {
                 self.clicked();
+                *self.wanted() = None;
                 let (rows, area) = (self.rows(cx), self.list_area(cx));
                 let did = self.listing().click(click, at, area, &rows);
                 self.done(did, rows)

@@ -54,8 +54,6 @@ pub struct Services {
     signals: Slot<Lines>,
     heatmap: Slot<Heat>,
     resources: Slot<resources::Used>,
-    /// A transaction to be selected once its row exists.
-    wanted: Option<String>,
     /// The service that the scope had last.
     followed: Option<String>,
 }
@@ -79,7 +77,6 @@ impl Services {
             signals: Slot::default(),
             heatmap: Slot::default(),
             resources: Slot::default(),
-            wanted: None,
             followed: None,
         }
     }
@@ -114,7 +111,9 @@ impl Services {
             self.transactions = Listing::new(&transactions::COLUMNS, None);
             self.transactions.table.restore(&kept);
         }
-        self.wanted = transaction.map(str::to_owned);
+        if let Some(transaction) = transaction {
+            self.transactions.table.want(transaction);
+        }
         self.explaining = None;
         self.open = Some(Opened {
             service: service.to_owned(),
@@ -145,11 +144,6 @@ impl Services {
             let service = cx.world.services.service(&open.service);
             let rows = TransactionRows::new(service.map(|s| &**s), None);
             self.transactions.refresh(&rows);
-            if let Some(wanted) = self.wanted.take()
-                && !self.transactions.table.select(&wanted)
-            {
-                self.wanted = Some(wanted);
-            }
         }
     }
 

@@ -81,8 +81,6 @@ pub struct Streams {
     shown: Option<MessageRows>,
     /// Those that are being arranged in the background.
     arranging: Option<MessageRows>,
-    /// The feed that a deep link asked for before it was there.
-    wanted: Option<String>,
 }
 
 impl Default for Streams {
@@ -103,7 +101,6 @@ impl Streams {
             follow: true,
             shown: None,
             arranging: None,
-            wanted: None,
         }
     }
 
@@ -121,13 +118,6 @@ impl Streams {
     fn refresh(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
         let feeds = FeedRows::new(&cx.world.streams, cx.world.now);
         self.feeds.refresh(&feeds);
-        if let Some(wanted) = self.wanted.take()
-            && !self.feeds.table.reselect(&wanted, &feeds)
-        {
-            // Not there (yet): whoever asked for it is offered no other feed's rows and keys.
-            self.feeds.table.select(&wanted);
-            self.wanted = Some(wanted);
-        }
         self.refresh_rows(cx)
     }
 
@@ -300,7 +290,7 @@ impl Pane<World> for Streams {
             Event::Open(subject) => {
                 self.feeds.table.set_filter("");
                 self.focus_on(Focus::Feeds);
-                self.wanted = Some(subject.id.clone());
+                self.feeds.table.want(&subject.id);
                 self.refresh(cx)
             }
             Event::Return(subject) => {

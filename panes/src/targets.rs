@@ -50,8 +50,6 @@ const COLUMNS: [Column; 9] = [
 #[derive(Debug)]
 pub struct Targets {
     list: Listing,
-    /// The selected target, by subject; asked for by a deep link before its row exists.
-    wanted: Option<String>,
 }
 
 impl Default for Targets {
@@ -64,17 +62,12 @@ impl Targets {
     /// The pane as it starts.
     #[must_use]
     pub fn new() -> Self {
-        Self { list: Listing::new(&COLUMNS, None), wanted: None }
+        Self { list: Listing::new(&COLUMNS, None) }
     }
 
     fn refresh(&mut self, world: &World, scope: Option<&str>) {
         let rows = TargetRows::new(world, scope);
         self.list.refresh(&rows);
-        if let Some(wanted) = self.wanted.take()
-            && !self.list.table.select(&wanted)
-        {
-            self.wanted = Some(wanted);
-        }
     }
 }
 
@@ -93,7 +86,7 @@ impl Pane<World> for Targets {
             }
             Event::Open(subject) => {
                 self.list.table.set_filter("");
-                self.wanted = Some(subject.to_string());
+                self.list.table.want(&subject.to_string());
                 self.refresh(cx.world, cx.scope.service.as_deref());
                 Did::Changed
             }

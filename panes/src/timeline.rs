@@ -74,8 +74,6 @@ pub struct Timeline {
     more: bool,
     asking: bool,
     trouble: Option<String>,
-    /// The entry that a deep link asked for.
-    wanted: Option<String>,
     /// Only what may have changed this service is shown: an answer to "what changed?", here and nowhere else.
     about: Option<About>,
 }
@@ -99,7 +97,7 @@ impl Timeline {
     #[must_use]
     pub fn new() -> Self {
         let list = Listing::new(&COLUMNS, None);
-        Self { list, older: Vec::new(), more: true, asking: false, trouble: None, wanted: None, about: None }
+        Self { list, older: Vec::new(), more: true, asking: false, trouble: None, about: None }
     }
 
     fn rows<'a>(&'a self, cx: &Context<'a, World>) -> EntryRows<'a> {
@@ -110,7 +108,6 @@ impl Timeline {
     fn ask_about(&mut self, service: &str, cx: &Context<'_, World>) {
         self.about = Some(About { service: service.to_owned(), asked: true });
         self.list.table.set_filter("");
-        self.wanted = None;
         self.refresh(cx);
         let trouble = cx.world.services.service(service).filter(|s| s.health >= Health::Degraded);
         let before = |entry: &&&Arc<Entry>| {
@@ -139,11 +136,6 @@ impl Timeline {
         }
         let rows = EntryRows::new(cx, &self.older, self.about.as_ref());
         self.list.refresh(&rows);
-        if let Some(wanted) = self.wanted.take()
-            && !self.list.table.select(&wanted)
-        {
-            self.wanted = Some(wanted);
-        }
     }
 
     fn ask_older(&mut self, cx: &Context<'_, World>) -> Vec<Effect<World>> {
@@ -217,12 +209,12 @@ impl Pane<World> for Timeline {
             }
             Event::Open(subject) => {
                 self.list.table.set_filter("");
-                self.wanted = Some(subject.id.clone());
+                self.list.table.want(&subject.id);
                 self.refresh(cx);
-                if self.wanted.is_some() && self.about.take().is_some() {
+                if self.list.table.waits() && self.about.take().is_some() {
                     self.refresh(cx);
                 }
-                return if self.wanted.is_some() { self.ask_older(cx) } else { Vec::new() };
+                return if self.list.table.waits() { self.ask_older(cx) } else { Vec::new() };
             }
             Event::Return(subject) => {
                 let rows = EntryRows::new(cx, &self.older, self.about.as_ref());

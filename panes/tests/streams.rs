@@ -144,6 +144,19 @@ fn deep_links_wait_for_their_feed() {
 }
 
 #[test]
+fn who_moves_while_a_deep_link_waits_stays_there() {
+    let mut stage = Stage::new(Streams::new(), empty_world(), (80, 20));
+    stage.event(Event::Open(&subject(SubjectKind::Stream, "quotes")));
+    with_feeds(&mut stage, vec![fills()]);
+    stage.passes(33);
+    stage.keys("j");
+    assert_eq!(stage.selection().as_deref(), Some("stream:fills"));
+    with_feeds(&mut stage, vec![fills(), quotes()]);
+    stage.passes(33);
+    assert_eq!(stage.selection().as_deref(), Some("stream:fills"));
+}
+
+#[test]
 fn the_mouse_selects_and_goes_in() {
     let mut stage = Stage::new(Streams::new(), world(), (120, 36));
     stage.click("feeds", Click::Press, (5, 2));

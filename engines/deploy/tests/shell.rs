@@ -266,25 +266,41 @@ async fn a_rollout_goes_on_after_the_console_was_killed_in_the_middle_of_it() {
     }
 }
 
+/// Two consoles on one store, in the middle of a rollout of the first.
+struct Pair {
+    scratch: Scratch,
+    timeline: Timeline,
+    shop: Shop,
+    first: Desk,
+    second: Desk,
+}
+
+impl Pair {
+    /// None, and said, where there is no PostgreSQL: consoles share no other store.
+    async fn start() -> Option<Self> {
+        let Some(scratch) = Scratch::postgres() else {
+            println!("SKIPPED: this machine has no PostgreSQL");
+            return None;
+        };
+        let timeline = scratch.timeline(&[MIGRATIONS]).await;
+        let shop = Shop::open().await;
+        let first = start("one", &timeline, &shop, &scratch.path().join("one"));
+        first.ready().await;
+        first.half().await;
+        let second = start("two", &timeline, &shop, &scratch.path().join("two"));
+        until("the second shows it, and follows", || {
+            phase(&second.handle) == Some(Phase::Paused) && second.told.share("v2") == 50
+        })
+        .await;
+        Some(Self { scratch, timeline, shop, first, second })
+    }
+}
+
 /// Two consoles on one store: one does the rollouts; the other shows them, lets its own gateway follow, and refuses changes
 /// with the reason. When the first dies, the other goes on from what was durable.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_consoles_one_does_the_rollouts_and_the_other_takes_over() {
-    let Some(scratch) = Scratch::postgres() else {
-        println!("SKIPPED: this machine has no PostgreSQL");
-        return;
-    };
-    let timeline = scratch.timeline(&[MIGRATIONS]).await;
-    let shop = Shop::open().await;
-    let first = start("one", &timeline, &shop, &scratch.path().join("one"));
-    first.ready().await;
-    first.half().await;
-
-    let second = start("two", &timeline, &shop, &scratch.path().join("two"));
-    until("the second shows it, and follows", || {
-        phase(&second.handle) == Some(Phase::Paused) && second.told.share("v2") == 50
-    })
-    .await;
+    let Some(Pair { scratch, timeline, shop, first, second }) = Pair::start().await else { return };
     let snapshot = second.handle.snapshot();
     let elsewhere = snapshot.elsewhere.as_ref().expect("another console does it");
     assert_eq!((elsewhere.console.as_str(), elsewhere.address.as_str()), ("one", "http://one"));
@@ -394,17 +410,9 @@ async fn an_alert_that_fires_while_nothing_can_be_saved_takes_traffic_back_once_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_that_only_the_standby_heard_takes_traffic_back_when_it_takes_over() {
-    let Some(scratch) = Scratch::postgres() else {
-        println!("SKIPPED: this machine has no PostgreSQL");
+    let Some(Pair { first, second, scratch: _scratch, shop: _shop, .. }) = Pair::start().await else {
         return;
     };
-    let timeline = scratch.timeline(&[MIGRATIONS]).await;
-    let shop = Shop::open().await;
-    let first = start("one", &timeline, &shop, &scratch.path().join("one"));
-    first.ready().await;
-    first.half().await;
-    let second = start("two", &timeline, &shop, &scratch.path().join("two"));
-    until("the second follows", || second.told.share("v2") == 50).await;
     first.task.abort();
     fire(&second.handle).await;
     until("the second has taken over and taken back", || {

@@ -129,7 +129,9 @@ impl Alerts {
             "group" => {
                 // The worst of a group is selected when it goes; a group is found by the eye.
                 if self.choice.grouped {
-                    self.wanted = self.current(cx).map(|alert| rows::key_of(&alert));
+                    if let Some(alert) = self.current(cx) {
+                        self.list.table.want(&rows::key_of(&alert));
+                    }
                 }
                 self.choice.grouped = !self.choice.grouped;
                 self.refresh(cx)

@@ -336,6 +336,38 @@ fn an_arrangement_that_is_out_of_date_draws_what_is_still_there() {
 }
 
 #[test]
+fn what_is_asked_for_before_it_is_there_is_selected_when_it_comes_unless_somebody_moves() {
+    let rows = |count| Hostile((0..count).map(|i| format!("row {i}")).collect());
+    let mut state = TableState::new(&[Column::flex("a", "A", 5)], None);
+    let selected = |state: &TableState| state.selected_row();
+    for known in [0, 5] {
+        let mut state = state.clone();
+        let _ = state.refresh(&rows(known));
+        state.want("7");
+        for count in [known, 5, 6] {
+            let _ = state.refresh(&rows(count));
+            assert_eq!((selected(&state), state.waits()), (None, true), "a key would act on another row");
+        }
+        let _ = state.refresh(&rows(9));
+        assert_eq!((selected(&state), state.waits()), (Some(7), false));
+        let _ = state.refresh(&rows(5));
+        assert_eq!(selected(&state), Some(4), "it was there and is gone: its neighbour takes its place");
+    }
+    state.want("7");
+    state.step(1, &rows(0));
+    assert!(state.waits(), "there was nowhere to go to");
+    let _ = state.refresh(&rows(5));
+    state.step(1, &rows(5));
+    assert_eq!((selected(&state), state.waits()), (Some(1), false));
+    let _ = state.refresh(&rows(9));
+    assert_eq!(selected(&state), Some(1), "who has moved stays there");
+    state.want("20");
+    state.set_filter("8");
+    let _ = state.refresh(&rows(9));
+    assert_eq!((selected(&state), state.waits()), (Some(8), false), "who filters looks for something else");
+}
+
+#[test]
 fn a_large_table_is_arranged_in_the_background_and_keeps_its_selection() {
     let rows = Hostile((0..100_000).map(|i| format!("row {}", (i * 7919) % 100_000)).collect());
     let mut state =

@@ -32,6 +32,8 @@ pub struct TableState {
     pub(super) columns: Vec<Column>,
     pub(super) chosen: Vec<bool>,
     selected: Option<String>,
+    /// What is selected was asked for before its row was there.
+    awaited: bool,
     /// Where the selection stood last: when its row goes, the one that takes its place is selected.
     place: usize,
     pub(super) offset: usize,
@@ -76,7 +78,7 @@ impl TableState {
 
     /// Takes up an arrangement of these rows. The selection stays on its row, whether the operator chose it or it came
     /// first when there was nothing else: a key acts on what was seen, not on what has come up meanwhile. If its row is
-    /// gone, the row that stands where it stood is selected.
+    /// gone, the row that stands where it stood is selected; if it has yet to come ([`TableState::want`]), none is.
     pub fn adopt(&mut self, arrangement: Arrangement, rows: &(impl Rows + ?Sized)) {
         let screen = self.place.saturating_sub(self.offset);
         // Who sorts or filters before ever choosing a row wants to see what comes first then.
@@ -92,11 +94,12 @@ impl TableState {
                 self.offset = 0;
             }
             Some(place) => {
-                self.place = place;
+                (self.place, self.awaited) = (place, false);
                 // The selected row stays where it is on the screen and the others move around it; but at the top the
                 // top stays in sight: what is worst comes up there.
                 self.offset = if self.offset == 0 { 0 } else { place.saturating_sub(screen) };
             }
+            None if self.awaited => {}
             None => self.place_at(self.place, rows),
         }
         self.offset = self.offset.min(self.len().saturating_sub(1));
@@ -155,12 +158,26 @@ impl TableState {
     /// owner finds rows by itself).
     pub fn select(&mut self, key: &str) -> bool {
         self.touched = true;
+        self.awaited = false;
         self.selected = Some(key.to_owned());
         if let Some(place) = self.arrangement.place(key) {
             self.place = place;
             return true;
         }
         false
+    }
+
+    /// Selects the row of a key as soon as it is there, at the next [`TableState::refresh`] or a later one. Until then no row is
+    /// selected, so that no key acts on another; whoever moves, or filters, gives it up.
+    pub fn want(&mut self, key: &str) {
+        self.select(key);
+        self.awaited = true;
+    }
+
+    /// Whether the row that was asked for is not there yet.
+    #[must_use]
+    pub const fn waits(&self) -> bool {
+        self.awaited
     }
 
     /// Selects the row of a key if it is shown; else the selection stays where it is.
@@ -177,13 +194,17 @@ impl TableState {
 
     /// Selects the row at a place, the last one if there are fewer.
     pub fn select_place(&mut self, place: usize, rows: &(impl Rows + ?Sized)) {
+        // There is nowhere to go to.
+        if self.awaited && self.is_empty() {
+            return;
+        }
         self.touched = true;
         self.place_at(place, rows);
     }
 
     fn place_at(&mut self, place: usize, rows: &(impl Rows + ?Sized)) {
         let place = place.min(self.len().saturating_sub(1));
-        self.place = place;
+        (self.place, self.awaited) = (place, false);
         let row = self.row_at(place).filter(|row| *row < rows.len());
         self.selected = row.map(|row| rows.key(row).into_owned());
         if let Some(key) = &self.selected {
@@ -246,6 +267,7 @@ impl TableState {
 
     /// Sets the filter; call [`TableState::refresh`] afterwards.
     pub fn set_filter(&mut self, filter: &str) {
+        self.awaited = false;
         filter.clone_into(&mut self.filter);
     }
 
