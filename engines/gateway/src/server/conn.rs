@@ -178,7 +178,7 @@ async fn begin(
         // Until the first byte it is an idle connection; the rest of a preface is a header's beginning.
         tokio::time::timeout(config.timeouts.idle, stream.readable()).await.ok()?.ok()?;
         let http2 = tokio::time::timeout(config.timeouts.header, is_http2(&stream)).await.ok()??;
-        return Some(Begun { stream: Stream::Plain(stream), peer, http2, certificate: None });
+        return Some(Begun { stream: Stream::from(stream), peer, http2, certificate: None });
     };
     let shaken = tokio::time::timeout(config.timeouts.header, TlsAcceptor::from(tls).accept(stream)).await;
     let stream = match shaken {

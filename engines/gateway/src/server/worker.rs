@@ -17,6 +17,7 @@ use crate::filters::cache::Answers;
 use crate::filters::limit::{Grants, Limits, RouteLimits};
 use crate::filters::quota::Quotas;
 use crate::filters::trace::Random;
+use crate::io::outbox;
 use crate::model::VersionUses;
 use crate::table::{Table, TableRef};
 use crate::upstream::pool::Pool;
@@ -233,12 +234,21 @@ pub(crate) fn start(
         .map(|index| {
             let (send, receive) = mpsc::channel(1024);
             let worker = Worker::new(index, Arc::clone(shared), stop.clone());
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .on_thread_park(outbox::flush)
+                .build()?;
             let (own, stop) = (Arc::clone(&worker), stop.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("gateway-{index}"))
                 .stack_size(crate::filters::schema::STACK)
-                .spawn(move || runtime.block_on(own.run(receive, stop)))?;
+                .spawn(move || {
+                    outbox::open();
+                    runtime.block_on(async {
+                        own.run(receive, stop).await;
+                        outbox::flush();
+                    });
+                })?;
             Ok((worker, send, thread))
         })
         .collect()

@@ -198,7 +198,7 @@ mod tests {
             }
         });
         let stream = TcpStream::connect(address).await.expect("it listens");
-        Connection::new(Stream::Plain(stream)).await.expect("it shakes hands")
+        Connection::new(Stream::from(stream)).await.expect("it shakes hands")
     }
 
     fn request() -> Request<RequestBody> {

@@ -338,7 +338,7 @@ async fn open(endpoint: &Endpoint, connect: Duration) -> Result<Stream, SendErro
         let stream = TcpStream::connect((&*endpoint.host, endpoint.port)).await?;
         stream.set_nodelay(true)?;
         endpoint.connections.fetch_add(1, Relaxed);
-        let Some(tls) = &endpoint.tls else { return Ok(Stream::Plain(stream)) };
+        let Some(tls) = &endpoint.tls else { return Ok(Stream::from(stream)) };
         let name = ServerName::try_from(endpoint.host.to_string()).map_err(std::io::Error::other)?;
         let stream = tokio_rustls::TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?;
         Ok(Stream::Tls(Box::new(stream.into())))
