@@ -297,6 +297,8 @@ pub struct Fault {
     seen: std::sync::atomic::AtomicU64,
     /// Whether the body is still to come, or a part of it.
     open: std::sync::atomic::AtomicBool,
+    /// The endpoint would take more, and the caller has not sent it.
+    awaited: std::sync::atomic::AtomicBool,
     /// The answer has begun: what still goes up is a conversation, which may be slow.
     answered: std::sync::atomic::AtomicBool,
 }
@@ -324,6 +326,12 @@ impl Fault {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.open.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Whether it is the caller that is waited for, and not an endpoint that takes nothing.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.is_open() && self.awaited.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// The answer begins.
@@ -391,7 +399,11 @@ impl HttpBody for RequestBody {
                         told.set(kind);
                     }
                 };
-                match Pin::new(&mut upload.incoming).poll_frame(cx) {
+                let polled = Pin::new(&mut upload.incoming).poll_frame(cx);
+                if let Some(told) = &upload.told {
+                    told.awaited.store(polled.is_pending(), std::sync::atomic::Ordering::Relaxed);
+                }
+                match polled {
                     Poll::Ready(Some(Ok(frame))) => {
                         upload.idle.progress();
                         if let Some(data) = frame.data_ref() {

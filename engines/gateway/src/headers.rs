@@ -23,7 +23,7 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// `tracestate`
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// What is between two neighbours only.
-static HOP_BY_HOP: [HeaderName; 9] = [
+static HOP_BY_HOP: [HeaderName; 10] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -33,6 +33,8 @@ static HOP_BY_HOP: [HeaderName; 9] = [
     PROXY_AUTHORIZATION,
     TRAILER,
     TE,
+    // What is asked for with `Upgrade: h2c`.
+    HeaderName::from_static("http2-settings"),
 ];
 
 /// Takes out what is between two neighbours only (RFC 9110, 7.6.1), and what `Connection` names. Gives back the protocol
@@ -90,7 +92,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
 fn hop_by_hop(name: &HeaderName) -> Option<usize> {
     // The length rules out nearly all others.
     match name.as_str().len() {
-        2 | 7 | 10 | 16..=19 => HOP_BY_HOP.iter().position(|own| own == name),
+        2 | 7 | 10 | 14 | 16..=19 => HOP_BY_HOP.iter().position(|own| own == name),
         _ => None,
     }
 }

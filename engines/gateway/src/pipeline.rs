@@ -310,6 +310,8 @@ impl Exchange<'_> {
         self.admit(route, &table, parts, !incoming.is_end_stream())?;
         let pinned = self.pinned(route, parts)?;
         let point = sticky(route.service.sticky.as_ref(), parts, self.finish.address);
+        // What may not be switched to is not passed on (RFC 9110, 7.8): behind a switch every request would go past all this.
+        let switching = switching.filter(|(_, protocol)| route.switches_to(protocol));
         let mut plan = Plan { route, pinned, point, host, switching };
         let mut stale = None;
         let mut ticket = None;

@@ -72,6 +72,7 @@ pub struct Route {
     pub(crate) version_routes: Vec<VersionRule>,
     pub(crate) mirrors: Vec<Mirroring>,
     pub(crate) timeout: Duration,
+    pub(crate) upgrades: Vec<String>,
     pub(crate) max_body: Option<u64>,
     pub(crate) auth: Option<AuthRule>,
     pub(crate) rate_limit: Option<(RateLimit, Arc<RouteLimits>, Option<Arc<Tier>>)>,
@@ -96,6 +97,11 @@ pub(crate) type VersionRule = (HeaderName, HeaderValue, usize);
 pub(crate) type Callers = Vec<Mutex<Top<Who>>>;
 
 impl Route {
+    /// Whether connections may be switched to a protocol here.
+    pub(crate) fn switches_to(&self, protocol: &HeaderValue) -> bool {
+        self.upgrades.iter().any(|own| protocol.as_bytes().eq_ignore_ascii_case(own.as_bytes()))
+    }
+
     pub(crate) fn count_caller(&self, thread: usize, who: &Who) {
         if let Some(top) = self.callers.get(thread) {
             top.lock().count(who);

@@ -9,6 +9,7 @@ use quarterdeck_kernel::{Clock, Timestamp};
 use quarterdeck_resilience::Moment;
 
 use crate::clock;
+use crate::filters::limit;
 use crate::handle::Control;
 use crate::model::{
     ApiVersionView, BreakerView, EndpointView, ListenerView, Quota, RouteView, ServiceView, Snapshot,
@@ -174,8 +175,14 @@ impl Viewer {
                 route.rate_limit.as_ref().map(|(_, own, _)| own.own.standings(SHOWN)).unwrap_or_default();
             (Arc::clone(&route.name), (limits, route.top_callers(SHOWN)))
         };
+        let grants = shared.grants.all();
+        let granted = |who: &str| grants.iter().any(|(name, _)| limit::Who::read(name).to_string() == who);
+        let mut limits = shared.tiers.standings(SHOWN);
+        // What is no longer granted says nothing about anybody.
+        limits
+            .retain(|standing| *standing.policy != *limit::Policy::Granted.name() || granted(&standing.who));
         self.slow = Slow {
-            limits: shared.tiers.standings(SHOWN),
+            limits,
             failures: shared.failures.standings(SHOWN),
             quotas: shared.quotas.top(SHOWN),
             evicted: shared.tiers.evicted() + shared.failures.evicted(),

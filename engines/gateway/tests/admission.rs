@@ -220,7 +220,7 @@ async fn tunnels_have_their_room_before_they_are_there() {
                 if stream.read(&mut buffer).await.is_ok_and(|n| n > 0) {
                     let _ = opened.recv().await;
                     let switched =
-                        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+                        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
                     let _ = stream.write_all(switched).await;
                     let _ = stream.read(&mut buffer).await;
                 }
@@ -228,7 +228,7 @@ async fn tunnels_have_their_room_before_they_are_there() {
         }
     });
     let gateway = Gateway::before(&[upstream], "limits.tunnels = 2\n").await;
-    let asked = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    let asked = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     let mut waiting = Vec::new();
     for _ in 0..2 {
         let mut stream = TcpStream::connect(gateway.address).await.unwrap();

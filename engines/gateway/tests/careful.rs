@@ -318,7 +318,8 @@ async fn bytes_behind_a_switch_reach_the_other_side() {
             let n = stream.read(&mut buffer).await.unwrap();
             seen.extend_from_slice(&buffer[..n]);
         }
-        let head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nfirst,";
+        let head =
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nfirst,";
         stream.write_all(head).await.unwrap();
         while let Ok(n @ 1..) = stream.read(&mut buffer).await {
             stream.write_all(&buffer[..n]).await.unwrap();
@@ -326,7 +327,7 @@ async fn bytes_behind_a_switch_reach_the_other_side() {
     });
     let gateway = Gateway::before(&[upstream], "").await;
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
-    let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nearly,";
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nearly,";
     stream.write_all(head).await.unwrap();
     let mut said = Vec::new();
     let mut buffer = [0; 4096];

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use hyper::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use support::{Answer, Gateway, Service, Whole, raw, until};
+use support::{Answer, Gateway, Service, Whole, config, raw, service, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 /// Requests that two servers could read differently; behind each, one that must never be seen.
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn services_that_lie_break_off_or_never_answer() {
         (b"nonsense\r\n\r\n", false, 502),
         (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", false, 502),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", false, 502),
-        (b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", true, 502),
+        (b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", true, 502),
         (b"", true, 504),
         (b"HTTP/1.1 200 OK\r\nX: ", true, 504),
     ] {
@@ -293,4 +293,62 @@ async fn at_the_end_requests_under_way_are_answered() {
     assert!(begun.elapsed() < Duration::from_secs(9), "it does not wait for the whole drain");
     let said = asked.await.unwrap();
     assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("ok"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_no_websocket_is_not_switched_to_behind_the_filters_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = listener.local_addr().unwrap();
+    // It switches to whatever it is asked for.
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while let Ok(n @ 1..) = stream.read(&mut buffer).await {
+                    let head = String::from_utf8_lossy(&buffer[..n]).to_ascii_lowercase();
+                    let asked = head.lines().find_map(|line| line.strip_prefix("upgrade: "));
+                    let settings = head.contains("http2-settings");
+                    let answer = match asked {
+                        Some(protocol) => {
+                            format!(
+                                "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n"
+                            )
+                        }
+                        None => {
+                            format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Settings: {settings}\r\n\r\n")
+                        }
+                    };
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                }
+            });
+        }
+    });
+    let asked = async |gateway: &Gateway, protocol: &str| {
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\nHTTP2-Settings: AAMAAABkAAQ\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut buffer = [0; 4096];
+        let n = stream.read(&mut buffer).await.unwrap();
+        let said = String::from_utf8_lossy(&buffer[..n]).to_ascii_lowercase();
+        assert!(!said.contains("x-settings: true"), "{said}");
+        said[9..12].parse::<u16>().unwrap()
+    };
+    for (more, protocol, status) in [
+        ("", "h2c", 200),
+        ("", "websocket, h2c", 200),
+        ("", "WebSocket", 101),
+        ("filters.upgrades = [\"echo\"]\n", "echo", 101),
+        ("filters.upgrades = [\"echo\"]\n", "websocket", 200),
+        ("filters.upgrades = []\n", "websocket", 200),
+    ] {
+        let gateway = Gateway::before(&[upstream], more).await;
+        assert_eq!(asked(&gateway, protocol).await, status, "{more}{protocol}");
+        gateway.stop().await;
+    }
+    let wrong =
+        quarterdeck_gateway::validate(&config(&service(&[upstream], "filters.upgrades = [\"h2c\"]\n")));
+    assert_eq!(wrong[0].0, "filters.upgrades", "{wrong:?}");
 }

@@ -188,7 +188,7 @@ async fn tunnels_through_which_nothing_goes_cost_little() {
                 let mut buffer = [0; 4096];
                 let _ = stream.read(&mut buffer).await;
                 let head =
-                    b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+                    b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
                 let _ = stream.write_all(head).await;
                 while let Ok(n @ 1..) = stream.read(&mut buffer).await {
                     let _ = stream.write_all(&buffer[..n]).await;
@@ -199,7 +199,7 @@ async fn tunnels_through_which_nothing_goes_cost_little() {
     let gateway = Outside::start(&support::service(&[upstream], ""), None);
     let open = || async {
         let mut stream = TcpStream::connect(gateway.address).await.unwrap();
-        let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
         stream.write_all(head).await.unwrap();
         let mut buffer = [0; 4096];
         let n = stream.read(&mut buffer).await.unwrap();

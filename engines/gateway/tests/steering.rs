@@ -264,7 +264,7 @@ async fn tunnels_and_bodies_under_way_are_counted_and_end_as_they_began() {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut buffer = [0; 4096];
         let _ = stream.read(&mut buffer).await;
-        let head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+        let head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
         stream.write_all(head).await.unwrap();
         while let Ok(n @ 1..) = stream.read(&mut buffer).await {
             stream.write_all(&buffer[..n]).await.unwrap();
@@ -272,7 +272,7 @@ async fn tunnels_and_bodies_under_way_are_counted_and_end_as_they_began() {
     });
     gateway.handle.steer("s", Some(Steering { shares: shares(&[("ws", 1)]), ..to("ws", feed) })).unwrap();
     let mut tunnel = TcpStream::connect(address).await.unwrap();
-    let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     tunnel.write_all(head).await.unwrap();
     let mut buffer = [0; 4096];
     let n = tunnel.read(&mut buffer).await.unwrap();

@@ -18,6 +18,10 @@ pub struct Filters {
     #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub timeout: Option<Duration>,
+    /// The protocols that a connection may be switched to; `websocket` alone unless given. From then on nothing that is said over
+    /// it is looked at. A request for another is answered without switching.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgrades: Option<Vec<String>>,
     /// The largest body of a request, in bytes; as large as they like unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_body: Option<u64>,
@@ -56,6 +60,7 @@ impl Filters {
     pub fn or(&self, wider: &Self) -> Self {
         Self {
             timeout: self.timeout.or(wider.timeout),
+            upgrades: self.upgrades.clone().or_else(|| wider.upgrades.clone()),
             max_body: self.max_body.or(wider.max_body),
             auth: self.auth.clone().or_else(|| wider.auth.clone()),
             rate_limit: self.rate_limit.clone().or_else(|| wider.rate_limit.clone()),

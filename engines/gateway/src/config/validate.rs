@@ -303,6 +303,13 @@ impl Checks<'_> {
         if let Some(timeout) = filters.timeout {
             self.above_zero(&format!("{key}.timeout"), timeout);
         }
+        for protocol in filters.upgrades.iter().flatten() {
+            // Other requests could be made over it that no filter sees.
+            if protocol.to_ascii_lowercase().starts_with("h2c") || protocol.trim().is_empty() {
+                let advice = "name protocols that are not HTTP, as `websocket`; HTTP/2 needs no switch";
+                self.wrong(format!("{key}.upgrades"), format!("`{protocol}` cannot be tunnelled"), advice);
+            }
+        }
         if let Some(file) = filters.validate.as_ref().and_then(|rule| rule.schema.as_ref())
             && let Err(why) = crate::filters::schema::read(file)
         {

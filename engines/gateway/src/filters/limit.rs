@@ -72,9 +72,35 @@ impl std::fmt::Display for Who {
     }
 }
 
+/// Which of the limits that are kept together one is. Each counts by itself: who calls now under one tier and now under another
+/// begins neither anew.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// The route's own.
+    Route,
+    /// What an operator allows.
+    Granted,
+    /// Attempts to be known that failed.
+    Failures,
+    /// That of a tier, by its name.
+    Tier(Arc<str>),
+}
+
+impl Policy {
+    /// As callers are told it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Route => "route",
+            Self::Granted => "granted",
+            Self::Failures => "failures",
+            Self::Tier(name) => name,
+        }
+    }
+}
+
 struct Kept {
     limiter: AnyLimiter,
-    policy: Arc<str>,
     rate: RateConfig,
     last: Option<Decision>,
     refused: u64,
@@ -82,7 +108,7 @@ struct Kept {
 
 /// One limit, for many callers.
 pub struct Limits {
-    parts: Vec<Mutex<Keyed<Who, Kept>>>,
+    parts: Vec<Mutex<Keyed<(Who, Policy), Kept>>>,
     hasher: RandomState,
 }
 
@@ -121,24 +147,21 @@ fn rate(config: &RateConfig) -> Rate {
 }
 
 impl Limits {
-    /// Counts a request of a caller's against the limit of this name.
-    pub fn take(&self, who: &Who, policy: &str, config: &RateConfig, now: Moment) -> Decision {
-        let part = (self.hasher.hash_one(who) % PARTS as u64) as usize;
+    /// Counts a request of a caller's against one of its limits. A limit that was configured anew begins anew.
+    pub fn take(&self, who: Who, policy: Policy, config: &RateConfig, now: Moment) -> Decision {
+        let part = (self.hasher.hash_one(&who) % PARTS as u64) as usize;
+        let of = (who, policy);
         let make = || Kept {
             limiter: AnyLimiter::new(config.algorithm, rate(config), config.burst, now),
-            policy: policy.into(),
             rate: config.clone(),
             last: None,
             refused: 0,
         };
         let mut callers = self.parts[part].lock();
-        let kept = callers.get(who, now, make, |kept, now| kept.limiter.is_idle(now));
+        let kept = callers.get(&of, now, make, |kept, now| kept.limiter.is_idle(now));
         if kept.rate != *config {
             kept.limiter = AnyLimiter::new(config.algorithm, rate(config), config.burst, now);
             kept.rate = config.clone();
-        }
-        if *kept.policy != *policy {
-            kept.policy = policy.into();
         }
         let decision = kept.limiter.take(1, now);
         kept.last = Some(decision);
@@ -152,8 +175,8 @@ impl Limits {
         let mut all = Vec::new();
         for part in &self.parts {
             let callers = part.lock();
-            all.extend(callers.iter().filter_map(|(who, kept)| {
-                let rate = (Arc::clone(&kept.policy), kept.rate.count, kept.rate.per.as_secs());
+            all.extend(callers.iter().filter_map(|((who, policy), kept)| {
+                let rate = (policy.clone(), kept.rate.count, kept.rate.per.as_secs());
                 Some((std::cmp::Reverse(kept.refused), kept.last?.remaining, who.clone(), rate))
             }));
         }
@@ -162,7 +185,7 @@ impl Limits {
         // Only those that are shown are worth a text.
         let shown = all.into_iter().map(|(refused, remaining, who, (policy, count, seconds))| Standing {
             who: who.to_string(),
-            policy,
+            policy: policy.name().into(),
             count,
             seconds,
             remaining,
@@ -298,7 +321,7 @@ pub fn check(
             By::Address => Who::address(address),
             By::Endpoint => Who::All,
         };
-        take(&own.own, &who, config, "route", &mut told, now)?;
+        take(&own.own, who, config, Policy::Route, &mut told, now)?;
     }
     if rule.by_tier() || granted.is_some() {
         let granted = granted.map(|count| RateConfig {
@@ -306,13 +329,13 @@ pub fn check(
             per: std::time::Duration::from_secs(60),
             ..RateConfig::default()
         });
-        let (config, name) = match (&granted, tier) {
-            (Some(granted), _) => (Some(granted), "granted"),
-            (None, Some(tier)) => (tier.rate.as_ref(), &*tier.name),
-            (None, None) => (None, ""),
+        let (config, policy) = match (&granted, tier) {
+            (Some(granted), _) => (Some(granted), Policy::Granted),
+            (None, Some(tier)) => (tier.rate.as_ref(), Policy::Tier(Arc::clone(&tier.name))),
+            (None, None) => return Ok(told),
         };
         if let Some(config) = config {
-            take(tiers, &Who::of(consumer, address), config, name, &mut told, now)?;
+            take(tiers, Who::of(consumer, address), config, policy, &mut told, now)?;
         }
     }
     Ok(told)
@@ -320,13 +343,14 @@ pub fn check(
 
 fn take(
     limits: &Limits,
-    who: &Who,
+    who: Who,
     config: &RateConfig,
-    name: &str,
+    policy: Policy,
     told: &mut Told,
     now: Moment,
 ) -> Result<(), Refusal> {
-    let decision = limits.take(who, name, config, now);
+    let decision = limits.take(who, policy.clone(), config, now);
+    let name = policy.name();
     // What is told when something is left is when all of it is back; when nothing is, when there is something again.
     let more_in = if decision.allowed { decision.reset } else { decision.wait.unwrap_or(decision.reset) };
     let more_in = seconds(more_in.min(std::time::Duration::from_secs(86_400 * 365)));
@@ -348,7 +372,7 @@ pub fn failed_attempt(
     address: IpAddr,
     now: Moment,
 ) -> Result<(), Refusal> {
-    take(failures, &Who::address(address), config, "failures", &mut Told::default(), now)
+    take(failures, Who::address(address), config, Policy::Failures, &mut Told::default(), now)
 }
 
 #[cfg(test)]
@@ -382,6 +406,29 @@ mod tests {
         let after = refusal.retry_after.unwrap();
         assert_eq!(after, Duration::from_secs(30), "29.5 s, rounded up");
         assert!(ask(Duration::from_millis(1_500) + after).is_ok());
+    }
+
+    #[test]
+    fn who_calls_under_two_tiers_in_turn_begins_neither_anew() {
+        let (rule, own, tiers) = (
+            RateLimit { tiers: Some(true), ..RateLimit::default() },
+            RouteLimits::default(),
+            Limits::default(),
+        );
+        let tier = |name: &str, count| {
+            let rate = RateConfig { count, per: Duration::from_secs(60), ..RateConfig::default() };
+            Arc::new(Tier { name: name.into(), rate: Some(rate), daily: None })
+        };
+        let (free, basic) = (tier("free", 2), tier("basic", 3));
+        let ask = |tier| {
+            check(&rule, &own, &tiers, None, None, Some(tier), "10.0.0.1".parse().unwrap(), Duration::ZERO)
+                .is_ok()
+        };
+        let found: Vec<(bool, bool)> = (0..4).map(|_| (ask(&free), ask(&basic))).collect();
+        assert_eq!(found, [(true, true), (true, true), (false, true), (false, false)]);
+        let shown: Vec<String> =
+            tiers.standings(10).iter().map(|s| format!("{} {} {}", s.who, s.policy, s.refused)).collect();
+        assert_eq!(shown, ["10.0.0.1 free 2", "10.0.0.1 basic 1"]);
     }
 
     #[test]

@@ -233,7 +233,7 @@ impl Exchange<'_> {
                 }
                 Attempt::TimedOut => {
                     // A caller who has not sent all of its request is late, not the endpoint.
-                    if self.finish.upload.as_ref().is_some_and(|upload| upload.is_open()) {
+                    if self.finish.upload.as_ref().is_some_and(|upload| upload.is_awaited()) {
                         return no(Code::RequestTimeout, "the body of the request did not come in time");
                     }
                     tell(Outcome::Failure, true);

@@ -462,6 +462,7 @@ impl Learnt {
             version_routes: version_routes.collect(),
             mirrors: own.into_iter().chain(steered).collect(),
             timeout: filters.timeout.unwrap_or(TIMEOUT),
+            upgrades: filters.upgrades.unwrap_or_else(|| vec!["websocket".to_owned()]),
             max_body: filters.max_body,
             auth: filters.auth,
             rate_limit,
