@@ -4,7 +4,7 @@ mod attempt;
 mod rewrite;
 mod switch;
 
-pub(crate) use attempt::ask;
+pub(crate) use attempt::{Unanswered, ask};
 
 use std::borrow::Cow;
 use std::convert::Infallible;

@@ -241,8 +241,25 @@ impl Version {
         tried: &[u64],
         copy: bool,
     ) -> Option<&Arc<Endpoint>> {
+        let found = self.find(thread, point, tried, copy, Endpoint::available);
+        // A table that has just come names endpoints of which no check knows: better these than nothing.
+        if found.is_none() && !copy {
+            self.find(thread, point, tried, copy, Endpoint::untried)
+        } else {
+            found
+        }
+    }
+
+    fn find(
+        &self,
+        thread: usize,
+        point: Option<u64>,
+        tried: &[u64],
+        copy: bool,
+        may: impl Fn(&Endpoint) -> bool,
+    ) -> Option<&Arc<Endpoint>> {
         let endpoints = &self.endpoints;
-        let good = |e: &&Arc<Endpoint>| e.available() && !tried.contains(&e.id);
+        let good = |e: &&Arc<Endpoint>| may(e) && !tried.contains(&e.id);
         if let Some(point) = point {
             let members = endpoints.iter().enumerate().filter(|(_, e)| good(e)).map(|(i, e)| (i, e.point));
             return crate::split::rendezvous(point, members).map(|i| &endpoints[i]);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use quarterdeck_kernel::{Clock, Diagnostic};
@@ -132,6 +132,7 @@ impl Engine {
         let mut viewer = Viewer::new();
         let mut checker = Checker::new(Arc::clone(&self.control.own));
         let mut table = 0;
+        let mut swept = Instant::now();
         let mut frame = tokio::time::interval(FRAME);
         frame.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut stop = std::pin::pin!(stop);
@@ -147,6 +148,15 @@ impl Engine {
             }
             if let Some(keys) = &newest.auth.remote {
                 keys.tick(&self.control.own);
+            }
+            // Connections that checks keep, where they are shared (HTTP/2).
+            if swept.elapsed() >= worker::SWEEP {
+                swept = Instant::now();
+                let alive = self.control.shared.alive.lock().clone();
+                self.control
+                    .own
+                    .pool
+                    .sweep(newest.config.timeouts.keep, |endpoint| alive.contains(&endpoint));
             }
             let changed = checker.tick();
             for version in newest.services.iter().flat_map(|service| &service.versions) {

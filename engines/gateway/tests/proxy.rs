@@ -282,17 +282,22 @@ async fn who_asks_before_sending_is_told_to_go_on_or_not_to() {
 
 #[tokio::test]
 async fn no_request_is_lost_by_a_thousand_reloads() {
-    let (one, two) = (Service::named("1").await, Service::named("2").await);
-    let gateway = Gateway::before(&[one.address, two.address], "").await;
+    let (one, two, three) = (Service::named("1").await, Service::named("2").await, Service::named("3").await);
+    // By the checks alone, endpoints would be well an hour after they came.
+    let health = "services.s.health = { path = \"/\", period = \"1h\", successes = 2 }\n";
+    let gateway = Gateway::before(&[one.address, two.address], health).await;
     let address = gateway.address;
     let stop = tokio_util::sync::CancellationToken::new();
     let clients: Vec<_> = (0..4)
-        .map(|_| {
+        .map(|client| {
             let stop = stop.clone();
             tokio::spawn(async move {
                 let mut stream = TcpStream::connect(address).await.unwrap();
                 let (mut answered, mut buffer) = (0, vec![0; 4096]);
                 while !stop.is_cancelled() {
+                    if client == 0 && answered % 8 == 7 {
+                        stream = TcpStream::connect(address).await.unwrap();
+                    }
                     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
                     let n = stream.read(&mut buffer).await.unwrap();
                     let text = String::from_utf8_lossy(&buffer[..n]);
@@ -303,8 +308,10 @@ async fn no_request_is_lost_by_a_thousand_reloads() {
             })
         })
         .collect();
-    let base = service(&[one.address, two.address], &format!("listen = [\"{address}\"]\nthreads = 2\n"));
     for n in 0..1000 {
+        let first = if n % 3 == 0 { three.address } else { one.address };
+        let more = format!("listen = [\"{address}\"]\nthreads = 2\n{health}");
+        let base = service(&[first, two.address], &more);
         let text = format!("{base}services.s.split = {{ v1 = {}, v2 = {} }}\n", n % 7, 7 - n % 7);
         gateway.handle.reload(config(&text)).await.unwrap();
     }

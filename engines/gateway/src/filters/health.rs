@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::config::HealthConfig;
-use crate::pipeline::ask;
+use crate::pipeline::{Unanswered, ask};
 use crate::server::worker::Worker;
 use crate::table::Table;
 use crate::upstream::Endpoint;
@@ -90,7 +90,12 @@ impl Checker {
                     let (outcome, why) = match found {
                         Ok((status, _)) if status.as_u16() < 400 => (Outcome::Success, None),
                         Ok((status, _)) => (Outcome::Failure, Some(format!("it answered {status}"))),
-                        Err(why) => (Outcome::Failure, Some(why)),
+                        Err(Unanswered::Failed(why)) => (Outcome::Failure, Some(why)),
+                        // How it is stays as it was known; the next check is due as if this had been none.
+                        Err(Unanswered::NoRoom(error)) => {
+                            tracing::warn!(endpoint = &*endpoint.url, %error, "a health check could not be made");
+                            return;
+                        }
                     };
                     // When nobody listens any more the engine has ended.
                     let _ = tell.send((endpoint.id, kind, outcome, why)).await;
@@ -119,6 +124,9 @@ impl Watched {
     }
 
     fn tell(&mut self, kind: Kind, outcome: Outcome, why: Option<&str>) -> bool {
+        if outcome == Outcome::Failure {
+            self.endpoint.unchecked.store(false, Relaxed);
+        }
         let Some(health) = self.monitor.tell(kind, outcome, clock::now()) else { return false };
         let endpoint = &*self.endpoint.url;
         let why = why.unwrap_or_default();
@@ -128,6 +136,7 @@ impl Watched {
             tracing::warn!(endpoint, ready = health.ready, live = health.live, why, "endpoint is unwell");
         }
         self.endpoint.unready.store(!(health.ready && health.live), Relaxed);
+        self.endpoint.unchecked.store(false, Relaxed);
         true
     }
 }

@@ -416,6 +416,17 @@ fn address(headers: &mut HeaderMap, endpoint: &Endpoint, kind: HostHeader, host:
     }
 }
 
+/// Why an endpoint that was asked by itself gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswered {
+    /// The gateway itself could not ask: nothing is known of the endpoint.
+    #[error("{0}")]
+    NoRoom(SendError),
+    /// The endpoint could not be reached, broke off, or took too long.
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// Asks an endpoint for a path by itself: health checks and warming.
 pub(crate) async fn ask(
     worker: &Arc<crate::server::worker::Worker>,
@@ -423,7 +434,7 @@ pub(crate) async fn ask(
     path: &str,
     host: Option<&HeaderValue>,
     timeout: Duration,
-) -> Result<(hyper::StatusCode, Instant), String> {
+) -> Result<(hyper::StatusCode, Instant), Unanswered> {
     let host = host.unwrap_or(&endpoint.authority);
     let text = format!("{}{path}", endpoint.base);
     let uri = match endpoint.protocol {
@@ -434,18 +445,20 @@ pub(crate) async fn ask(
         }
     };
     let mut request = Request::new(RequestBody::Empty);
-    *request.uri_mut() = uri.map_err(|e| e.to_string())?;
+    *request.uri_mut() = uri.map_err(|e| Unanswered::Failed(e.to_string()))?;
     if endpoint.protocol == Protocol::Http1 {
         request.headers_mut().insert(HOST, host.clone());
     }
     request.headers_mut().insert(hyper::header::USER_AGENT, HeaderValue::from_static("quarterdeck"));
     let asking = async {
         // A check has a connection of its own: one that is kept would tell how it was.
-        let (response, _) =
-            worker.pool.send(endpoint, &mut request, timeout, 0).await.map_err(|(e, _)| e.to_string())?;
-        Ok((response.status(), Instant::now()))
+        match worker.pool.send(endpoint, &mut request, timeout, 0).await {
+            Ok((response, _)) => Ok((response.status(), Instant::now())),
+            Err((error @ SendError::NoRoom(_), _)) => Err(Unanswered::NoRoom(error)),
+            Err((error, _)) => Err(Unanswered::Failed(error.to_string())),
+        }
     };
     tokio::time::timeout(timeout, asking)
         .await
-        .unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")))
+        .unwrap_or_else(|_| Err(Unanswered::Failed(format!("no answer within {timeout:?}"))))
 }

@@ -24,7 +24,7 @@ use crate::upstream::pool::Pool;
 use crate::upstream::tunnel::Traffic;
 
 /// How often connections to endpoints are looked through for those that nobody needs.
-const SWEEP: Duration = Duration::from_secs(5);
+pub(crate) const SWEEP: Duration = Duration::from_secs(5);
 
 /// What all threads share.
 #[derive(Debug)]

@@ -330,8 +330,10 @@ impl Learnt {
             protocol,
             tls: trust.map(|trust| Arc::clone(&trust.config)),
             point: split::point(url.as_bytes()),
-            // What is checked takes nothing before the first check has passed, unless whoever names it has looked itself.
+            // What is checked takes nothing before the first check has passed, unless whoever names it has looked itself, or
+            // there is nothing else.
             unready: AtomicBool::new(config.health.is_some() && !probed),
+            unchecked: AtomicBool::new(config.health.is_some() && !probed),
             ejected: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),

@@ -35,6 +35,8 @@ pub struct Endpoint {
     pub point: u64,
     /// A check found it unwell.
     pub unready: AtomicBool,
+    /// No check has failed yet, nor found it well: it is asked where there is no other.
+    pub unchecked: AtomicBool,
     /// It is left out because it failed.
     pub ejected: AtomicBool,
     /// Connections opened since the start.
@@ -66,6 +68,7 @@ impl Endpoint {
             tls,
             point: 0,
             unready: AtomicBool::new(false),
+            unchecked: AtomicBool::new(false),
             ejected: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),
@@ -77,5 +80,10 @@ impl Endpoint {
     #[must_use]
     pub fn available(&self) -> bool {
         !self.unready.load(Relaxed) && !self.ejected.load(Relaxed)
+    }
+
+    /// Whether it may be asked where none is available: nothing bad is known of it.
+    pub(crate) fn untried(&self) -> bool {
+        self.unchecked.load(Relaxed) && !self.ejected.load(Relaxed)
     }
 }

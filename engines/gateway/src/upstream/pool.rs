@@ -119,6 +119,17 @@ pub enum SendError {
     Broken(hyper::Error),
 }
 
+impl SendError {
+    /// Why an endpoint could not be called that has, or has not, been reached before.
+    fn calling(error: std::io::Error, reached: bool) -> Self {
+        // What was never reached may have an address that this machine cannot call at all.
+        if !reached && error.kind() == std::io::ErrorKind::AddrNotAvailable {
+            return Self::Connect(error);
+        }
+        error.into()
+    }
+}
+
 impl From<std::io::Error> for SendError {
     fn from(error: std::io::Error) -> Self {
         // Out of file descriptors, of this process (EMFILE) or of the machine (ENFILE): the same numbers on every Unix.
@@ -335,7 +346,9 @@ fn over_kept(
 /// Connects, encrypted if the endpoint wants it.
 async fn open(endpoint: &Endpoint, connect: Duration) -> Result<Stream, SendError> {
     let opening = async {
-        let stream = TcpStream::connect((&*endpoint.host, endpoint.port)).await?;
+        let stream = TcpStream::connect((&*endpoint.host, endpoint.port)).await;
+        let reached = endpoint.connections.load(Relaxed) > 0;
+        let stream = stream.map_err(|error| SendError::calling(error, reached))?;
         stream.set_nodelay(true)?;
         endpoint.connections.fetch_add(1, Relaxed);
         let Some(tls) = &endpoint.tls else { return Ok(Stream::from(stream)) };
@@ -346,5 +359,19 @@ async fn open(endpoint: &Endpoint, connect: Duration) -> Result<Stream, SendErro
     match tokio::time::timeout(connect, opening).await {
         Ok(opened) => opened,
         Err(_) => Err(SendError::ConnectTimeout(connect)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_called_is_the_endpoints_unless_it_was_reached_before() {
+        let error = || std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+        assert!(matches!(SendError::calling(error(), false), SendError::Connect(_)));
+        assert!(matches!(SendError::calling(error(), true), SendError::NoRoom(_)), "no port is left");
+        let full = || std::io::Error::from_raw_os_error(24);
+        assert!(matches!(SendError::calling(full(), false), SendError::NoRoom(_)));
     }
 }
