@@ -250,11 +250,15 @@ impl Running<'_> {
                     None => make().await?,
                 };
                 live.set(handle.clone());
-                tokio::select! {
-                    () = engine.run(stop.cancelled_owned()) => {}
-                    () = parts.gateway.follow(handle.subscribe()) => {}
-                    () = quotas(&handle, &db) => {}
-                }
+                let ended = CancellationToken::new();
+                let running = async {
+                    tokio::select! {
+                        () = engine.run(stop.cancelled_owned()) => {}
+                        () = parts.gateway.follow(handle.subscribe()) => {}
+                    }
+                    ended.cancel();
+                };
+                tokio::join!(running, quotas(&handle, &db, &ended));
                 save(&handle, &db).await;
                 Ok(())
             }
@@ -412,13 +416,15 @@ fn firing_alerts(
     view.alerts.alerts.iter().filter(|alert| alert.state == AlertState::Firing)
 }
 
-/// Writes what has been used of daily quotas, each second.
-async fn quotas(handle: &quarterdeck_gateway::Handle, db: &Db) {
+/// Writes what has been used of daily quotas, each second. What is being written at the end is written to its end.
+async fn quotas(handle: &quarterdeck_gateway::Handle, db: &Db, ended: &CancellationToken) {
     let mut beat = tokio::time::interval(std::time::Duration::from_secs(1));
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
-        beat.tick().await;
-        save(handle, db).await;
+        tokio::select! {
+            _ = beat.tick() => save(handle, db).await,
+            () = ended.cancelled() => return,
+        }
     }
 }
 

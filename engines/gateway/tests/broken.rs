@@ -3,11 +3,14 @@
 
 mod support;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use hyper::Request;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use support::{Gateway, Whole, collect, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -166,4 +169,58 @@ async fn a_service_that_takes_no_body_and_never_answers_is_given_up() {
         drop(read);
         gateway.stop().await;
     }
+}
+
+#[tokio::test]
+async fn long_answers_over_http2_do_not_stand_in_the_way_of_others() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = listener.local_addr().unwrap();
+    let (open, waiting) = (tokio::sync::watch::Sender::new(false), Arc::new(AtomicUsize::new(0)));
+    let (opened, seen) = (open.clone(), Arc::clone(&waiting));
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (opened, seen) = (opened.clone(), Arc::clone(&seen));
+            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+                let (mut opened, seen) = (opened.subscribe(), Arc::clone(&seen));
+                async move {
+                    if request.uri().path() == "/poll" {
+                        seen.fetch_add(1, Relaxed);
+                        opened.wait_for(|open| *open).await.unwrap();
+                    }
+                    Ok::<_, Infallible>(Response::new(Whole(Some("done".into()))))
+                }
+            });
+            let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            builder.max_concurrent_streams(100);
+            tokio::spawn(builder.serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    let more = "threads = 1\nservices.s.protocol = \"http2\"\ntimeouts.keep = \"1s\"\n";
+    let gateway = Gateway::before(&[upstream], more).await;
+    let ask = |path: &'static str| {
+        let address = gateway.address;
+        async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        }
+    };
+    let polls: Vec<_> = (0..150).map(|_| tokio::spawn(ask("/poll"))).collect();
+    until("all of them are with the service, beyond what one connection has", || {
+        waiting.load(Relaxed) == 150
+    })
+    .await;
+    let endpoint = Arc::clone(&gateway.handle.table().services[0].versions[0].endpoints[0]);
+    assert_eq!(endpoint.connections.load(Relaxed), 2, "they share connections as far as these go");
+    let answer = tokio::time::timeout(Duration::from_secs(5), ask("/")).await.unwrap();
+    assert!(answer.ends_with("done"), "{answer}");
+    open.send_replace(true);
+    for poll in polls {
+        assert!(poll.await.unwrap().ends_with("done"));
+    }
+    gateway.stop().await;
 }

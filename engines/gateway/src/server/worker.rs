@@ -210,6 +210,11 @@ impl Worker {
                 () = stop.cancelled() => break,
             }
         }
+        // Those that were handed over already are ended as others are, and counted.
+        incoming.close();
+        while let Ok(accepted) = incoming.try_recv() {
+            tokio::spawn(conn::serve(Arc::clone(&self), accepted));
+        }
         let until = Instant::now() + self.table().config.timeouts.drain;
         while self.connections.load(Relaxed) > 0 && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(10)).await;

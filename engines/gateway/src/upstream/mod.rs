@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 pub mod pool;
+mod streams;
 pub mod tls;
 pub mod tunnel;
 

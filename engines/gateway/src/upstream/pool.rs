@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 
 use super::Endpoint;
 use super::connection::Connection;
+use super::streams::{SharedConnection, StreamPlace};
 use crate::body::RequestBody;
 use crate::config::Protocol;
 use crate::filters::validate::idempotent;
@@ -48,12 +49,23 @@ pub struct Pool {
 #[derive(Debug, Default)]
 struct Kept {
     idle: Vec<(Connection, Instant)>,
-    shared: Vec<http2::SendRequest<RequestBody>>,
+    shared: Vec<SharedConnection>,
+    /// Held by whoever opens a connection for many: others that come meanwhile use it too.
+    opening: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A connection that a request goes over. Dropped, it is closed; HTTP/2 goes on for others.
 #[derive(Debug)]
-pub struct Lease {
+pub enum Lease {
+    /// One request's at a time.
+    Own(Own),
+    /// One of many requests'.
+    Stream(StreamPlace),
+}
+
+/// A connection of HTTP/1.1.
+#[derive(Debug)]
+pub struct Own {
     pool: Arc<Pool>,
     endpoint: u64,
     connection: Connection,
@@ -63,7 +75,7 @@ pub struct Lease {
 impl Lease {
     /// The answer has come whole: the connection is free.
     pub(crate) fn give_back(self) {
-        let Self { pool, endpoint, mut connection, most } = self;
+        let Self::Own(Own { pool, endpoint, mut connection, most }) = self else { return };
         if connection.is_ready() {
             pool.keep(endpoint, connection, most);
         } else if !connection.is_closed() {
@@ -78,12 +90,16 @@ impl Lease {
 
     /// The connection speaks another protocol from here on.
     pub(crate) fn switched(self) {
-        self.connection.leave();
+        if let Self::Own(own) = self {
+            own.connection.leave();
+        }
     }
 
     /// Something still goes up, whether anybody waits for what comes down or not.
     pub(crate) fn detach(&mut self) {
-        self.connection.detach();
+        if let Self::Own(own) = self {
+            own.connection.detach();
+        }
     }
 }
 
@@ -94,8 +110,8 @@ pub(crate) fn poll_body(
     cx: &mut Context<'_>,
 ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
     match lease {
-        Some(lease) => lease.connection.poll_body(incoming, cx),
-        None => Pin::new(incoming).poll_frame(cx),
+        Some(Lease::Own(own)) => own.connection.poll_body(incoming, cx),
+        _ => Pin::new(incoming).poll_frame(cx),
     }
 }
 
@@ -167,11 +183,11 @@ impl Pool {
         None
     }
 
-    fn shared(&self, endpoint: u64) -> Option<http2::SendRequest<RequestBody>> {
+    fn shared(&self, endpoint: u64) -> Option<(http2::SendRequest<RequestBody>, StreamPlace)> {
         let mut endpoints = self.endpoints.lock();
         let kept = endpoints.get_mut(&endpoint)?;
-        kept.shared.retain(|sender| !sender.is_closed());
-        kept.shared.iter().find(|sender| sender.is_ready()).cloned()
+        kept.shared.retain(|connection| !connection.is_closed());
+        kept.shared.iter().find_map(SharedConnection::take)
     }
 
     /// Closes what was not used for so long, and forgets endpoints that nobody names any more.
@@ -183,7 +199,7 @@ impl Pool {
                 connection.look();
                 !connection.is_closed() && now.duration_since(*since) < keep
             });
-            kept.shared.retain(|sender| !sender.is_closed());
+            kept.shared.retain_mut(|connection| !connection.is_closed() && !connection.rested(now, keep));
             alive(*endpoint)
         });
     }
@@ -216,7 +232,8 @@ impl Pool {
         connect: Duration,
         most: usize,
     ) -> Result<Answer, Unsent> {
-        let lease = |connection| Lease { pool: Arc::clone(self), endpoint: endpoint.id, connection, most };
+        let lease =
+            |connection| Lease::Own(Own { pool: Arc::clone(self), endpoint: endpoint.id, connection, most });
         // A protocol is switched by a task that outlives the request.
         let switches = request.headers().contains_key(UPGRADE);
         while let Some(mut connection) = self.idle(endpoint.id) {
@@ -255,10 +272,10 @@ impl Pool {
         request: &mut Request<RequestBody>,
         connect: Duration,
     ) -> Result<Answer, Unsent> {
-        if let Some(mut sender) = self.shared(endpoint.id) {
+        if let Some((mut sender, place)) = self.shared(endpoint.id) {
             let (asked, again) = leaving_a_spare(request);
             match sender.try_send_request(asked).await {
-                Ok(response) => return Ok((response, None)),
+                Ok(response) => return Ok((response, Some(Lease::Stream(place)))),
                 // Where the connection goes on, it is this one request that the endpoint does not want.
                 Err(failed) => {
                     let again = again && sender.is_closed();
@@ -266,30 +283,46 @@ impl Pool {
                 }
             }
         }
-        let stream = match open(endpoint, connect).await {
-            Ok(stream) => stream,
+        let (mut sender, place) = match self.another(endpoint, connect).await {
+            Ok(found) => found,
             Err(error) => return Err((error, true)),
         };
+        match sender.try_send_request(std::mem::take(request)).await {
+            Ok(response) => Ok((response, Some(Lease::Stream(place)))),
+            Err(failed) => Err(over_fresh(failed, request)),
+        }
+    }
+
+    /// A place on a connection of HTTP/2 that has room for it: one that somebody else has opened meanwhile, or a new one.
+    async fn another(
+        &self,
+        endpoint: &Endpoint,
+        connect: Duration,
+    ) -> Result<(http2::SendRequest<RequestBody>, StreamPlace), SendError> {
+        let began = Instant::now();
+        let opening = Arc::clone(&self.endpoints.lock().entry(endpoint.id).or_default().opening);
+        let Ok(_turn) = tokio::time::timeout(connect, opening.lock()).await else {
+            return Err(SendError::ConnectTimeout(connect));
+        };
+        if let Some(found) = self.shared(endpoint.id) {
+            return Ok(found);
+        }
+        let stream = open(endpoint, connect.saturating_sub(began.elapsed())).await?;
         let shaken = http2::Builder::new(Local)
             .timer(TokioTimer::new())
             .adaptive_window(true)
             .keep_alive_interval(Duration::from_secs(30))
             .handshake(TokioIo::new(stream))
             .await;
-        let (mut sender, connection) = match shaken {
-            Ok(shaken) => shaken,
-            Err(error) => return Err((SendError::Handshake(error), true)),
-        };
+        let (sender, connection) = shaken.map_err(SendError::Handshake)?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to an endpoint ended badly");
             }
         });
-        self.endpoints.lock().entry(endpoint.id).or_default().shared.push(sender.clone());
-        match sender.try_send_request(std::mem::take(request)).await {
-            Ok(response) => Ok((response, None)),
-            Err(failed) => Err(over_fresh(failed, request)),
-        }
+        let (connection, place) = SharedConnection::new(sender.clone());
+        self.endpoints.lock().entry(endpoint.id).or_default().shared.push(connection);
+        Ok((sender, place))
     }
 }
 
