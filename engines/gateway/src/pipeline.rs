@@ -265,6 +265,14 @@ fn no<T>(code: Code, detail: impl Into<String>) -> Result<T, Box<Refusal>> {
 }
 
 impl Exchange<'_> {
+    /// What a filter found; where it refuses, it is the last that the request came to.
+    fn by<T, E>(&mut self, filter: &'static str, found: Result<T, E>) -> Result<T, E> {
+        if found.is_err() {
+            self.finish.trail.step(filter);
+        }
+        found
+    }
+
     async fn run(
         &mut self,
         parts: &mut Parts,
@@ -274,29 +282,31 @@ impl Exchange<'_> {
         if let Some((code, detail)) = self.conn.watched.refusal_of(&parts.method) {
             // What the caller sent is not known to be a method.
             self.finish.about.method = Method::from_bytes(b"-").unwrap_or(Method::GET);
-            return no(code, detail);
+            return self.by("framing", no(code, detail));
         }
         if parts.method == Method::CONNECT {
-            return no(Code::NotImplemented, "CONNECT is not offered");
+            return self.by("request", no(Code::NotImplemented, "CONNECT is not offered"));
         }
-        let host = rewrite::host(parts)?;
+        let host = self.by("request", rewrite::host(parts))?;
         self.finish.about.host = Some(host.clone());
         let path = match parts.uri.path() {
             // Asks about the whole server.
             "*" if parts.method == Method::OPTIONS => Cow::Borrowed("/"),
-            path => rewrite::plain_path(path)?,
+            path => self.by("request", rewrite::plain_path(path))?,
         };
         let table = Arc::clone(&self.finish.table);
         let name = without_port(host.to_str().unwrap_or_default());
         let found = table.router.find(name, &path, &parts.method, &parts.headers);
         let place = match found {
             Ok(place) => place,
-            Err(NoRoute::Path) => return no(Code::NoRoute, "no route takes this host and path"),
+            Err(NoRoute::Path) => {
+                return self.by("route", no(Code::NoRoute, "no route takes this host and path"));
+            }
             Err(NoRoute::Method) => {
                 let mut refusal = Refusal::new(Code::MethodNotAllowed, "no route takes this method here");
                 let methods = table.router.methods(name, &path, &parts.headers).join(", ");
                 refusal.headers.extend(HeaderValue::from_str(&methods).ok().map(|methods| (ALLOW, methods)));
-                return Err(Box::new(refusal));
+                return self.by("route", Err(Box::new(refusal)));
             }
         };
         let route = &table.routes[place];
@@ -308,7 +318,8 @@ impl Exchange<'_> {
         self.conn.worker.shared.touch();
         self.finish.trail.note("route", || Some(route.name.to_string()));
         self.admit(route, &table, parts, !incoming.is_end_stream())?;
-        let pinned = self.pinned(route, parts)?;
+        let pinned = self.pinned(route, parts);
+        let pinned = self.by("split", pinned)?;
         let point = sticky(route.service.sticky.as_ref(), parts, self.finish.address);
         // What may not be switched to is not passed on (RFC 9110, 7.8): behind a switch every request would go past all this.
         let switching = switching.filter(|(_, protocol)| route.switches_to(protocol));
@@ -440,7 +451,7 @@ impl Exchange<'_> {
         if let Some(versions) = &route.api_versions {
             let path = rewrite::plain_path(parts.uri.path())?;
             let behind = path.strip_prefix(route.prefix.as_str()).unwrap_or(&path);
-            let version = versions.of(behind, &parts.headers)?;
+            let version = self.by("version", versions.of(behind, &parts.headers))?;
             self.finish
                 .trail
                 .note("version", || Some(format!("{} ({})", version.name, version.state.as_str())));
@@ -450,8 +461,10 @@ impl Exchange<'_> {
             self.telling.version = Some(version);
         }
         if route.validate.is_some() || route.max_body.is_some() {
-            validate::head(route.validate.as_ref(), route.max_body, &parts.method, &parts.headers, body)?;
+            let checked =
+                validate::head(route.validate.as_ref(), route.max_body, &parts.method, &parts.headers, body);
             self.finish.trail.step("validate");
+            checked?;
         }
         let granted = shared.grants.of(consumer.as_deref(), self.finish.address);
         // What an operator grants or cuts holds on routes without a limit too.
@@ -564,11 +577,12 @@ impl Exchange<'_> {
         while let Some(frame) = poll_fn(|cx| stream.as_mut().poll_frame(cx)).await {
             let Ok(frame) = frame else {
                 let code = fault.code().unwrap_or(Code::BadRequest);
-                return no(code, "the body could not be read");
+                return self.by("body", no(code, "the body could not be read"));
             };
             if let Some(data) = frame.data_ref() {
                 if (whole.len() + data.len()) as u64 > largest {
-                    return no(Code::BodyTooLarge, format!("a body may have {largest} bytes here"));
+                    let why = format!("a body may have {largest} bytes here");
+                    return self.by("body", no(Code::BodyTooLarge, why));
                 }
                 whole.extend_from_slice(data);
             }
@@ -578,8 +592,9 @@ impl Exchange<'_> {
             self.finish.trail.step("schema");
             checked?;
         } else if json {
-            validate::json(&whole)?;
+            let checked = validate::json(&whole);
             self.finish.trail.step("json");
+            checked?;
         }
         Ok(RequestBody::Full(Some(whole.freeze())))
     }

@@ -293,7 +293,7 @@ async fn versions_and_fallbacks_are_answered() {
 #[tokio::test]
 async fn what_is_counted_and_seen_is_told() {
     let service = Service::named("x").await;
-    let gateway = Gateway::before(&[service.address], "filters.max_body = 1\n").await;
+    let gateway = Gateway::before(&[service.address], "threads = 1\nfilters.max_body = 1\n").await;
     for _ in 0..3 {
         gateway.get("/shown?secret=1", "").await;
     }
@@ -322,6 +322,9 @@ async fn what_is_counted_and_seen_is_told() {
     assert_eq!(steps, ["trace", "route", "validate", "split", "endpoint"]);
     let refused = snapshot.samples.iter().find(|s| s.refused.is_some()).unwrap();
     assert_eq!(refused.status, 413);
+    // Also where it was not chosen to be looked at.
+    let steps: Vec<&str> = refused.steps.iter().map(|step| step.filter).collect();
+    assert_eq!(steps, ["trace", "route", "validate"]);
     assert_eq!((snapshot.services[0].traffic.requests, snapshot.services[0].traffic.active), (4, 0));
     gateway.stop().await;
 }

@@ -103,7 +103,8 @@ pub(super) fn consumers(snapshot: &Snapshot, service: Option<&str>) -> Vec<Consu
     let calls = |own: &BTreeMap<&str, Consumer>, who: &str| service.is_none() || own.contains_key(who);
     for standing in &snapshot.limits {
         if calls(&own, &standing.who) {
-            own.entry(&standing.who).or_default().standing = Some(standing.clone());
+            // Of several tiers' the first, which is the tightest.
+            own.entry(&standing.who).or_default().standing.get_or_insert_with(|| standing.clone());
         }
     }
     for quota in &snapshot.quotas {

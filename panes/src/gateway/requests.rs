@@ -111,12 +111,15 @@ pub(super) fn tell(details: &mut Details, sample: &Sample) {
     for (place, step) in sample.steps.iter().enumerate() {
         let last = sample.refused.is_some() && place + 1 == sample.steps.len();
         let (glyph, role) = if last { (Glyph::Failed, Role::Warning) } else { (Glyph::Done, Role::Muted) };
-        let part = if whole > 0.0 { step.took.as_secs_f64() / whole } else { 0.0 };
+        let part = step.took.filter(|_| whole > 0.0).map_or(0.0, |took| took.as_secs_f64() / whole);
+        let took = step
+            .took
+            .map_or_else(|| format!("{:>8}     ", "-"), |took| format!("{:>8} ms  ", precise(millis(took))));
         let note = step.note.as_deref().map(|note| format!("  {note}")).unwrap_or_default();
         details.glyph(glyph, role);
         details.more([
             (&format!("{:<widest$} ", step.filter), if last { role } else { Role::Text }),
-            (&format!("{:>8} ms  ", precise(millis(step.took))), Role::Text),
+            (&took, Role::Text),
             (&format!("{:<10}", traffic::bar(part, 10)), Role::Muted),
             (&note, if last { role } else { Role::Muted }),
         ]);

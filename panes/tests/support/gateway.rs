@@ -120,7 +120,7 @@ fn standing(who: &str, policy: &str, remaining: u32, refused: u64) -> Standing {
 fn sample(number: u64, status: u16, version: &str) -> Sample {
     let step = |filter, micros, note: Option<&str>| Step {
         filter,
-        took: Duration::from_micros(micros),
+        took: Some(Duration::from_micros(micros)),
         note: note.map(str::to_owned),
     };
     Sample {

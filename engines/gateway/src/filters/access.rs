@@ -20,8 +20,8 @@ const PACE: Duration = Duration::from_millis(20);
 pub struct Step {
     /// Its name.
     pub filter: &'static str,
-    /// How long it took.
-    pub took: Duration,
+    /// How long it took; not known of a request that was refused without having been chosen to be looked at.
+    pub took: Option<Duration>,
     /// What it found, if that is worth a word.
     pub note: Option<String>,
 }
@@ -145,9 +145,17 @@ impl Default for Pacer {
     }
 }
 
-/// The way of a request through the filters. One that is not looked at costs nothing.
+/// Filters whose names are known of a request that nobody looked at: more than there are.
+const NAMES: usize = 16;
+
+/// The way of a request through the filters. Of one that is not looked at the names alone are kept: should it be refused, it is
+/// told by whom.
 #[derive(Debug)]
-pub struct Trail(Option<Box<Looked>>);
+pub struct Trail {
+    looked: Option<Box<Looked>>,
+    names: [&'static str; NAMES],
+    passed: usize,
+}
 
 #[derive(Debug)]
 struct Looked {
@@ -159,7 +167,8 @@ impl Trail {
     /// Begins, if it is looked at.
     #[must_use]
     pub fn new(looked: bool, at: Instant) -> Self {
-        Self(looked.then(|| Box::new(Looked { last: at, steps: Vec::with_capacity(12) })))
+        let looked = looked.then(|| Box::new(Looked { last: at, steps: Vec::with_capacity(12) }));
+        Self { looked, names: [""; NAMES], passed: 0 }
     }
 
     /// A filter was passed, or said no.
@@ -169,22 +178,31 @@ impl Trail {
 
     /// The same, with what it found.
     pub fn note(&mut self, filter: &'static str, note: impl FnOnce() -> Option<String>) {
-        if let Some(looked) = &mut self.0 {
+        if let Some(looked) = &mut self.looked {
             let now = Instant::now();
-            looked.steps.push(Step { filter, took: now.duration_since(looked.last), note: note() });
+            looked.steps.push(Step { filter, took: Some(now.duration_since(looked.last)), note: note() });
             looked.last = now;
+        } else if let Some(name) = self.names.get_mut(self.passed) {
+            *name = filter;
+            self.passed += 1;
         }
     }
 
     /// Whether it is looked at.
     #[must_use]
     pub fn is_looked(&self) -> bool {
-        self.0.is_some()
+        self.looked.is_some()
     }
 
     /// The steps.
     #[must_use]
     pub fn steps(self) -> Vec<Step> {
-        self.0.map(|looked| looked.steps).unwrap_or_default()
+        match self.looked {
+            Some(looked) => looked.steps,
+            None => {
+                let names = self.names[..self.passed].iter();
+                names.map(|filter| Step { filter, took: None, note: None }).collect()
+            }
+        }
     }
 }

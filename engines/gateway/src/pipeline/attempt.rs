@@ -63,7 +63,7 @@ impl Exchange<'_> {
             None => None,
             Some(_) => match switch::Room::take(&worker.shared, self.finish.table.config.limits.tunnels) {
                 Some(room) => Some(room),
-                None => return no(Code::Busy, "there are too many tunnels"),
+                None => return self.by("tunnel", no(Code::Busy, "there are too many tunnels")),
             },
         };
         let caller = Caller {
@@ -113,13 +113,14 @@ impl Exchange<'_> {
             };
             let Some(endpoint) = route.service.endpoint(version, worker.index, plan.point, &attempts.tried)
             else {
-                return match attempts.tried.is_empty() {
+                let none = match attempts.tried.is_empty() {
                     true => no(
                         Code::NoEndpoint,
                         format!("no endpoint of {} {} is well", route.service.name, target.name),
                     ),
                     false => no(Code::ConnectFailed, "no endpoint could be reached"),
                 };
+                return self.by("endpoint", none);
             };
             let endpoint = Arc::clone(endpoint);
             let again = if route.retry.is_some() { body.as_ref().and_then(RequestBody::again) } else { None };
