@@ -37,7 +37,8 @@ pub struct Config {
     pub filters: Filters,
     /// Addresses and networks (`10.0.0.0/8`) whose forwarded headers are believed.
     pub trusted_proxies: Vec<String>,
-    /// Which headers tell the service who called.
+    /// Which headers tell the service who called; of what a believed neighbour says, the same is read first: a proxy that writes
+    /// the one and passes the other through would let callers say who they are.
     pub forwarded: Forwarded,
     /// How long things may take.
     pub timeouts: Timeouts,

@@ -221,19 +221,31 @@ fn element(caller: Caller<'_>, proto: &HeaderValue) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("for=unknown"))
 }
 
-/// The addresses that `X-Forwarded-For` or `Forwarded` name, nearest last.
-pub fn forwarded_for(headers: &HeaderMap) -> Vec<IpAddr> {
-    let texts = |name: HeaderName| headers.get_all(name).into_iter().filter_map(|v| v.to_str().ok());
-    let x: Vec<IpAddr> =
-        texts(X_FORWARDED_FOR).flat_map(|v| v.split(',')).filter_map(|part| node(part.trim())).collect();
-    if !x.is_empty() {
-        return x;
+/// The addresses that `X-Forwarded-For` or `Forwarded` name, nearest last: those of the kind that is written too, or else of the
+/// other. With both or none of them it is `X-Forwarded-For` first.
+pub fn forwarded_for(headers: &HeaderMap, kind: Forwarded) -> Vec<IpAddr> {
+    let (x, standard) = (|| family(headers), || standard(headers));
+    let first = if kind == Forwarded::Standard { standard() } else { x() };
+    if !first.is_empty() {
+        return first;
     }
+    if kind == Forwarded::Standard { x() } else { standard() }
+}
+
+fn texts(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    headers.get_all(name).into_iter().filter_map(|v| v.to_str().ok())
+}
+
+fn family(headers: &HeaderMap) -> Vec<IpAddr> {
+    texts(headers, X_FORWARDED_FOR).flat_map(|v| v.split(',')).filter_map(|part| node(part.trim())).collect()
+}
+
+fn standard(headers: &HeaderMap) -> Vec<IpAddr> {
     let pair = |pair: &str| {
         let (name, value) = pair.trim().split_once('=')?;
         name.eq_ignore_ascii_case("for").then(|| node(value.trim().trim_matches('"')))?
     };
-    texts(FORWARDED)
+    texts(headers, FORWARDED)
         .flat_map(|v| v.split(','))
         .filter_map(|element| element.split(';').find_map(pair))
         .collect()
@@ -354,6 +366,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_written_is_what_is_believed_first() {
+        let mut headers = HeaderMap::new();
+        headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("6.6.6.6"));
+        headers.insert(FORWARDED, HeaderValue::from_static("for=10.0.0.1"));
+        let named = |kind| forwarded_for(&headers, kind).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(named(Forwarded::Standard), ["10.0.0.1"]);
+        assert_eq!(named(Forwarded::X), ["6.6.6.6"]);
+        assert_eq!(named(Forwarded::Both), ["6.6.6.6"]);
+    }
+
     proptest! {
         #[test]
         fn forwarded_reads_back(ips in proptest::collection::vec(any::<u128>(), 1..4), v4: bool) {
@@ -366,8 +389,8 @@ mod tests {
                 told(&mut x, true, Forwarded::X, &ip.to_string());
                 told(&mut standard, true, Forwarded::Standard, &ip.to_string());
             }
-            prop_assert_eq!(forwarded_for(&x), ips.clone());
-            prop_assert_eq!(forwarded_for(&standard), ips);
+            prop_assert_eq!(forwarded_for(&x, Forwarded::Standard), ips.clone());
+            prop_assert_eq!(forwarded_for(&standard, Forwarded::X), ips);
         }
 
         #[test]
@@ -376,7 +399,7 @@ mod tests {
                 for name in ["forwarded", "x-forwarded-for", "connection", "te"] {
                     let mut headers = HeaderMap::new();
                     headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.clone());
-                    let _ = forwarded_for(&headers);
+                    let _ = forwarded_for(&headers, Forwarded::Both);
                     told(&mut headers, true, Forwarded::Both, "10.0.0.1");
                     strip_hop_by_hop(&mut headers);
                 }

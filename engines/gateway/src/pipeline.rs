@@ -82,7 +82,7 @@ pub(crate) async fn handle(
     let trusted = table.trusts(address);
     if trusted {
         // The nearest that is not itself believed is who called.
-        let named = forwarded_for(&parts.headers);
+        let named = forwarded_for(&parts.headers, table.forwarded);
         address =
             named.iter().rev().find(|ip| !table.trusts(**ip)).or(named.first()).copied().unwrap_or(address);
     }
