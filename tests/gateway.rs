@@ -78,6 +78,13 @@ fn one_line_takes_traffic_and_what_an_operator_sets_outlives_the_process() {
         home.run(&["act", "gateway.breaker", "service:orders", "version=v1", "state=open"]);
     assert_eq!(code, 0, "{error}");
     assert!(ask(address).contains("circuit_open"));
+    // Given back, it looks at once how things are.
+    let give_back = ["act", "gateway.breaker", "service:orders", "version=v1", "state=auto"];
+    assert_eq!(home.run(&give_back).0, 0);
+    assert_eq!(ask(address), "one");
+    let (code, _, error) = home.run(&give_back);
+    assert_ne!(code, 0);
+    assert!(error.contains("decides for itself already"), "{error}");
     server.signal(rustix::process::Signal::TERM);
     assert_eq!(server.wait(), Some(0));
 }

@@ -21,6 +21,7 @@ use quarterdeck_panes::World;
 use quarterdeck_panes::alarms::Alarms;
 use quarterdeck_panes::world::{Actions, Answer, Evaluated, EvaluatedSeries, Query, Timeline};
 use quarterdeck_services::{Snapshot as Services, TransactionView};
+use quarterdeck_ui::changes::changes;
 use quarterdeck_ui::shell::Options;
 use quarterdeck_ui::{HostEffect, Input, Key, Shell};
 use quarterdeck_widgets::Look;
@@ -232,7 +233,7 @@ fn full_frames(c: &mut Criterion) {
         c.bench_function(&format!("frame/200x60 {name}"), |b| {
             b.iter(|| {
                 shell.draw(&mut buffer);
-                backend.draw(blank.diff(black_box(&buffer)).into_iter()).unwrap();
+                backend.draw(changes(&blank, black_box(&buffer))).unwrap();
                 Backend::flush(&mut backend).unwrap();
             });
         });

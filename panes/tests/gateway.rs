@@ -246,6 +246,8 @@ fn a_confirmation_tells_what_will_happen_in_numbers() {
     assert_eq!(world.preview(&configured), ["as the engine has it"]);
     let open = world.preview(&invocation(BREAKER, &[("version", "v1"), ("state", "open")]));
     assert!(open[0].contains("v1 takes 90 % of the requests of orders now, 371 a second"), "{open:?}");
+    let auto = world.preview(&invocation(BREAKER, &[("version", "v1"), ("state", "auto")]));
+    assert!(auto[1].contains("decides for itself already"), "{auto:?}");
     let cut = invocation(LIMIT, &[("consumer", "mallory"), ("per_minute", "0")]);
     assert!(world.preview(&cut)[0].contains("4 021 refused"), "{:?}", world.preview(&cut));
     assert_eq!(world.title(&cut).as_deref(), Some("Cut mallory off"));

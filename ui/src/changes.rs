@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 ///
 /// Nearly all cells of nearly all frames hold a character of one column: those are compared one by one. What a wide character
 /// does to its neighbours is left to ratatui.
-pub(crate) fn changes<'a>(before: &'a Buffer, now: &'a Buffer) -> impl Iterator<Item = (u16, u16, &'a Cell)> {
+pub fn changes<'a>(before: &'a Buffer, now: &'a Buffer) -> impl Iterator<Item = (u16, u16, &'a Cell)> {
     debug_assert_eq!(before.area, now.area, "frames of different sizes cannot be compared");
     let (area, width) = (now.area, usize::from(now.area.width).max(1));
     let rows = before.content.chunks_exact(width).zip(now.content.chunks_exact(width));

@@ -9,7 +9,7 @@
 //! inputs. It is called with [`HostEffect`]s that only it can carry out: dispatch, query, cancel, export, save; answers
 //! and outcomes go back in as [`Input`]s. A screenshot is [`Shell::draw`] into a buffer, without any of that.
 
-mod changes;
+pub mod changes;
 pub mod commands;
 mod frame;
 pub mod host;

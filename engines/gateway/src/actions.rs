@@ -299,6 +299,10 @@ impl External for Breaker {
             let state = arg(invocation, "state");
             let before = self.now(service, version).map_err(refused)?;
             Failure::unless_expected(invocation, before)?;
+            if (state, before) == ("auto", "auto") {
+                let why = format!("the circuit breaker of {service} {version} decides for itself already");
+                return Err(refused(Reason(why)));
+            }
             let handle = (self.0)().map_err(refused)?;
             handle.force_breaker(service, version, Self::forced(state)).map_err(refused)?;
             let inverse = Invocation::new(BREAKER, invocation.actor.clone())

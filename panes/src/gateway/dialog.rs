@@ -86,12 +86,14 @@ pub(crate) fn preview(world: &World, invocation: &Invocation) -> Option<Vec<Stri
                 _ => match &version.breaker {
                     Some(breaker) => {
                         let next = match breaker.view.state {
+                            _ if !breaker.view.forced => {
+                                "It decides for itself already: nothing will change.".to_owned()
+                            }
                             State::Closed => {
                                 format!("It will open by itself after {} failures.", breaker.view.limit)
                             }
-                            _ => {
-                                "A few of them will be sent at once; if one fails, it opens again.".to_owned()
-                            }
+                            _ => "The next of them is sent to see how it fares; if it fails, it opens again."
+                                .to_owned(),
                         };
                         vec![takes, next]
                     }
