@@ -143,7 +143,7 @@ pub struct Caller<'a> {
 
 /// Whether a header says who somebody else is or what they asked for: `Forwarded`, `X-Forwarded-*`, `X-Real-IP`, and the same
 /// with underscores, which CGI, WSGI and their kin read as the same name.
-fn speaks_for_another(name: &HeaderName) -> bool {
+pub(crate) fn speaks_for_another(name: &HeaderName) -> bool {
     let name = name.as_str().as_bytes();
     let is = |wanted: &[u8], name: &[u8]| {
         name.len() == wanted.len()

@@ -335,6 +335,7 @@ impl Exchange<'_> {
                 pinned: pinned.map(|version| &*route.service.versions[version].name),
                 version: self.telling.version.as_ref().map(|version| &*version.name),
                 tls: self.conn.tls,
+                believed: self.trusted.then_some(table.forwarded),
                 method: &parts.method,
                 body: !incoming.is_end_stream(),
                 host: plan.host.to_str().unwrap_or_default(),
