@@ -3,6 +3,8 @@
 mod ahead;
 pub mod shared;
 
+pub(crate) use self::ahead::fetch;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};

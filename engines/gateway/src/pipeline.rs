@@ -1,6 +1,7 @@
 //! A request from its first header to the beginning of its answer: the filters in their order (see [`crate::filters`]).
 
 mod attempt;
+mod kept;
 mod rewrite;
 mod switch;
 
@@ -23,10 +24,11 @@ use hyper::{Method, Request, Response, StatusCode, Version as HttpVersion};
 use crate::body::{Body, Fault, RequestBody, Streamed};
 use crate::clock;
 use crate::config::Sticky;
+use crate::config::filters::Fallback;
 use crate::filters::access::Trail;
 use crate::filters::auth::{Evidence, authorize};
 use crate::filters::bulkhead::NoRoom;
-use crate::filters::cache::{Asked, Entry, Filling, Lookup};
+use crate::filters::cache::{Entry, Filling};
 use crate::filters::limit::{self, Told, Who};
 use crate::filters::{trace, validate, versions};
 use crate::finish::{About, Finish};
@@ -324,84 +326,56 @@ impl Exchange<'_> {
         // What may not be switched to is not passed on (RFC 9110, 7.8): behind a switch every request would go past all this.
         let switching = switching.filter(|(_, protocol)| route.switches_to(protocol));
         let mut plan = Plan { route, pinned, point, host, switching };
-        let mut stale = None;
-        let mut ticket = None;
+        let mut fetch = kept::Fetch::default();
         if let Some(rule) = &route.cache
             && plan.switching.is_none()
         {
-            let path = parts.uri.path_and_query().map_or("/", |p| p.as_str());
-            let asked = Asked {
-                route: &route.name,
-                pinned: pinned.map(|version| &*route.service.versions[version].name),
-                version: self.telling.version.as_ref().map(|version| &*version.name),
-                tls: self.conn.tls,
-                believed: self.trusted.then_some(table.forwarded),
-                method: &parts.method,
-                body: !incoming.is_end_stream(),
-                host: plan.host.to_str().unwrap_or_default(),
-                path,
-                headers: &parts.headers,
-                key_header: &table.auth.key_header,
-            };
-            match self.conn.worker.shared.answers().look(&asked, rule, route.timeout).await {
-                Lookup::Hit(entry) => {
-                    self.asked_cache(true);
-                    self.finish.trail.note("cache", || Some("hit".to_owned()));
-                    return Ok(cached(entry, parts, false));
-                }
-                Lookup::Miss(own, old) => {
-                    self.asked_cache(false);
-                    self.finish.trail.note("cache", || Some("miss".to_owned()));
-                    (ticket, stale) = (Some(own), old);
-                }
-                Lookup::Bypass => self.finish.trail.note("cache", || Some("bypass".to_owned())),
+            match self.ask_cache(rule, &plan, parts, !incoming.is_end_stream()).await {
+                kept::Known::Answer(answer) => return Ok(answer),
+                kept::Known::Fetch(asked) => fetch = asked,
+                kept::Known::Failed(refusal) => return self.instead(route, refusal),
             }
         }
-        let outcome = self.send(&mut plan, parts, incoming, &mut ticket).await;
-        match outcome {
+        match self.send(&mut plan, parts, incoming, &mut fetch.ticket).await {
             Ok(answer) => {
                 // An answer past its time is better than one that says the service fails.
-                if let (Answer::Endpoint(response, ..), Some(stale)) = (&answer, &stale)
+                if let (Answer::Endpoint(response, ..), Some(stale)) = (&answer, &fetch.stale)
                     && response.status().is_server_error()
                 {
                     self.conn.worker.shared.answers().gave_stale();
-                    return Ok(cached(Arc::clone(stale), parts, true));
+                    return Ok(kept::answer(Arc::clone(stale), &fetch.conditions, true));
                 }
                 match (&answer, &route.fallback) {
                     (Answer::Endpoint(response, ..), Some(fallback))
                         if matches!(response.status().as_u16(), 502..=504) =>
                     {
                         self.finish.trail.step("fallback");
-                        Ok(Answer::Fallback(
-                            fallback.status,
-                            fallback.content_type.clone(),
-                            Bytes::from(fallback.body.clone()),
-                        ))
+                        Ok(fallback_of(fallback))
                     }
-                    _ => Ok(answer),
+                    _ => Ok(self.as_asked(answer, &fetch.conditions)),
                 }
             }
             Err(refusal) if refusal.code.status().is_server_error() => {
-                if let Some(stale) = stale {
+                if let Some(ticket) = &fetch.ticket {
+                    ticket.fail(refusal.code);
+                }
+                if let Some(stale) = fetch.stale {
                     self.finish.error = Some(refusal.detail.clone());
                     self.conn.worker.shared.answers().gave_stale();
-                    return Ok(cached(stale, parts, true));
+                    return Ok(kept::answer(stale, &fetch.conditions, true));
                 }
-                let Some(fallback) = &route.fallback else { return Err(refusal) };
-                self.finish.error = Some(refusal.detail.clone());
-                self.finish.trail.step("fallback");
-                let body = Bytes::from(fallback.body.clone());
-                Ok(Answer::Fallback(fallback.status, fallback.content_type.clone(), body))
+                self.instead(route, refusal)
             }
             Err(refusal) => Err(refusal),
         }
     }
 
-    fn asked_cache(&self, hit: bool) {
-        if let (Some(route), Some(counts)) = (self.finish.route, self.finish.counts) {
-            let counts = &self.finish.table.routes[route].counts[counts];
-            counts.shard(self.conn.worker.index).asked_cache(hit);
-        }
+    /// What is answered when the service cannot, if something is.
+    fn instead(&mut self, route: &Route, refusal: Box<Refusal>) -> Result<Answer, Box<Refusal>> {
+        let Some(fallback) = &route.fallback else { return Err(refusal) };
+        self.finish.error = Some(refusal.detail);
+        self.finish.trail.step("fallback");
+        Ok(fallback_of(fallback))
     }
 
     /// Who calls, whether they may, and whether the request looks as it must.
@@ -601,22 +575,9 @@ impl Exchange<'_> {
     }
 }
 
-/// An answer from the cache; that the caller has it already, if it has.
-fn cached(entry: Arc<Entry>, parts: &Parts, stale: bool) -> Answer {
-    if entry.matches(&parts.headers) {
-        let mut not_modified = Response::new(());
-        *not_modified.status_mut() = StatusCode::NOT_MODIFIED;
-        for name in
-            [hyper::header::ETAG, hyper::header::CACHE_CONTROL, hyper::header::VARY, hyper::header::LOCATION]
-        {
-            if let Some(value) = entry.headers.get(&name) {
-                not_modified.headers_mut().insert(name, value.clone());
-            }
-        }
-        not_modified.headers_mut().insert(AGE, entry.age());
-        return Answer::Switched(not_modified);
-    }
-    Answer::Cached(entry, stale)
+fn fallback_of(fallback: &Fallback) -> Answer {
+    let body = Bytes::from(fallback.body.clone());
+    Answer::Fallback(fallback.status, fallback.content_type.clone(), body)
 }
 
 /// The point of 2⁶⁴ that keeps a caller where it was.

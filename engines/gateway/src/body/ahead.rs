@@ -118,6 +118,23 @@ impl Ahead {
     }
 }
 
+/// Reads what others wait for though the caller takes nothing of it. What nobody waits for is given up.
+pub(crate) fn fetch(
+    incoming: Incoming,
+    lease: Option<Lease>,
+    filling: Option<Box<Filling>>,
+    place: Option<Place>,
+    idle: Duration,
+) {
+    let mut source = Source::new(incoming, lease, filling);
+    source.place = place;
+    if source.incoming.is_end_stream() {
+        source.complete();
+    } else if source.filling.is_some() {
+        drop(Ahead::start(source, idle));
+    }
+}
+
 /// Reads to the end, or as far as may be held. The caller may have gone: others wait for the answer still.
 async fn read(mut source: Source, idle: Duration, send: mpsc::UnboundedSender<Part>) {
     let most = source.filling.as_ref().map_or(0, |filling| filling.most()) + OVERHEAD;

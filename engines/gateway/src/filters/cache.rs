@@ -3,31 +3,37 @@
 
 mod asked;
 mod believed;
+mod condition;
 mod control;
 mod entry;
 mod fill;
+mod flight;
+mod known;
 mod pattern;
+mod purge;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use moka::notification::RemovalCause;
 use moka::sync::Cache;
-use parking_lot::Mutex;
-use tokio::sync::watch;
 
 pub use self::asked::Asked;
+pub use self::condition::Conditions;
+pub(crate) use self::condition::TOLD;
 use self::entry::ByEntry;
 pub use self::entry::Entry;
 pub use self::fill::{Filling, Ticket};
+use self::flight::{End, Flights, Seat, Turn};
+use self::known::{Kind, Known};
 pub use self::pattern::matches;
-use self::pattern::path_of;
+use self::purge::Purges;
 use crate::config::CacheConfig;
 use crate::config::filters::CacheRule;
+use crate::problem::Code;
 
 /// What the cache has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +62,9 @@ pub struct CacheCounts {
 #[derive(Debug)]
 pub struct Answers {
     entries: Cache<Arc<str>, Arc<Entry>>,
-    flights: Mutex<HashMap<Arc<str>, watch::Receiver<()>>>,
+    known: Known,
+    flights: Arc<Flights>,
+    purges: Purges,
     largest: usize,
     capacity: u64,
     hits: AtomicU64,
@@ -74,6 +82,10 @@ pub enum Lookup {
     Hit(Arc<Entry>),
     /// It must be fetched, and may be kept. What is past its time may be given if that fails.
     Miss(Ticket, Option<Arc<Entry>>),
+    /// It is past its time, but who went to fetch it found the service failing.
+    Stale(Arc<Entry>),
+    /// Those who went to fetch it found the service failing, and there is nothing to give instead.
+    Failed(Code),
     /// It is none of the cache's business.
     Bypass,
 }
@@ -96,7 +108,9 @@ impl Answers {
             .build();
         Arc::new(Self {
             entries,
-            flights: Mutex::default(),
+            known: Known::default(),
+            flights: Arc::default(),
+            purges: Purges::default(),
             largest: config.largest,
             capacity: config.bytes,
             hits: AtomicU64::new(0),
@@ -108,10 +122,14 @@ impl Answers {
         })
     }
 
-    /// Looks for an answer; waits while another request fetches it, at the longest for `patience`.
+    /// Looks for an answer; waits while another request fetches it, at the longest for `patience`. Of all who ask for the same
+    /// at a time one goes to the service. When it comes back with nothing the next one goes, and when what it brings cannot be
+    /// kept they all do, and so do those who come in the next seconds.
     pub async fn look(self: &Arc<Self>, asked: &Asked<'_>, rule: &CacheRule, patience: Duration) -> Lookup {
         let Some((key, credentials)) = asked.key(rule) else { return Lookup::Bypass };
         let key: Arc<str> = key.into();
+        let until = crate::server::alarm::deadline(patience);
+        let mut seat: Option<Seat> = None;
         let mut waited = false;
         loop {
             let found = self.entries.get(&key).filter(|entry| entry.public || !credentials);
@@ -121,50 +139,75 @@ impl Answers {
                 self.hits.fetch_add(1, Relaxed);
                 return Lookup::Hit(Arc::clone(entry));
             }
-            // Callers that say who they are get nobody else's answer: there is nothing to wait for.
-            let ahead = if credentials { None } else { self.flights.lock().get(&key).cloned() };
-            if let Some(mut ahead) = ahead.filter(|_| !waited) {
-                waited = true;
-                self.waited.fetch_add(1, Relaxed);
-                // It ends when the one that fetches has done so, or has given up.
-                let _ = tokio::time::timeout(patience, ahead.changed()).await;
+            // Callers that say who they are get nobody else's answer, unless it is for all: what would they wait for?
+            let together = match self.known.of(&key) {
+                Some(Kind::Unkept) => false,
+                Some(Kind::Public) => true,
+                None => !credentials,
+            };
+            if !together {
+                return self.miss(asked, key, None, credentials, found);
+            }
+            // The turn in hand, it has been looked for once more: whoever had it before may have brought the answer.
+            if let Some(own) = seat.take_if(|seat| seat.leads()) {
+                return self.miss(asked, key, Some(own), credentials, found);
+            }
+            let own = seat.get_or_insert_with(|| self.flights.join(&key));
+            if own.leads() {
                 continue;
             }
-            self.misses.fetch_add(1, Relaxed);
-            let flight = if credentials { None } else { self.take_off(&key) };
-            let url = Arc::from(format!("{}{}", asked.host, asked.path));
-            let ticket = Ticket { answers: Arc::clone(self), key, flight, url, credentials };
-            return Lookup::Miss(ticket, found);
+            if !std::mem::replace(&mut waited, true) {
+                self.waited.fetch_add(1, Relaxed);
+            }
+            match own.wait(until).await {
+                Turn::Mine => {}
+                Turn::Ended(End::Kept) => seat = None,
+                Turn::Ended(End::Unkept) | Turn::TooLong(true) => {
+                    return self.miss(asked, key, None, credentials, found);
+                }
+                Turn::Ended(End::Failed(code)) => return self.failed(found, code),
+                Turn::TooLong(false) => return self.failed(found, Code::Timeout),
+            }
         }
     }
 
-    fn take_off(&self, key: &Arc<str>) -> Option<watch::Sender<()>> {
-        let mut flights = self.flights.lock();
-        if flights.contains_key(key) {
-            return None;
+    fn miss(
+        self: &Arc<Self>,
+        asked: &Asked<'_>,
+        key: Arc<str>,
+        seat: Option<Seat>,
+        credentials: bool,
+        found: Option<Arc<Entry>>,
+    ) -> Lookup {
+        self.misses.fetch_add(1, Relaxed);
+        let ticket = Ticket {
+            answers: Arc::clone(self),
+            key,
+            seat,
+            url: Arc::from(format!("{}{}", asked.host, asked.path)),
+            credentials,
+            stale: found.is_some(),
+            generation: self.purges.now(),
+        };
+        Lookup::Miss(ticket, found)
+    }
+
+    fn failed(&self, found: Option<Arc<Entry>>, code: Code) -> Lookup {
+        match found {
+            Some(entry) => {
+                self.gave_stale();
+                Lookup::Stale(entry)
+            }
+            None => {
+                self.misses.fetch_add(1, Relaxed);
+                Lookup::Failed(code)
+            }
         }
-        let (flight, waiting) = watch::channel(());
-        flights.insert(Arc::clone(key), waiting);
-        Some(flight)
     }
 
     /// An answer past its time was given.
     pub fn gave_stale(&self) {
         self.stale.fetch_add(1, Relaxed);
-    }
-
-    /// Takes out every answer of a route (None: of all) whose host and path match a pattern with `*`. How many there were.
-    pub fn purge(&self, route: Option<&str>, pattern: &str) -> u64 {
-        let matching = self.entries.iter().filter(|(_, entry)| {
-            route.is_none_or(|route| &*entry.route == route)
-                && (matches(pattern, &entry.url) || matches(pattern, path_of(&entry.url)))
-        });
-        let keys: Vec<Arc<str>> = matching.map(|(key, _)| (*key).clone()).collect();
-        for key in &keys {
-            self.entries.invalidate(key);
-        }
-        self.purged.fetch_add(keys.len() as u64, Relaxed);
-        keys.len() as u64
     }
 
     /// What it has done and holds.

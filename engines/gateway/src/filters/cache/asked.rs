@@ -1,6 +1,6 @@
 //! What a request asks for, and by what its answer is known.
 
-use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, RANGE};
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE};
 use hyper::{HeaderMap, Method};
 
 use super::believed;
@@ -38,8 +38,10 @@ pub struct Asked<'a> {
 impl Asked<'_> {
     pub(super) fn key(&self, rule: &CacheRule) -> Option<(String, bool)> {
         let plain = matches!(*self.method, Method::GET | Method::HEAD);
-        // What a body in such a request means is the service's alone to know (RFC 9110, 9.3.1).
-        if !plain || self.body || self.headers.contains_key(RANGE) {
+        // What a body in such a request means is the service's alone to know (RFC 9110, 9.3.1), and so is whether what the
+        // caller has is still what there is (RFC 9111, 4.3.2).
+        let service = [RANGE, IF_MATCH, IF_UNMODIFIED_SINCE];
+        if !plain || self.body || service.iter().any(|name| self.headers.contains_key(name)) {
             return None;
         }
         let control = directives(self.headers);

@@ -56,7 +56,7 @@ pub(super) fn lifetime(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// A moment as HTTP writes it, in any of its three ways (RFC 9110, 5.6.7), in seconds since 1970.
-fn http_date(text: &str) -> Option<i64> {
+pub(super) fn http_date(text: &str) -> Option<i64> {
     ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"].iter().find_map(
         |format| {
             let read = jiff::civil::DateTime::strptime(format, text.trim()).ok()?;

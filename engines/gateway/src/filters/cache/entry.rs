@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hyper::header::{ETAG, HeaderValue, IF_NONE_MATCH};
+use hyper::header::HeaderValue;
 use hyper::{HeaderMap, StatusCode};
 use moka::Expiry;
 
@@ -41,17 +41,6 @@ impl Entry {
     #[must_use]
     pub fn age(&self) -> HeaderValue {
         HeaderValue::from(self.age.saturating_add(self.stored.elapsed()).as_secs())
-    }
-
-    /// Whether the caller has the same already.
-    #[must_use]
-    pub fn matches(&self, request: &HeaderMap) -> bool {
-        let (Some(own), Some(asked)) = (self.headers.get(ETAG), request.get(IF_NONE_MATCH)) else {
-            return false;
-        };
-        let (Ok(own), Ok(asked)) = (own.to_str(), asked.to_str()) else { return false };
-        let weak = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-        asked.trim() == "*" || asked.split(',').any(|tag| weak(tag) == weak(own))
     }
 
     pub(super) fn size(&self) -> usize {

@@ -6,29 +6,25 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use hyper::header::{AGE, SET_COOKIE, VARY};
 use hyper::{HeaderMap, StatusCode};
-use tokio::sync::watch;
 
 use super::control::{directives, lifetime};
-use super::{Answers, Entry};
+use super::{Answers, End, Entry, Kind, Seat};
 use crate::config::filters::CacheRule;
+use crate::problem::Code;
 
-/// The right to fetch what is missing: others wait until this is dropped.
+/// The right to fetch what is missing: where others wait for it, it is the next one's when this is dropped.
 #[derive(Debug)]
 pub struct Ticket {
     pub(super) answers: Arc<Answers>,
     pub(super) key: Arc<str>,
-    /// None when another fetches too and has taken too long.
-    pub(super) flight: Option<watch::Sender<()>>,
+    /// None where nobody waits: those who would get nothing by it.
+    pub(super) seat: Option<Seat>,
     pub(super) url: Arc<str>,
     pub(super) credentials: bool,
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if self.flight.is_some() {
-            self.answers.flights.lock().remove(&self.key);
-        }
-    }
+    /// There is an answer past its time.
+    pub(super) stale: bool,
+    /// Purges until it was asked for.
+    pub(super) generation: u64,
 }
 
 /// An answer on its way into the cache.
@@ -48,6 +44,7 @@ impl Filling {
     /// Keeps a part of the body. False when it has become too large to keep.
     pub(crate) fn push(&mut self, data: &[u8]) -> bool {
         if self.body.len() + data.len() > self.ticket.answers.largest {
+            self.ticket.unkept(true);
             return false;
         }
         self.body.extend_from_slice(data);
@@ -59,7 +56,20 @@ impl Filling {
         let Self { ticket, mut entry, body } = self;
         entry.body = body.freeze();
         entry.stored = Instant::now();
-        ticket.answers.entries.insert(Arc::clone(&ticket.key), Arc::new(entry));
+        let answers = &ticket.answers;
+        // What was purged while it was on its way is as old as what was there.
+        if answers.purges.took(ticket.generation, &entry.route, &entry.url) {
+            return;
+        }
+        let entry = Arc::new(entry);
+        answers.entries.insert(Arc::clone(&ticket.key), Arc::clone(&entry));
+        if answers.purges.took(ticket.generation, &entry.route, &entry.url) {
+            return answers.entries.invalidate(&ticket.key);
+        }
+        answers.known.set(&ticket.key, entry.public.then_some(Kind::Public));
+        if let Some(seat) = &ticket.seat {
+            seat.end(End::Kept);
+        }
     }
 }
 
@@ -69,6 +79,36 @@ fn keepable(status: StatusCode) -> bool {
 }
 
 impl Ticket {
+    /// Whether others may wait for what comes of this.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.seat.is_some()
+    }
+
+    /// The service has failed; what the gateway would say of it.
+    pub fn fail(&self, code: Code) {
+        if let Some(seat) = &self.seat {
+            seat.fail(code, self.stale);
+        }
+    }
+
+    /// What has come cannot be kept, nor will the next one as a rule.
+    fn unkept(&self, as_a_rule: bool) {
+        match (self.credentials, &self.seat) {
+            // What one gets who says who it is tells nothing of what others get: one of these is the next.
+            (true, Some(_)) => self.answers.known.set(&self.key, None),
+            (true, None) => {}
+            (false, seat) => {
+                if as_a_rule {
+                    self.answers.known.set(&self.key, Some(Kind::Unkept));
+                }
+                if let Some(seat) = seat {
+                    seat.end(End::Unkept);
+                }
+            }
+        }
+    }
+
     /// Begins to keep an answer, if it may be kept.
     #[must_use]
     pub fn fill(
@@ -78,6 +118,29 @@ impl Ticket {
         rule: &CacheRule,
         route: &Arc<str>,
     ) -> Option<Box<Filling>> {
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            self.fail(Code::BadGateway);
+            return None;
+        }
+        let Some(entry) = self.entry(status, headers, rule, route) else {
+            // That nothing has changed says nothing of what it would be.
+            self.unkept(status != StatusCode::NOT_MODIFIED);
+            return None;
+        };
+        if let Some(seat) = &self.seat {
+            seat.flows();
+        }
+        Some(Box::new(Filling { ticket: self, entry, body: BytesMut::new() }))
+    }
+
+    /// The answer as it is kept, but for its body. None when it may not be kept.
+    fn entry(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        rule: &CacheRule,
+        route: &Arc<str>,
+    ) -> Option<Entry> {
         let control = directives(headers);
         let forbidden = control.no_store || control.private || control.no_cache;
         if !keepable(status) || forbidden || headers.contains_key(SET_COOKIE) {
@@ -107,7 +170,7 @@ impl Ticket {
         if length.is_some_and(|length| length > self.answers.largest) {
             return None;
         }
-        let entry = Entry {
+        Some(Entry {
             route: Arc::clone(route),
             url: Arc::clone(&self.url),
             status,
@@ -118,7 +181,6 @@ impl Ticket {
             fresh,
             keep: fresh + if control.revalidate { Duration::ZERO } else { rule.stale },
             public,
-        };
-        Some(Box::new(Filling { ticket: self, entry, body: BytesMut::new() }))
+        })
     }
 }

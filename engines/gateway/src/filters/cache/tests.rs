@@ -177,3 +177,50 @@ async fn what_must_be_asked_for_again_is_never_given_past_its_time() {
         assert_eq!(stale.is_some(), said == "max-age=9", "{said}");
     }
 }
+
+#[tokio::test]
+async fn the_turn_is_handed_on_and_nothing_is_left_behind() {
+    let answers = Answers::new(&CacheConfig::default());
+    let none = HeaderMap::new();
+    let Lookup::Miss(first, _) = look(&answers, "/a", &none).await else { panic!() };
+    let waiting = || {
+        let answers = Arc::clone(&answers);
+        tokio::spawn(async move { look(&answers, "/a", &HeaderMap::new()).await })
+    };
+    let mut asked = Vec::new();
+    for n in 1..=3 {
+        asked.push(waiting());
+        while answers.counts().waited < n {
+            tokio::task::yield_now().await;
+        }
+    }
+    let [second, third, fourth] = <[_; 3]>::try_from(asked).unwrap();
+    // Its caller has gone; the next one's goes while it waits; the one behind that has the turn.
+    second.abort();
+    assert!(second.await.is_err());
+    drop(first);
+    let Lookup::Miss(ticket, _) = third.await.unwrap() else { panic!() };
+    assert!(ticket.leads() && !fourth.is_finished());
+    let private = headers(&[("cache-control", "private")]);
+    assert!(ticket.fill(StatusCode::OK, &private, &CacheRule::default(), &"r".into()).is_none());
+    let Lookup::Miss(ticket, _) = fourth.await.unwrap() else { panic!() };
+    assert!(!ticket.leads(), "nobody waits any more");
+    assert!(ticket.fill(StatusCode::OK, &none, &CacheRule::default(), &"r".into()).is_some());
+    assert_eq!(answers.flights.count(), 0);
+}
+
+#[tokio::test]
+async fn callers_that_say_who_they_are_wait_for_what_is_for_all() {
+    let answers = Answers::new(&CacheConfig::default());
+    let (key, all) = (headers(&[("x-api-key", "k")]), headers(&[("cache-control", "public")]));
+    let Lookup::Miss(ticket, _) = look(&answers, "/a", &key).await else { panic!() };
+    assert!(!ticket.leads(), "nobody knows yet that it is for all");
+    ticket.fill(StatusCode::OK, &all, &CacheRule::default(), &"r".into()).unwrap().complete();
+    answers.purge(None, "*");
+    let Lookup::Miss(ticket, _) = look(&answers, "/a", &key).await else { panic!() };
+    assert!(ticket.leads());
+    // It is no more: those who wait go each for itself.
+    assert!(ticket.fill(StatusCode::OK, &HeaderMap::new(), &CacheRule::default(), &"r".into()).is_none());
+    let Lookup::Miss(ticket, _) = look(&answers, "/a", &key).await else { panic!() };
+    assert!(!ticket.leads());
+}
