@@ -128,10 +128,10 @@ impl Alerts {
             }
             "group" => {
                 // The worst of a group is selected when it goes; a group is found by the eye.
-                if self.choice.grouped {
-                    if let Some(alert) = self.current(cx) {
-                        self.list.table.want(&rows::key_of(&alert));
-                    }
+                if self.choice.grouped
+                    && let Some(alert) = self.current(cx)
+                {
+                    self.list.table.want(&rows::key_of(&alert));
                 }
                 self.choice.grouped = !self.choice.grouped;
                 self.refresh(cx)
