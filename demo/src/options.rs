@@ -44,6 +44,9 @@ pub struct Options {
     /// Base address of the order API's second version, for the share set with `POST /admin/split`.
     #[arg(long)]
     pub orders_v2_url: Option<String>,
+    /// Base address of the gateway that clients read reference data through; without it they read none.
+    #[arg(long)]
+    pub reference_url: Option<String>,
     /// Folder of the ledger's database.
     #[arg(long)]
     pub data_dir: Option<PathBuf>,

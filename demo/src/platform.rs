@@ -2,6 +2,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::load::visitors;
 use crate::{DemoError, Role};
 
 /// The hidden command of the program under which a child process runs its role.
@@ -9,6 +10,9 @@ pub const SUBCOMMAND: &str = "demo-service";
 
 /// Folder, beside the configuration, where services list themselves that come and go.
 const TARGETS: &str = "targets";
+
+/// Folder, beside the configuration, of the clients' API keys.
+const KEYS: &str = "keys";
 
 const TEMPLATE: &str = include_str!("../../assets/demo/quarterdeck.toml.in");
 
@@ -118,6 +122,13 @@ impl Platform {
             let file = options.dir.join(name);
             std::fs::write(&file, text).map_err(|source| write(&file, source))?;
         }
+        // Who the clients are, as the configuration names them.
+        let keys = options.dir.join(KEYS);
+        std::fs::create_dir_all(&keys).map_err(|source| write(&keys, source))?;
+        for consumer in visitors::consumers() {
+            let file = keys.join(consumer);
+            std::fs::write(&file, visitors::key(consumer)).map_err(|source| write(&file, source))?;
+        }
         Ok(Self { config, children, ports, gateway: options.gateway })
     }
 
@@ -206,6 +217,7 @@ impl Ports {
         if options.gateway {
             load.extend(["--orders-url".to_owned(), url(self.gateway)]);
             load.extend(["--feed-url".to_owned(), format!("ws://127.0.0.1:{}/feed", self.gateway)]);
+            load.extend(["--reference-url".to_owned(), url(self.gateway)]);
         } else {
             load.extend(["--orders-url".to_owned(), url(self.orders)]);
             load.extend(["--orders-v2-url".to_owned(), url(self.orders_v2)]);
@@ -287,6 +299,15 @@ mod tests {
         let text = std::fs::read_to_string(platform.config()).unwrap();
         let config: toml::Table = text.parse().unwrap();
         assert!(config.contains_key("services"), "{text}");
+        let consumers = config["gateway"]["auth"]["consumers"].as_table().unwrap();
+        let known: Vec<&str> = consumers.keys().map(String::as_str).collect();
+        let mut named: Vec<&str> = visitors::consumers().collect();
+        named.sort_unstable();
+        assert_eq!(known, named);
+        for (name, consumer) in consumers {
+            let file = dir.path().join("demo").join(consumer["keys"][0]["file"].as_str().unwrap());
+            assert_eq!(std::fs::read_to_string(file).unwrap(), visitors::key(name));
+        }
         assert!(!text.lines().any(|line| !line.starts_with('#') && line.contains('@')), "{text}");
     }
 }

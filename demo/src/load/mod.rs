@@ -3,6 +3,7 @@
 
 mod pager;
 pub(crate) mod trader;
+pub(crate) mod visitors;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,15 +155,28 @@ pub(crate) async fn run(mut shell: Shell, options: &Options) -> Result<(), DemoE
         .route("/admin/split", get(get_split).post(set_split))
         .with_state(Arc::clone(&load))
         .merge(pager);
+    let visitors = options.reference_url.clone().map(|base| {
+        let (client, log, quotes) = (shell.client.clone(), shell.log.clone(), load.quotes.clone());
+        let seed = options.seed;
+        tokio::spawn(async move {
+            // Nobody comes before there is a market.
+            while quotes.ready().is_err() {
+                tokio::time::sleep(PAUSE).await;
+            }
+            visitors::visit(client, log, base, seed).await;
+        })
+    });
     let sender = send_for_ever(Arc::clone(&load), options.seed, options.order_rate, options.day());
     let reporter = report(Arc::clone(&load));
     let quotes = load.quotes.clone();
     let served = server::serve(shell, routes, Arc::new(move || quotes.ready()));
-    tokio::select! {
+    let ended = tokio::select! {
         result = served => result,
         () = sender => Ok(()),
         () = reporter => Ok(()),
-    }
+    };
+    visitors.inspect(tokio::task::JoinHandle::abort);
+    ended
 }
 
 /// Sends orders at the times that the seed and the day ask for. An order that comes late is sent at once and its
@@ -219,7 +233,8 @@ impl Load {
     ) {
         let url = self.second.as_ref().filter(|_| to_second).unwrap_or(&self.first);
         self.metrics.in_flight.inc();
-        let answer = self.client.post::<OrderView>("orders", url, &trace, &order).await;
+        let client = self.client.with_key(&visitors::key(&order.account));
+        let answer = client.post::<OrderView>("orders", url, &trace, &order).await;
         self.metrics.in_flight.dec();
         let took = due.elapsed();
         self.metrics.latency.observe(took.as_secs_f64());

@@ -3,6 +3,7 @@
 pub(crate) mod day;
 mod feed;
 pub(crate) mod quotes;
+mod reference;
 mod socket;
 pub(crate) mod symbols;
 pub(crate) mod walk;
@@ -68,8 +69,11 @@ pub(crate) async fn run(mut shell: Shell, options: &Options) -> Result<(), DemoE
         activity.set(MarketDay::activity(fraction));
         phase.set(MarketDay::phase(fraction) as i64);
     });
-    let routes =
-        Router::new().route("/feed", get(subscribe)).route("/symbols", get(symbols)).with_state(market);
+    let routes = Router::new()
+        .route("/feed", get(subscribe))
+        .route("/symbols", get(symbols))
+        .merge(reference::routes())
+        .with_state(market);
     let stop = shell.stop.clone();
     let served = server::serve(shell, routes, server::always());
     tokio::select! {

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
-use axum::http::{Method, Request, header};
+use axum::http::{HeaderValue, Method, Request, header};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -53,6 +53,8 @@ struct CallLabels {
 pub(crate) struct Client {
     http: HyperClient<HttpConnector, Body>,
     duration: DurationFamily<CallLabels>,
+    /// The API key that is shown.
+    key: Option<HeaderValue>,
 }
 
 impl Client {
@@ -71,7 +73,12 @@ impl Client {
             Unit::Seconds,
             duration.clone(),
         );
-        Self { http, duration }
+        Self { http, duration, key: None }
+    }
+
+    /// The same client, who shows an API key.
+    pub(crate) fn with_key(&self, key: &str) -> Self {
+        Self { key: HeaderValue::from_str(key).ok(), ..self.clone() }
     }
 
     /// Posts `body`; answers below 500 that carry a `T` are answers, whatever their status.
@@ -132,8 +139,11 @@ impl Client {
     async fn exchange(
         &self,
         peer: &'static str,
-        request: Request<Body>,
+        mut request: Request<Body>,
     ) -> Result<(u16, axum::body::Bytes), CallError> {
+        if let Some(key) = &self.key {
+            request.headers_mut().insert("x-api-key", key.clone());
+        }
         let unreachable = |reason: String| CallError::Unreachable { peer, reason };
         let response = self.http.request(request).await.map_err(|error| unreachable(error.to_string()))?;
         let status = response.status().as_u16();
