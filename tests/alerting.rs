@@ -11,13 +11,13 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use support::peers::program;
 use support::{Home, Server, eventually, eventually_or};
 
 /// A webhook that remembers what it is told.
@@ -371,17 +371,6 @@ fn a_wrong_alertmanager_yml_is_refused_with_its_place() {
     assert_ne!(code, 0);
     assert!(errors.contains("alertmanager.yml:2:"), "{errors}");
     assert!(errors.contains("nobody"), "{errors}");
-}
-
-fn program(name: &str) -> Option<PathBuf> {
-    let peers = std::env::var_os("QUARTERDECK_PEERS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"), PathBuf::from);
-    let found =
-        [peers.join("usr/bin").join(name), Path::new("/usr/bin").join(name)].into_iter().find(|p| p.exists());
-    if found.is_none() {
-        eprintln!("SKIPPED: {name} is not here; tests/run fetches it");
-    }
-    found
 }
 
 #[test]

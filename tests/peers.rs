@@ -6,42 +6,11 @@ mod support;
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
+use support::peers::{Peer, peers, program};
 use support::{Home, eventually};
-
-fn peers() -> PathBuf {
-    std::env::var_os("QUARTERDECK_PEERS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"), PathBuf::from)
-}
-
-/// A program of others, if it is here.
-fn program(name: &str) -> Option<PathBuf> {
-    let found = [peers().join("usr/bin").join(name), Path::new("/usr/bin").join(name)]
-        .into_iter()
-        .find(|p| p.exists());
-    if found.is_none() {
-        eprintln!("SKIPPED: {name} is not here; tests/run fetches it");
-    }
-    found
-}
-
-/// A peer that ends with the test.
-struct Peer(Child);
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Peer {
-    fn start(command: &mut Command) -> Self {
-        Self(command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("the peer runs"))
-    }
-}
 
 /// A port that the system has just given and taken back, for peers that cannot tell which one they got.
 fn port() -> u16 {

@@ -5,12 +5,13 @@ mod openapi;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use openapi::Schema;
 use serde_json::{Value, json};
+use support::peers::{Peer, peers, program};
 use support::{Home, Server, eventually};
 
 const QUIET: &str = "[metrics.host]\nenabled = false\n";
@@ -225,21 +226,6 @@ fn grafana_finds_what_it_asks_for() {
     assert!(packed.len() < plain.len() && !packed.starts_with('{'), "{} of {}", packed.len(), plain.len());
 }
 
-fn peers() -> PathBuf {
-    std::env::var_os("QUARTERDECK_PEERS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"), PathBuf::from)
-}
-
-/// A program of Debian's prometheus package, if it is here.
-fn system(name: &str) -> Option<PathBuf> {
-    let places = [peers().join("usr/bin").join(name), Path::new("/usr/bin").join(name)];
-    let found = places.into_iter().find(|p| p.exists());
-    if found.is_none() {
-        eprintln!("SKIPPED: {name} is not here; tests/run fetches it");
-    }
-    found
-}
-
 /// Installs a client library beside the other peers, if it is not there and can be had.
 fn install(what: &str, there: &Path, command: &mut Command) -> bool {
     if there.exists() {
@@ -296,16 +282,6 @@ fn the_node_client_works_unmodified() {
     );
 }
 
-/// A peer that ends with the test.
-struct Peer(Child);
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// GET of JSON from a peer.
 fn peer_json(address: &str, path: &str) -> Option<Value> {
     use std::io::{Read, Write};
@@ -319,7 +295,7 @@ fn peer_json(address: &str, path: &str) -> Option<Value> {
 
 #[test]
 fn a_real_prometheus_writes_here_and_both_answer_alike() {
-    let Some(prometheus) = system("prometheus") else { return };
+    let Some(prometheus) = program("prometheus") else { return };
     let home = Home::new();
     let config = home.file("quarterdeck.toml", QUIET).display().to_string();
     let server = home.serve(&["serve", "--listen", "127.0.0.1:0", "--config", &config]);
@@ -429,7 +405,7 @@ fn history_goes_in_and_out_and_a_backup_serves() {
     let select = "{__name__=~\"shop.*\"}";
     let (code, _, error) = home.run(&["export", "--match", select, "--out", &out]);
     assert_eq!(code, 0, "{error}");
-    if let Some(promtool) = system("promtool") {
+    if let Some(promtool) = program("promtool") {
         let blocks = home.path("blocks").display().to_string();
         let made = Command::new(promtool)
             .args(["tsdb", "create-blocks-from", "openmetrics", &out, &blocks])

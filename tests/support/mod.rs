@@ -1,6 +1,8 @@
 //! Driving the built program: in a pseudo-terminal (keys in, screens out) or over its protocols.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this")]
 
+pub mod peers;
+
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -187,7 +187,7 @@ fn respond(
             *response.status_mut() = entry.status;
             *response.headers_mut() = entry.headers.clone();
             response.headers_mut().insert(AGE, entry.age());
-            response.headers_mut().insert(CACHE_STATUS, HeaderValue::from_static(fresh));
+            response.headers_mut().append(CACHE_STATUS, HeaderValue::from_static(fresh));
             if finish.status == 304 {
                 *response.body_mut() = Body::Empty;
             }

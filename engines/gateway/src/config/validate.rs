@@ -48,6 +48,10 @@ impl Checks<'_> {
         for (name, route) in &config.routes {
             self.route(name, route);
         }
+        // Callers are told of their tier in structured fields.
+        for name in config.tiers.keys().filter(|name| !is_name(name)) {
+            self.wrong(format!("tiers.{name}"), format!("{name:?} is not a name for a tier"), NAME);
+        }
         self.filters("filters", &config.filters, None);
         for (i, network) in config.trusted_proxies.iter().enumerate() {
             self.network(&format!("trusted_proxies[{i}]"), network);
