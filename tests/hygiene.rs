@@ -151,7 +151,7 @@ fn imports_only_go_down() {
             | "quarterdeck-yaml" => &["kernel"],
             "quarterdeck-alertmanager" => &["kernel", "yaml"],
             "quarterdeck-metrics" => &["kernel", "promql"],
-            "quarterdeck-streams" => &["kernel", "metrics"],
+            "quarterdeck-streams" => &["kernel", "metrics", "resilience"],
             "quarterdeck-scrape" => &["kernel", "metrics", "yaml"],
             "quarterdeck-services" => &["kernel", "metrics", "promql"],
             "quarterdeck-gateway" => &["kernel", "journal", "metrics", "resilience"],
@@ -159,7 +159,7 @@ fn imports_only_go_down() {
                 &["kernel", "journal", "metrics", "promql", "resilience", "gateway", "services", "yaml"]
             }
             "quarterdeck-rules" => &["kernel", "metrics", "promql", "templates", "yaml"],
-            "quarterdeck-notify" => &["kernel", "alertmanager", "templates"],
+            "quarterdeck-notify" => &["kernel", "alertmanager", "resilience", "templates"],
             "quarterdeck-alerting" => &[
                 "kernel",
                 "journal",

@@ -1,6 +1,7 @@
 //! What keeps a fault of one part from becoming the fault of all: circuit breakers, retries with a budget, rate limiters,
 //! bulkheads, outlier ejection, health checks. Each is a pure state machine: time and randomness are passed in, decisions
-//! come out; a decision costs nanoseconds and does not allocate, but for what a sliding-window log must remember.
+//! come out; a decision costs nanoseconds and does not allocate, but for what a sliding-window log must remember. The gateway
+//! stands on them, and so do the console's own calls: notifications, feeds, the keys of issuers, the checks of deployments.
 //!
 //! Time is a [`Moment`]: how long something that never stands still and never goes back has run.
 

@@ -1,10 +1,13 @@
 //! Retries: how long to wait before each, and a budget, so that retries cannot become the load that keeps a service down.
 
+mod random;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Moment;
+pub use random::Random;
 
 /// How waits grow.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +28,7 @@ pub enum Backoff {
 
 /// How waits are spread, so that those who failed together do not come back together (M. Brooker, "Exponential Backoff And
 /// Jitter", AWS Architecture Blog, 2015).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Jitter {
     /// Not at all.
@@ -35,13 +38,23 @@ pub enum Jitter {
     Full,
     /// Half of the wait, and anything up to the other half.
     Equal,
+    /// The wait, or anything down to a share of it less.
+    Below {
+        /// The share, from 0 to 1: with 0.2 at least four fifths are waited.
+        share: f64,
+    },
+    /// The wait, or anything up to a share of it less or more: it may be longer than the cap by as much.
+    Around {
+        /// The share, from 0 to 1: with 0.5 half of the wait is waited at least, and one and a half at most.
+        share: f64,
+    },
 }
 
 /// How a call is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// How often it is tried in all; 1 is no retry.
+    /// How often it is tried in all; 1 is no retry, [`Policy::FOREVER`] no end.
     pub attempts: u32,
     /// How waits grow.
     pub backoff: Backoff,
@@ -70,11 +83,15 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// As many attempts as it takes.
+    pub const FOREVER: u32 = u32::MAX;
+
     /// The wait before the next attempt, when `made` attempts have been made and failed; None when no more is due.
     /// `random` is evenly spread in [0, 1).
     #[must_use]
     pub fn wait(&self, made: u32, idempotent: bool, random: f64) -> Option<Duration> {
-        if made == 0 || made >= self.attempts || !(idempotent || self.not_idempotent) {
+        let over = made >= self.attempts && self.attempts != Self::FOREVER;
+        if made == 0 || over || !(idempotent || self.not_idempotent) {
             return None;
         }
         let times = match self.backoff {
@@ -87,12 +104,17 @@ impl Policy {
         // A factor that is not a number, or below nothing, waits as long as may be: never less.
         let wait = if wait >= 0.0 { wait.min(self.cap.as_secs_f64()) } else { self.cap.as_secs_f64() };
         let random = if (0.0..1.0).contains(&random) { random } else { 0.0 };
-        let wait = match self.jitter {
-            Jitter::None => wait,
-            Jitter::Full => wait * random,
-            Jitter::Equal => wait.mul_add(0.5, wait * 0.5 * random),
+        let (wait, longest) = match self.jitter {
+            Jitter::None => (wait, self.cap),
+            Jitter::Full => (wait * random, self.cap),
+            Jitter::Equal => (wait.mul_add(0.5, wait * 0.5 * random), self.cap),
+            Jitter::Below { share } => (wait * (1.0 - share.clamp(0.0, 1.0) * random), self.cap),
+            Jitter::Around { share } => {
+                let share = share.clamp(0.0, 1.0);
+                (wait * (1.0 - share + 2.0 * share * random), self.cap.saturating_mul(2))
+            }
         };
-        Some(Duration::try_from_secs_f64(wait).unwrap_or(self.cap).min(self.cap))
+        Some(Duration::try_from_secs_f64(wait).unwrap_or(self.cap).min(longest))
     }
 }
 

@@ -8,7 +8,7 @@ use quarterdeck_resilience::Outcome::{Failure, Success};
 use quarterdeck_resilience::bulkhead::{self, Bulkhead, Entry, Ticket};
 use quarterdeck_resilience::health::{self, Checks, Kind, Monitor};
 use quarterdeck_resilience::outlier::{self, Change, Outliers, Why};
-use quarterdeck_resilience::retry::{Backoff, Budget, BudgetSettings, Jitter, Policy};
+use quarterdeck_resilience::retry::{Backoff, Budget, BudgetSettings, Jitter, Policy, Random};
 
 fn at(seconds: u64) -> Moment {
     Duration::from_secs(seconds)
@@ -37,13 +37,32 @@ fn waits_grow_as_asked_up_to_the_cap_and_attempts_are_counted() {
     assert_eq!(spread(Jitter::Full, 0.25), Some(0.5));
     assert_eq!(spread(Jitter::Equal, 0.0), Some(1.0));
     assert_eq!(spread(Jitter::Equal, 0.5), Some(1.5));
+    assert_eq!(spread(Jitter::Below { share: 0.5 }, 0.5), Some(1.5));
+    assert_eq!(spread(Jitter::Below { share: 7.0 }, 0.5), Some(1.0), "a share is no more than all");
+    let around = |random| spread(Jitter::Around { share: 0.5 }, random);
+    assert_eq!([0.0, 0.5, 0.75].map(around), [Some(1.0), Some(2.0), Some(2.5)]);
+    let longest = Policy { attempts: Policy::FOREVER, jitter: Jitter::Around { share: 0.5 }, ..policy };
+    let waited = longest.wait(u32::MAX, true, 0.75).expect("for ever");
+    assert_eq!(waited, Duration::from_millis(37_500), "around the cap");
+}
+
+#[test]
+fn equal_seeds_wait_equally_and_others_do_not() {
+    let numbers = |seed| {
+        let mut random = Random::new(seed);
+        (0..1_000).map(|_| random.unit()).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(7), numbers(7));
+    assert_ne!(numbers(7), numbers(8));
+    let mean = numbers(9).iter().sum::<f64>() / 1_000.0;
+    assert!((0.45..0.55).contains(&mean) && numbers(9).iter().all(|n| (0.0..1.0).contains(n)), "{mean}");
 }
 
 proptest! {
     #[test]
     fn no_wait_is_longer_than_the_cap(made in 0_u32..2_000, random in 0.0..1.0, factor in prop::num::f64::ANY) {
         for backoff in [Backoff::Fixed, Backoff::Linear, Backoff::Exponential { factor }, Backoff::Fibonacci] {
-            for jitter in [Jitter::None, Jitter::Full, Jitter::Equal] {
+            for jitter in [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Below { share: factor }] {
                 let policy = Policy { backoff, jitter, attempts: u32::MAX, ..Policy::default() };
                 if let Some(wait) = policy.wait(made, true, random) {
                     prop_assert!(wait <= policy.cap);

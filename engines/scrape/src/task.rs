@@ -1,5 +1,8 @@
 //! The async shell: sockets, timers, files. One task per target, one per discovery, one that holds them together
 //! and publishes snapshots.
+//!
+//! A scrape has a time-out and no more: it is not retried, for the next one comes by itself, and no breaker holds it back, for
+//! that it fails is what `up` has to tell, at every interval.
 
 mod buffers;
 mod client;

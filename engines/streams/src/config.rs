@@ -7,6 +7,7 @@ use std::time::Duration;
 use quarterdeck_kernel::labels::{METRIC_NAME, is_legacy_label_name, is_legacy_metric_name};
 use quarterdeck_kernel::time::text;
 use quarterdeck_kernel::{Diagnostic, Secret};
+use quarterdeck_resilience::retry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -171,6 +172,20 @@ impl Default for Backoff {
             jitter: 0.5,
             reset_after: Duration::from_secs(10),
             seed: None,
+        }
+    }
+}
+
+impl Backoff {
+    /// The same as all calls of the console are retried by.
+    pub(crate) fn policy(&self) -> retry::Policy {
+        retry::Policy {
+            attempts: retry::Policy::FOREVER,
+            backoff: retry::Backoff::Exponential { factor: 2.0 },
+            base: self.min,
+            cap: self.max,
+            jitter: retry::Jitter::Below { share: self.jitter },
+            not_idempotent: false,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use quarterdeck_kernel::Timestamp;
 use quarterdeck_kernel::time::format_duration;
+use quarterdeck_resilience::retry::Random;
 
 use crate::config::FeedConfig;
 use crate::model::FeedState;
@@ -94,7 +95,7 @@ pub struct Machine {
     round_trip: Option<Duration>,
     connections: u64,
     last_error: Option<(Timestamp, String)>,
-    random: u64,
+    random: Random,
     /// The time of the newest step.
     seen: Timestamp,
 }
@@ -117,7 +118,7 @@ impl Machine {
             round_trip: None,
             connections: 0,
             last_error: None,
-            random: seed,
+            random: Random::new(seed),
             seen: zero,
         }
     }
@@ -312,20 +313,11 @@ impl Machine {
 
     /// The wait before the next attempt: doubling, capped, shortened at random.
     fn wait(&mut self) -> Duration {
-        let backoff = &self.rules.backoff;
-        let doublings = self.failures.saturating_sub(1).min(30);
-        let full = backoff.min.saturating_mul(1 << doublings).min(backoff.max);
-        let jitter = backoff.jitter.clamp(0.0, 1.0);
-        full.mul_f64(1.0 - jitter * self.unit())
-    }
-
-    /// The next pseudo-random number in `0..1` (SplitMix64).
-    fn unit(&mut self) -> f64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+        // The console wants its feeds for as long as they are configured: there is always another attempt. A breaker would
+        // have nothing to add, for a feed is one connection, and waiting is what this does.
+        let random = self.random.unit();
+        let policy = self.rules.backoff.policy();
+        policy.wait(self.failures, true, random).unwrap_or(policy.cap)
     }
 }
 
@@ -481,7 +473,7 @@ mod tests {
     fn random_inputs_never_leave_it_without_a_way_on() {
         for seed in 0..300u64 {
             let mut m = machine(seed);
-            let mut rng = machine(seed ^ 0xabcd);
+            let mut rng = Random::new(seed ^ 0xabcd);
             let mut now = 0;
             m.step(Input::Start, at(now));
             for _ in 0..200 {

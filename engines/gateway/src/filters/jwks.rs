@@ -12,6 +12,7 @@ use hyper::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, Uri};
 use parking_lot::Mutex;
 use quarterdeck_kernel::{Clock, SystemClock, Timestamp};
+use quarterdeck_resilience::retry::{Backoff, Jitter, Policy};
 use ring::digest::{SHA256, digest};
 
 use super::jwt::Keys;
@@ -65,7 +66,12 @@ struct State {
 impl State {
     fn is_due(&self, now: Instant, wanted: bool, refresh: Duration) -> bool {
         let since = |then: Instant| now.saturating_duration_since(then);
-        let pause = if self.fetched.is_some() { PAUSE } else { FIRST };
+        let base = if self.fetched.is_some() { PAUSE } else { FIRST };
+        // One fetch at a time at a fixed distance, and the set before it holds: a breaker would have nothing to hold back.
+        let (attempts, jitter) = (Policy::FOREVER, Jitter::None);
+        let policy =
+            Policy { attempts, backoff: Backoff::Fixed, base, cap: PAUSE, jitter, not_idempotent: false };
+        let pause = policy.wait(1, true, 0.0).unwrap_or(PAUSE);
         if self.under_way || self.tried.is_some_and(|tried| since(tried) < pause) {
             return false;
         }

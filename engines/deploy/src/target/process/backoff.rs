@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use quarterdeck_resilience::retry::{self, Jitter, Policy};
+
 use crate::config::RestartConfig;
 
 /// Counts crashes: the first start again is at once, each later one after twice as long, until it has run long enough.
@@ -21,13 +23,15 @@ impl Backoff {
         }
         let before = self.crashes;
         self.crashes = self.crashes.saturating_add(1);
-        match before.checked_sub(1) {
-            None => SHORTEST.min(config.base),
-            Some(doublings) => {
-                let factor = 1u32.checked_shl(doublings).unwrap_or(u32::MAX);
-                config.base.saturating_mul(factor).min(config.longest)
-            }
-        }
+        let policy = Policy {
+            attempts: Policy::FOREVER,
+            backoff: retry::Backoff::Exponential { factor: 2.0 },
+            base: config.base,
+            cap: config.longest,
+            jitter: Jitter::None,
+            not_idempotent: false,
+        };
+        policy.wait(before, true, 0.0).unwrap_or_else(|| SHORTEST.min(config.base))
     }
 
     /// Whether it has crashed more than once.
