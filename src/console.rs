@@ -9,6 +9,7 @@ use quarterdeck_panes::world::{Console, EngineView, Usage};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::alerting::Deliverer;
 use crate::config::Loaded;
 use crate::lifecycle::Life;
 use crate::logs::LevelSwitch;
@@ -27,6 +28,7 @@ pub struct Pulse {
     /// Processor time at the last beat, to make a rate of it.
     last: Option<(Instant, f64)>,
     memory: GiveBack,
+    deliverer: Deliverer,
 }
 
 impl Pulse {
@@ -48,14 +50,16 @@ impl Pulse {
             requests: Arc::default(),
             last: None,
             memory: GiveBack::default(),
+            deliverer: Deliverer::default(),
         }
     }
 
-    /// The same, serving at an address, with a store.
-    pub fn at(mut self, url: &str, store: &Location, requests: Arc<AtomicU64>) -> Self {
+    /// The same, serving at an address, with a store and who delivers notifications.
+    pub fn at(mut self, url: &str, store: &Location, requests: Arc<AtomicU64>, deliverer: Deliverer) -> Self {
         url.clone_into(&mut self.console.url);
         self.console.store = store.to_string();
         self.requests = requests;
+        self.deliverer = deliverer;
         self
     }
 
@@ -77,6 +81,7 @@ impl Pulse {
             log_level: self.level.level().to_string(),
             log_dropped: self.level.dropped(),
             engines: engines.collect(),
+            destinations: self.deliverer.read().as_ref().map(|d| d.destinations()).unwrap_or_default(),
             ..self.console.clone()
         }
     }

@@ -150,6 +150,14 @@ fn alerting(parts: &Parts) -> Vec<Family> {
     {
         notifications.add(&[("outcome", outcome)], count as f64);
     }
+    let mut destinations = Family::new(
+        "quarterdeck_alerting_destination_up",
+        Gauge,
+        "0 while the destination's circuit breaker is not closed: what is sent there fails.",
+    );
+    for to in &parts.console.get().destinations {
+        destinations.add(&[("destination", &*to.destination)], f64::from(u8::from(to.down_since.is_none())));
+    }
     // The label is not `service`: what a window silences must not hide the word that it is open.
     let mut maintenance = Family::new(
         "quarterdeck_alerting_maintenance_active",
@@ -175,6 +183,7 @@ fn alerting(parts: &Parts) -> Vec<Family> {
     vec![
         states,
         notifications,
+        destinations,
         maintenance,
         counter("quarterdeck_alerting_received_total", "Alerts posted, good and bad.", totals.received),
         counter("quarterdeck_alerting_refused_total", "Alerts that were refused.", totals.refused),

@@ -286,7 +286,7 @@ impl System {
         let serving = tokio::spawn(Arc::clone(&listener).serve(router, stop.child_token()));
         let beacon = light(&setup.paths, &listener, data.path(), &token);
 
-        let pulse = Pulse::new(&setup).at(&url, &location, requests);
+        let pulse = Pulse::new(&setup).at(&url, &location, requests, Arc::clone(&stage.handles.deliverer));
         let mut tasks = vec![
             tokio::spawn(follow_timeline(timeline.clone(), Arc::clone(&stage.parts))),
             tokio::spawn(pulse.beat(

@@ -260,6 +260,11 @@ fn console_facts(world: &World) -> Vec<Fact> {
             Role::Warning,
         ));
     }
+    for to in &console.destinations {
+        if let Some(trouble) = crate::delivery::trouble(to, world.now) {
+            facts.push(("notifies", format!("{}: {trouble}", to.destination), Role::Warning));
+        }
+    }
     let files =
         if console.config_files.is_empty() { "defaults".to_owned() } else { console.config_files.join(", ") };
     facts.push(("config", files, Role::Muted));

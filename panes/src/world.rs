@@ -114,6 +114,8 @@ pub struct Console {
     pub log_dropped: u64,
     /// Engines by name.
     pub engines: Vec<EngineView>,
+    /// Where notifications go, as far as this console has sent any.
+    pub destinations: Vec<quarterdeck_alerting::DestinationStatus>,
     /// What the process uses.
     pub usage: Usage,
     /// Whether this is the demo.

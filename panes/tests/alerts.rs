@@ -222,6 +222,13 @@ fn oncall_goes_through_its_lists() {
     assert!(stage.screen().contains("Nothing is silenced"), "{}", stage.screen());
     stage.keys("v");
     assert!(stage.screen().contains("chat webhook[0]"), "{}", stage.screen());
+    assert!(!stage.screen().contains("breaker"), "{}", stage.screen());
+    Arc::make_mut(&mut stage.world.console).destinations = vec![
+        support::receivers::down("other/webhook[0]", -600),
+        support::receivers::down("chat/webhook[0]", -150),
+    ];
+    let screen = stage.screen();
+    assert!(screen.contains("2 receivers down") && screen.contains("breaker open for 2 m 30 s"), "{screen}");
 }
 
 #[test]

@@ -64,6 +64,20 @@ fn with_room_every_engine_tells_since_when() {
 }
 
 #[test]
+fn a_receiver_of_notifications_that_takes_none_is_told_with_its_reason() {
+    for (size, told) in [
+        ((120, 36), "team/webhook[0]: breaker open for 2 m 30 s, too"),
+        ((200, 56), "breaker open for 2 m 30 s, too many tries failed: it answers 503"),
+    ] {
+        let mut stage = stage(size, None);
+        assert!(!stage.screen().contains("team/webhook[0]"));
+        Arc::make_mut(&mut stage.world.console).destinations =
+            vec![support::receivers::down("team/webhook[0]", -150)];
+        assert!(stage.screen().contains(told), "{}", stage.screen());
+    }
+}
+
+#[test]
 fn every_size_every_look_every_mode() {
     stage((120, 36), Some("rules")).draws_everywhere();
 }

@@ -99,7 +99,7 @@ impl Dispatch {
         self.notifier.retain(|name| names.contains(name));
     }
 
-    /// How destinations do.
+    /// How destinations do, as far as this console has told them anything.
     #[must_use]
     pub fn destinations(&self) -> Vec<quarterdeck_notify::DestinationStatus> {
         self.notifier.destinations()

@@ -25,6 +25,7 @@ pub use desk::{Desk, Done, Job, OverJob, PageJob};
 pub use engine::{Effects, Engine, Options, Plan};
 pub use model::{Alert, AlertState, Group, Record, Silence, Snapshot};
 pub use quarterdeck_journal::lease::Console;
+pub use quarterdeck_notify::DestinationStatus;
 pub use request::{Answer, Ask, Refused, Request};
 pub use store::MIGRATIONS;
 pub use task::{Deliver, Handle, Role, Runner, Setting, Unsaved, View};

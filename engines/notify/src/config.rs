@@ -14,10 +14,13 @@ pub struct Settings {
     pub allow_hosts: Vec<String>,
     /// How many attempts may wait for one destination; more are refused.
     pub queue: usize,
-    /// How many deliveries to one destination run at once, each about another group.
+    /// How many tries to one destination run at once, each about another group.
     pub parallel: usize,
     /// The longest that one try may take.
     pub try_timeout: Duration,
+    /// A try without an answer for so long hangs: it is cut off when one that was begun after it is taken, if the destination
+    /// was known to fail.
+    pub hangs_after: Duration,
     /// The first pause before the next try; pauses grow by half, up to a minute.
     pub first_pause: Duration,
     /// Randomness of the pauses.
@@ -34,6 +37,7 @@ impl Default for Settings {
             queue: 1000,
             parallel: 8,
             try_timeout: Duration::from_secs(60),
+            hangs_after: Duration::from_secs(10),
             first_pause: Duration::from_millis(500),
             seed: 0,
             // The text is one, as a test shows.

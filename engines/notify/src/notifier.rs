@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use quarterdeck_kernel::{Clock, Timestamp};
+use quarterdeck_kernel::Clock;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::config::Settings;
 use crate::deliver::Shared;
 use crate::guard::Guard;
+use crate::line::Line;
 use crate::model::{Attempt, Report, Ring};
-use crate::worker::{self, Figures, SharedFigures, figures};
+use crate::status::DestinationStatus;
+use crate::worker;
 
 /// Sounds the bell of whoever looks at the console; says whether anybody does.
 pub type Bell = Arc<dyn Fn(Ring) -> bool + Send + Sync>;
@@ -29,32 +31,9 @@ pub enum Refused {
     },
 }
 
-/// How a destination does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DestinationStatus {
-    /// Its name.
-    pub destination: Arc<str>,
-    /// Attempts that have no outcome yet, those under way included.
-    pub waiting: usize,
-    /// Attempts that are under way.
-    pub running: usize,
-    /// Attempts that were delivered, since the console started.
-    pub delivered: u64,
-    /// Attempts that failed.
-    pub failed: u64,
-    /// Tries that failed.
-    pub failed_tries: u64,
-    /// Attempts that were refused because too many waited.
-    pub refused: u64,
-    /// When the last one was delivered.
-    pub last_delivered: Option<Timestamp>,
-    /// When and why the last try failed, if none has succeeded since.
-    pub last_failure: Option<(Timestamp, String)>,
-}
-
 struct Worker {
     queue: mpsc::UnboundedSender<Attempt>,
-    figures: SharedFigures,
+    line: Arc<Line>,
     task: JoinHandle<()>,
 }
 
@@ -92,7 +71,7 @@ impl Notifier {
         let destination = Arc::clone(&attempt.destination);
         let worker = workers.entry(Arc::clone(&destination)).or_insert_with(|| self.start());
         let most = self.shared.settings.queue;
-        let full = figures(&worker.figures, |f| {
+        let full = worker.line.figures(|f| {
             if f.waiting >= most {
                 f.refused += 1;
                 return Some(f.waiting);
@@ -106,7 +85,7 @@ impl Notifier {
         if let Err(mpsc::error::SendError(attempt)) = worker.queue.send(attempt) {
             // The worker is gone, which only a panic explains: another takes its place.
             *worker = self.start();
-            figures(&worker.figures, |f| f.waiting = 1);
+            worker.line.figures(|f| f.waiting = 1);
             let _ = worker.queue.send(attempt);
         }
         Ok(())
@@ -114,10 +93,10 @@ impl Notifier {
 
     fn start(&self) -> Worker {
         let (queue, receiver) = mpsc::unbounded_channel();
-        let known = SharedFigures::default();
+        let line = Arc::new(Line::new(&self.shared.settings, self.shared.clock.now()));
         let (shared, reports) = (Arc::clone(&self.shared), self.reports.clone());
-        let task = tokio::spawn(worker::run(receiver, shared, Arc::clone(&known), reports));
-        Worker { queue, figures: known, task }
+        let task = tokio::spawn(worker::run(receiver, shared, Arc::clone(&line), reports));
+        Worker { queue, line, task }
     }
 
     /// Lets go of destinations that the configuration no longer has; what waits for them is still delivered.
@@ -144,26 +123,10 @@ impl Notifier {
     #[must_use]
     pub fn destinations(&self) -> Vec<DestinationStatus> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<DestinationStatus> = workers
-            .iter()
-            .map(|(name, worker)| status(name, figures(&worker.figures, |f| f.clone())))
-            .collect();
+        let mut all: Vec<DestinationStatus> =
+            workers.iter().map(|(name, worker)| DestinationStatus::of(name, &worker.line)).collect();
         all.sort_by(|a, b| a.destination.cmp(&b.destination));
         all
-    }
-}
-
-fn status(name: &Arc<str>, figures: Figures) -> DestinationStatus {
-    DestinationStatus {
-        destination: Arc::clone(name),
-        waiting: figures.waiting,
-        running: figures.running,
-        delivered: figures.delivered,
-        failed: figures.failed,
-        failed_tries: figures.retries,
-        refused: figures.refused,
-        last_delivered: figures.last_delivered,
-        last_failure: figures.last_failure,
     }
 }
 

@@ -1,9 +1,8 @@
 //! One destination: a queue, and deliveries about several groups at once, in order within each.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use quarterdeck_kernel::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinSet};
 use tokio::time::Instant;
@@ -11,35 +10,14 @@ use uuid::Uuid;
 
 use crate::client::Client;
 use crate::deliver::{Shared, deliver};
+use crate::line::Line;
 use crate::model::{Attempt, Outcome, Report};
-
-/// What is known of a destination.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Figures {
-    pub(crate) waiting: usize,
-    pub(crate) running: usize,
-    pub(crate) delivered: u64,
-    pub(crate) failed: u64,
-    pub(crate) retries: u64,
-    pub(crate) refused: u64,
-    pub(crate) last_delivered: Option<Timestamp>,
-    /// Since the last delivery.
-    pub(crate) last_failure: Option<(Timestamp, String)>,
-}
-
-/// Figures that a worker and its notifier share.
-pub(crate) type SharedFigures = Arc<Mutex<Figures>>;
-
-/// Changes or reads figures.
-pub(crate) fn figures<T>(of: &SharedFigures, work: impl FnOnce(&mut Figures) -> T) -> T {
-    work(&mut of.lock().unwrap_or_else(PoisonError::into_inner))
-}
 
 /// Runs until the queue is closed and empty.
 pub(crate) async fn run(
     mut queue: mpsc::UnboundedReceiver<Attempt>,
     shared: Arc<Shared>,
-    known: SharedFigures,
+    line: Arc<Line>,
     reports: mpsc::UnboundedSender<Report>,
 ) {
     let client = Arc::new(Client::new(shared.guard.clone()));
@@ -49,22 +27,12 @@ pub(crate) async fn run(
     let mut under_way: HashMap<task::Id, (Uuid, Arc<str>)> = HashMap::new();
     let mut open = true;
     while open || !waiting.is_empty() || !running.is_empty() {
-        while let Some(attempt) = next(&mut waiting, &busy, running.len() < shared.settings.parallel) {
-            figures(&known, |f| f.running += 1);
+        while let Some(attempt) = next(&mut waiting, &busy) {
             let group = Arc::clone(&attempt.notification.group_key);
             busy.insert(Arc::clone(&group));
             let id = attempt.id;
-            let (shared, known, client) = (Arc::clone(&shared), Arc::clone(&known), Arc::clone(&client));
-            let delivery = running.spawn(async move {
-                let heard = |reason: &str| {
-                    let now = shared.clock.now();
-                    figures(&known, |f| {
-                        f.retries += 1;
-                        f.last_failure = Some((now, reason.to_owned()));
-                    });
-                };
-                deliver(attempt, Arc::clone(&shared), client, heard).await
-            });
+            let (shared, line, client) = (Arc::clone(&shared), Arc::clone(&line), Arc::clone(&client));
+            let delivery = running.spawn(async move { deliver(&attempt, &shared, &client, &line).await });
             under_way.insert(delivery.id(), (id, group));
         }
         let first_deadline = waiting.iter().map(|attempt| attempt.deadline).min();
@@ -83,8 +51,7 @@ pub(crate) async fn run(
                 };
                 let Some((id, group)) = under_way.remove(&delivery) else { continue };
                 busy.remove(&group);
-                figures(&known, |f| f.running = f.running.saturating_sub(1));
-                report(&known, &shared, &reports, Report { id, outcome, tries });
+                report(&line, &shared, &reports, Report { id, outcome, tries });
             }
             () = sleep_until(first_deadline), if first_deadline.is_some() => {
                 let now = Instant::now();
@@ -92,20 +59,22 @@ pub(crate) async fn run(
                     waiting.into_iter().partition(|attempt| attempt.deadline <= now);
                 waiting = kept;
                 for attempt in late {
-                    let reason = "its deadline came while it waited behind others";
-                    let outcome = Outcome::Failed { reason: reason.into(), permanent: false };
-                    report(&known, &shared, &reports, Report { id: attempt.id, outcome, tries: 0 });
+                    let report_of = Report { id: attempt.id, outcome: behind_others(), tries: 0 };
+                    report(&line, &shared, &reports, report_of);
                 }
             }
         }
     }
 }
 
+/// What becomes of an attempt that was never tried.
+pub(crate) fn behind_others() -> Outcome {
+    let reason = "its deadline came while it waited behind others";
+    Outcome::Failed { reason: reason.into(), permanent: false }
+}
+
 /// The first attempt whose group is not being told of something else.
-fn next(waiting: &mut VecDeque<Attempt>, busy: &HashSet<Arc<str>>, room: bool) -> Option<Attempt> {
-    if !room {
-        return None;
-    }
+fn next(waiting: &mut VecDeque<Attempt>, busy: &HashSet<Arc<str>>) -> Option<Attempt> {
     let place = waiting.iter().position(|attempt| !busy.contains(&attempt.notification.group_key))?;
     waiting.remove(place)
 }
@@ -116,9 +85,9 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-fn report(known: &SharedFigures, shared: &Shared, reports: &mpsc::UnboundedSender<Report>, report: Report) {
+fn report(line: &Line, shared: &Shared, reports: &mpsc::UnboundedSender<Report>, report: Report) {
     let now = shared.clock.now();
-    figures(known, |f| {
+    line.figures(|f| {
         f.waiting = f.waiting.saturating_sub(1);
         match &report.outcome {
             Outcome::Delivered { .. } | Outcome::Nothing => {

@@ -11,7 +11,7 @@ use quarterdeck_widgets::{Role, format};
 
 use super::rows::ViewRows;
 use crate::World;
-use crate::delivery::outcome;
+use crate::delivery::{is_to, outcome, trouble};
 use crate::lines::Details;
 
 pub(super) const COLUMNS: [Column; 6] = [
@@ -82,6 +82,10 @@ pub(super) fn tell(details: &mut Details, cx: &Context<'_, World>, record: &Atte
     let (_, role, words) = outcome(record);
     details.wrapped(&words, role, 6);
     details.field("to", &record.destination(), Role::Text);
+    let to = cx.world.console.destinations.iter().find(|to| is_to(record, to));
+    if let Some(trouble) = to.and_then(|to| trouble(to, now)) {
+        details.wrapped(&trouble, Role::Warning, 6);
+    }
     details.field("because", record.reason.as_str(), Role::Text);
     details.field("made", &look.date_time(record.at), Role::Text);
     match &record.outcome {

@@ -158,7 +158,13 @@ impl Oncall {
             },
             Kind::Notifications => {
                 let totals = &view.alerts.stats.totals;
-                format!("{} sent, {} failed", totals.sent, totals.failed)
+                let down = cx.world.console.destinations.iter().filter(|to| to.down_since.is_some()).count();
+                let down = match down {
+                    0 => String::new(),
+                    1 => ", 1 receiver down".to_owned(),
+                    n => format!(", {n} receivers down"),
+                };
+                format!("{} sent, {} failed{down}", totals.sent, totals.failed)
             }
             Kind::Figures => figures::summary(&view.alerts.stats),
         };

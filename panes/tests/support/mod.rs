@@ -6,6 +6,7 @@
 pub(crate) mod alerts;
 pub(crate) mod deploy;
 pub(crate) mod gateway;
+pub(crate) mod receivers;
 
 use std::sync::Arc;
 use std::time::Duration;
