@@ -1,4 +1,5 @@
-//! Small parts go out together, when a thread of the gateway has nothing else to do or enough of them are there.
+//! Small parts go out together: when a thread of the gateway has done what was to be done when the first of them came, or when
+//! enough of them are there.
 //!
 //! A send wakes whoever waits for it, which may be on another processor. Sent one by one between other work, each finds its reader
 //! asleep again; sent one after the other, the first wakes a reader that is still at work when the last comes. With one endpoint and
@@ -27,10 +28,12 @@ thread_local! {
 }
 
 /// What waits on this thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Outbox {
     bytes: Vec<u8>,
     parts: Vec<Part>,
+    /// Wakes the task that empties it.
+    waker: Waker,
 }
 
 /// A part that waits: whose it is, where it lies, and who is to know if it does not go out whole.
@@ -41,17 +44,27 @@ struct Part {
     waker: Waker,
 }
 
-/// Lets small parts wait on this thread from now on. Whoever calls this calls [`flush`] before the thread sleeps.
-pub(crate) fn open() {
-    OUTBOX.with_borrow_mut(|outbox| *outbox = Some(Outbox::default()));
+/// Lets small parts wait on this thread, and empties its outbox: a task of the thread's runtime, which takes turns with all others.
+/// It is woken by the first part that waits, and so comes behind those tasks that have something to do by then.
+pub(crate) async fn serve() {
+    std::future::poll_fn(|cx| {
+        OUTBOX.with_borrow_mut(|outbox| match outbox {
+            Some(outbox) => outbox.waker.clone_from(cx.waker()),
+            None => {
+                *outbox = Some(Outbox { bytes: Vec::new(), parts: Vec::new(), waker: cx.waker().clone() })
+            }
+        });
+        flush();
+        Poll::Pending
+    })
+    .await
 }
 
 /// Sends what waits on this thread. What a connection does not take is kept with it, and its task is woken.
 pub(crate) fn flush() {
-    let taken = OUTBOX.with_borrow_mut(|outbox| outbox.as_mut().map(std::mem::take));
-    let Some(Outbox { mut bytes, mut parts }) = taken.filter(|outbox| !outbox.parts.is_empty()) else {
-        return;
-    };
+    let take = |outbox: &mut Outbox| (std::mem::take(&mut outbox.bytes), std::mem::take(&mut outbox.parts));
+    let taken = OUTBOX.with_borrow_mut(|outbox| outbox.as_mut().filter(|o| !o.parts.is_empty()).map(take));
+    let Some((mut bytes, mut parts)) = taken else { return };
     for part in parts.drain(..) {
         if !part.writer.lock().send(&bytes[part.range]) {
             part.waker.wake();
@@ -128,6 +141,9 @@ fn hold(writer: &Arc<Mutex<Writer>>, cx: &Context<'_>, parts: &[io::IoSlice<'_>]
     }
     let full = OUTBOX.with_borrow_mut(|outbox| {
         let outbox = outbox.as_mut()?;
+        if outbox.parts.is_empty() {
+            outbox.waker.wake_by_ref();
+        }
         let from = outbox.bytes.len();
         for part in parts {
             outbox.bytes.extend_from_slice(part);
@@ -171,7 +187,7 @@ pub(super) fn poll_write(
     }
 }
 
-/// Ready when everything has gone, or goes before the thread sleeps.
+/// Ready when everything has gone, or is in the outbox.
 pub(super) fn poll_flush(writer: &Arc<Mutex<Writer>>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     writer.lock().poll_rest(cx)
 }
@@ -197,15 +213,14 @@ mod tests {
     use super::super::Stream;
     use super::*;
 
-    /// Does something as a thread of the gateway does: with an outbox, which is emptied before it sleeps if so wanted.
+    /// Does something as a thread of the gateway does: with an outbox, which a task empties if so wanted.
     fn on_a_thread<F: Future>(emptied: bool, work: F) -> F::Output {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         if emptied {
-            runtime.on_thread_park(flush);
+            runtime.spawn(serve());
+        } else {
+            assert!(std::pin::pin!(serve()).poll(&mut Context::from_waker(Waker::noop())).is_pending());
         }
-        let runtime = runtime.build().expect("a runtime");
-        open();
         runtime.block_on(work)
     }
 
@@ -267,6 +282,23 @@ mod tests {
             }
             assert_eq!(waiting(&its).await.as_deref(), Some(&b"farewell"[..]), "enough wait");
             assert_eq!(waiting(&many[MOST - 2].1).await.as_deref(), Some(&b"!"[..]));
+        });
+    }
+
+    #[test]
+    fn who_is_always_at_work_keeps_nobody_waiting() {
+        on_a_thread(true, async {
+            tokio::spawn(std::future::poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                Poll::<()>::Pending
+            }));
+            tokio::task::yield_now().await;
+            let (mut one, mut its) = pair().await;
+            one.write_all(b"soon").await.expect("it waits");
+            let mut came = [0; 4];
+            let reading = tokio::time::timeout(Duration::from_secs(5), its.read_exact(&mut came));
+            reading.await.expect("not as long as others work").expect("what was sent");
+            assert_eq!(&came, b"soon");
         });
     }
 

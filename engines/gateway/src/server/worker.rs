@@ -239,16 +239,13 @@ pub(crate) fn start(
         .map(|index| {
             let (send, receive) = mpsc::channel(1024);
             let worker = Worker::new(index, Arc::clone(shared), stop.clone());
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .on_thread_park(outbox::flush)
-                .build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (own, stop) = (Arc::clone(&worker), stop.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("gateway-{index}"))
                 .stack_size(crate::filters::schema::STACK)
                 .spawn(move || {
-                    outbox::open();
+                    runtime.spawn(outbox::serve());
                     runtime.block_on(async {
                         own.run(receive, stop).await;
                         outbox::flush();
