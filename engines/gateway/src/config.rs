@@ -1,5 +1,6 @@
 //! `[gateway]`: where traffic comes in, what it is for, where it goes and what is done to it on the way.
 
+mod caching;
 pub mod filters;
 pub mod oneline;
 pub(crate) mod validate;

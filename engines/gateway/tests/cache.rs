@@ -33,3 +33,33 @@ async fn callers_behind_a_proxy_get_the_answer_to_what_they_asked_for() {
     assert_eq!(service.count(), 3);
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn paths_have_times_of_their_own() {
+    let service = Service::named("x").await;
+    let more = "[filters.cache]\nttl = \"200ms\"\n\
+                rules = [{ path = \"/live*\", ttl = \"0s\" }, { path = \"/day/*\", ttl = \"1h\" }]\n";
+    let gateway = Gateway::before(&[service.address], more).await;
+    for path in ["/live", "/day/1?x", "/other"] {
+        gateway.get(path, "").await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    // However it is written.
+    for (path, hit) in [("/%6cive", false), ("/live", false), ("/day/1?x", true), ("/other", false)] {
+        assert_eq!(gateway.get(path, "").await.header("cache-status").is_some(), hit, "{path}");
+    }
+    gateway.stop().await;
+    let wrong = |rules: &str| {
+        let text = support::service(&[service.address], &format!("filters.cache.rules = [{rules}]\n"));
+        let wrong = quarterdeck_gateway::validate(&support::config(&text));
+        wrong.into_iter().map(|(key, why)| format!("{key}: {}", why.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        wrong("{ path = \"live\", ttl = \"1s\" }"),
+        ["filters.cache.rules[0].path: \"live\" is not a path"]
+    );
+    assert_eq!(
+        wrong("{ path = \"/a\", ttl = \"1s\" }, { path = \"/a\", ttl = \"2s\" }"),
+        ["filters.cache.rules[1].path: \"/a\" is there already: rules[0] comes first"]
+    );
+}

@@ -10,6 +10,8 @@ use quarterdeck_resilience::{breaker, bulkhead, retry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::caching::{CacheRule, PathRule};
+
 /// Filters; what is not given is as the next wider place has it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -245,28 +247,6 @@ impl VersionState {
     }
 }
 
-/// Answers that are given again. Only those to GET and HEAD that may be kept, by their own word.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct CacheRule {
-    /// How long an answer is good, unless it says a shorter time itself.
-    #[serde(with = "text")]
-    #[schemars(with = "String")]
-    pub ttl: Duration,
-    /// How much longer it may be given when the service fails.
-    #[serde(with = "text")]
-    #[schemars(with = "String")]
-    pub stale: Duration,
-    /// Headers whose values make another answer.
-    pub vary: Vec<String>,
-}
-
-impl Default for CacheRule {
-    fn default() -> Self {
-        Self { ttl: Duration::from_secs(60), stale: Duration::ZERO, vary: Vec::new() }
-    }
-}
-
 /// How many at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -465,12 +445,12 @@ impl Default for Fallback {
 }
 
 /// Durations as text that may be missing.
-mod optional {
+pub(super) mod optional {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(in crate::config) fn serialize<S: Serializer>(
         value: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -480,7 +460,7 @@ mod optional {
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;

@@ -1,5 +1,7 @@
 //! Every mistake of the section that its types do not show.
 
+mod cache;
+
 use std::time::Duration;
 
 use hyper::header::HeaderName;
@@ -323,8 +325,8 @@ impl Checks<'_> {
         for header in filters.validate.iter().flat_map(|v| &v.required_headers) {
             self.header(&format!("{key}.validate.required_headers"), header);
         }
-        for header in filters.cache.iter().flat_map(|c| &c.vary) {
-            self.header(&format!("{key}.cache.vary"), header);
+        if let Some(cache) = &filters.cache {
+            self.cache(&format!("{key}.cache"), cache);
         }
         if let Some(fallback) = &filters.fallback {
             let lawful = StatusCode::from_u16(fallback.status).is_ok_and(|s| s.as_u16() >= 200);

@@ -126,6 +126,7 @@ impl Answers {
     /// at a time one goes to the service. When it comes back with nothing the next one goes, and when what it brings cannot be
     /// kept they all do, and so do those who come in the next seconds.
     pub async fn look(self: &Arc<Self>, asked: &Asked<'_>, rule: &CacheRule, patience: Duration) -> Lookup {
+        let Some(times) = rule.times(asked.plain) else { return Lookup::Bypass };
         let Some((key, credentials)) = asked.key(rule) else { return Lookup::Bypass };
         let key: Arc<str> = key.into();
         let until = crate::server::alarm::deadline(patience);
@@ -146,11 +147,11 @@ impl Answers {
                 None => !credentials,
             };
             if !together {
-                return self.miss(asked, key, None, credentials, found);
+                return self.miss(asked, (key, times), None, credentials, found);
             }
             // The turn in hand, it has been looked for once more: whoever had it before may have brought the answer.
             if let Some(own) = seat.take_if(|seat| seat.leads()) {
-                return self.miss(asked, key, Some(own), credentials, found);
+                return self.miss(asked, (key, times), Some(own), credentials, found);
             }
             let own = seat.get_or_insert_with(|| self.flights.join(&key));
             if own.leads() {
@@ -163,7 +164,7 @@ impl Answers {
                 Turn::Mine => {}
                 Turn::Ended(End::Kept) => seat = None,
                 Turn::Ended(End::Unkept) | Turn::TooLong(true) => {
-                    return self.miss(asked, key, None, credentials, found);
+                    return self.miss(asked, (key, times), None, credentials, found);
                 }
                 Turn::Ended(End::Failed(code)) => return self.failed(found, code),
                 Turn::TooLong(false) => return self.failed(found, Code::Timeout),
@@ -174,7 +175,7 @@ impl Answers {
     fn miss(
         self: &Arc<Self>,
         asked: &Asked<'_>,
-        key: Arc<str>,
+        (key, times): (Arc<str>, (Duration, Duration)),
         seat: Option<Seat>,
         credentials: bool,
         found: Option<Arc<Entry>>,
@@ -183,6 +184,7 @@ impl Answers {
         let ticket = Ticket {
             answers: Arc::clone(self),
             key,
+            times,
             seat,
             url: Arc::from(format!("{}{}", asked.host, asked.path)),
             credentials,

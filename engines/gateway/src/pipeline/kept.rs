@@ -6,7 +6,7 @@ use hyper::header::AGE;
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 
-use super::{Answer, Exchange, Plan};
+use super::{Answer, Exchange, Plan, rewrite};
 use crate::body;
 use crate::config::filters::CacheRule;
 use crate::filters::cache::{Asked, Conditions, Entry, Lookup, TOLD, Ticket};
@@ -43,6 +43,8 @@ impl Exchange<'_> {
         body: bool,
     ) -> Known {
         let (route, table) = (plan.route, &self.finish.table);
+        // It has been read once already: it cannot be refused.
+        let plain = rewrite::plain_path(parts.uri.path()).unwrap_or_default();
         let asked = Asked {
             route: &route.name,
             pinned: plan.pinned.map(|version| &*route.service.versions[version].name),
@@ -53,6 +55,7 @@ impl Exchange<'_> {
             body,
             host: plan.host.to_str().unwrap_or_default(),
             path: parts.uri.path_and_query().map_or("/", |p| p.as_str()),
+            plain: &plain,
             headers: &parts.headers,
             key_header: &table.auth.key_header,
         };

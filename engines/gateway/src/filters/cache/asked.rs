@@ -29,6 +29,8 @@ pub struct Asked<'a> {
     pub host: &'a str,
     /// Path and query.
     pub path: &'a str,
+    /// The path by which a route is chosen.
+    pub plain: &'a str,
     /// Headers.
     pub headers: &'a HeaderMap,
     /// Where an API key would be.

@@ -17,6 +17,8 @@ use crate::problem::Code;
 pub struct Ticket {
     pub(super) answers: Arc<Answers>,
     pub(super) key: Arc<str>,
+    /// How long the answer is good, and how much longer it may be given when the service fails.
+    pub(super) times: (Duration, Duration),
     /// None where nobody waits: those who would get nothing by it.
     pub(super) seat: Option<Seat>,
     pub(super) url: Arc<str>,
@@ -141,6 +143,7 @@ impl Ticket {
         rule: &CacheRule,
         route: &Arc<str>,
     ) -> Option<Entry> {
+        let (ttl, stale) = self.times;
         let control = directives(headers);
         let forbidden = control.no_store || control.private || control.no_cache;
         if !keepable(status) || forbidden || headers.contains_key(SET_COOKIE) {
@@ -161,7 +164,7 @@ impl Ticket {
             .map_or(Duration::ZERO, Duration::from_secs);
         let own = control.shared_max_age.or(control.max_age).map(Duration::from_secs);
         let own = own.or_else(|| lifetime(headers));
-        let fresh = own.map_or(rule.ttl, |own| own.saturating_sub(age).min(rule.ttl));
+        let fresh = own.map_or(ttl, |own| own.saturating_sub(age).min(ttl));
         if fresh.is_zero() {
             return None;
         }
@@ -179,7 +182,7 @@ impl Ticket {
             stored: Instant::now(),
             age,
             fresh,
-            keep: fresh + if control.revalidate { Duration::ZERO } else { rule.stale },
+            keep: fresh + if control.revalidate { Duration::ZERO } else { stale },
             public,
         })
     }

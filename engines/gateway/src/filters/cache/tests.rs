@@ -24,6 +24,7 @@ async fn look(answers: &Arc<Answers>, path: &str, headers: &HeaderMap) -> Lookup
         body: false,
         host: "h",
         path,
+        plain: path,
         headers,
         key_header: &key_header,
     };
@@ -89,6 +90,7 @@ async fn answers_are_known_by_all_that_they_depend_on() {
         body: false,
         host: "h",
         path: "/",
+        plain: "/",
         headers: &none,
         key_header: &key_header,
     };
@@ -163,6 +165,7 @@ async fn what_must_be_asked_for_again_is_never_given_past_its_time() {
         body: false,
         host: "h",
         path,
+        plain: path,
         headers: &none,
         key_header: &key_header,
     };
