@@ -496,14 +496,11 @@ impl Runner {
                     Ok(plan) => self.operate(Input::Start(Box::new(plan))).await,
                     Err(refused) => Err(refused),
                 };
-                self.publish(Instant::now());
-                // Nobody waits any more: no matter.
-                let _ = answer.send(outcome);
+                self.answer(outcome, answer);
             }
             Message::Operate(input, answer) => {
                 let outcome = self.operate(*input).await;
-                self.publish(Instant::now());
-                let _ = answer.send(outcome);
+                self.answer(outcome, answer);
             }
             Message::Alert(service, labels) => {
                 let alert = Input::Alert { service, labels };
@@ -520,6 +517,19 @@ impl Runner {
             }
         }
         self.dirty = true;
+    }
+
+    /// Who is answered sees at once what was done; what another console does is shown by who follows it.
+    fn answer(
+        &mut self,
+        outcome: Result<Vec<Fact>, Refused>,
+        to: oneshot::Sender<Result<Vec<Fact>, Refused>>,
+    ) {
+        if !self.lost {
+            self.publish(Instant::now());
+        }
+        // Nobody waits any more: no matter.
+        let _ = to.send(outcome);
     }
 
     fn reload(&mut self, config: Arc<Config>) {

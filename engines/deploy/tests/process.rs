@@ -268,6 +268,9 @@ fn what_outlives_the_console_is_taken_over_and_a_stranger_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let leases = Arc::new(Counted::default());
     let config = config("outlive = true");
+    let output = folder.path().join("data/output");
+    std::fs::create_dir_all(&output).unwrap();
+    std::fs::write(output.join("orders.v1.0.log"), "words of an earlier process\n").unwrap();
     let first = runtime();
     let pid = first.block_on(async {
         let target = target(Arc::clone(&config), &leases, folder.path());
@@ -298,6 +301,7 @@ fn what_outlives_the_console_is_taken_over_and_a_stranger_is_not() {
         assert_eq!(seen.replicas[0].pid, Some(pid));
         let text = said(&target, "orders/v1/0");
         assert!(text.contains(&format!("taken over, process {pid}")), "{text}");
+        assert!(!text.contains("an earlier process"), "{text}");
         // What is wanted is there: nothing else is started.
         target.ensure(want("v1", 1, 1)).await.unwrap();
         let seen = until(&target, "v1", "it is wanted", |v| v.generation == 1).await;
@@ -312,6 +316,22 @@ fn what_outlives_the_console_is_taken_over_and_a_stranger_is_not() {
     stranger.kill().unwrap();
     stranger.wait().unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "{}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_words_of_one_that_outlives_the_console_and_dies_at_once_are_heard() {
+    let f = open(config(
+        "outlive = true\n[services.orders.versions.brief]\n\
+         command = [\"/bin/sh\", \"-c\", \"printf 'no newline, no time'; exit 3\"]",
+    ));
+    f.target.ensure(want("brief", 1, 1)).await.unwrap();
+    let seen = until(&f.target, "brief", "it has died", |v| {
+        v.replicas.first().is_some_and(|r| r.message.contains("it is started again"))
+    });
+    let message = seen.await.replicas[0].message.clone();
+    assert!(message.contains("its last words: no newline, no time"), "{message}");
+    f.target.ensure(want("brief", 0, 2)).await.unwrap();
+    until(&f.target, "brief", "it is gone", |v| v.replicas.is_empty()).await;
 }
 
 #[test]

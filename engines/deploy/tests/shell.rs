@@ -339,8 +339,10 @@ async fn of_two_consoles_one_does_the_rollouts_and_the_other_takes_over() {
     // One that slept for longer than its lease, while another did the rollouts, writes nothing any more.
     let sql = "UPDATE leases SET holder = 'three', fence = fence + 1, until_ms = 9000000000000";
     change(timeline.db(), sql).await;
+    assert_eq!(phase(&second.handle), None);
     let refused = second.handle.operate(rollback()).await.expect_err("it has lost the lease");
     assert!(matches!(refused, Refused::Elsewhere(_)), "{refused}");
+    assert_eq!(phase(&second.handle), None, "a rollout that no store knows is shown by nobody");
     until("it knows that it has", || second.handle.snapshot().elsewhere.is_some()).await;
     assert_eq!((second.told.share("v1"), second.told.share("v2")), (0, 100), "nothing moved");
     let stored =

@@ -163,6 +163,11 @@ pub(crate) fn appending(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
+/// How long a file is; nothing if there is none.
+pub(crate) fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |m| m.len())
+}
+
 fn older(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
@@ -197,25 +202,28 @@ pub(crate) struct Follow {
 }
 
 impl Follow {
-    /// Begins at the end of the file, or somewhat before it: where its newest lines are.
-    pub(crate) fn new(path: &Path, largest: u64, kept: u32, back: u64) -> Self {
-        let size = std::fs::metadata(path).map_or(0, |m| m.len());
+    /// Begins where the writer began, or with `back` no more than so far from the end: where its newest lines are. What is
+    /// before `begin` is of another writer.
+    pub(crate) fn new(path: &Path, largest: u64, kept: u32, begin: u64, back: Option<u64>) -> Self {
+        let size = length(path);
         let mut lines = Lines::default();
-        let at = size.saturating_sub(back);
-        if at > 0 {
+        // A file that is shorter than it was has been cut since.
+        let begin = if begin > size { 0 } else { begin };
+        let at = back.map_or(begin, |back| begin.max(size.saturating_sub(back)));
+        if at > begin {
             // A line of which only the end is read.
             lines.rest.extend_from_slice("…".as_bytes());
         }
         Self { path: path.to_owned(), at, largest, kept, lines }
     }
 
-    /// Gives the lines that have come. At most a few megabytes at a time: what is behind waits, and what is far behind
-    /// is left out.
-    pub(crate) fn read(&mut self, mut line: impl FnMut(String)) -> std::io::Result<()> {
+    /// Gives the lines that have come, and whether the file was cut. At most a few megabytes at a time: what is behind waits,
+    /// and what is far behind is left out.
+    pub(crate) fn read(&mut self, mut line: impl FnMut(String)) -> std::io::Result<bool> {
         const AT_ONCE: u64 = 4 << 20;
         let mut file = match File::open(&self.path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
         let size = file.metadata()?.len();
@@ -240,10 +248,16 @@ impl Follow {
                 break;
             }
         }
-        if self.at >= self.largest {
+        let full = self.at >= self.largest;
+        if full {
             self.cut()?;
         }
-        Ok(())
+        Ok(full)
+    }
+
+    /// What has no end yet, as a line: nothing more comes.
+    pub(crate) fn last(&mut self) -> Option<String> {
+        self.lines.last()
     }
 
     fn cut(&mut self) -> std::io::Result<()> {

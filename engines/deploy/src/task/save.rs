@@ -203,6 +203,9 @@ impl Runner {
         }
         self.flush().await;
         if self.lost {
+            // Nobody knows of it, nor will: it is not to be seen here either until the other console's state is.
+            self.engine = before;
+            (self.history, self.ledger) = kept;
             return Err(lost());
         }
         let Some(why) = self.waiting.trouble().map(str::to_owned) else { return Ok(facts) };

@@ -49,12 +49,12 @@ fn a_file_that_another_writes_is_followed_and_cut() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.log");
     let mut writer = appending(&path).unwrap();
-    let mut follow = Follow::new(&path, 20, 1, 0);
+    let mut follow = Follow::new(&path, 20, 1, 0, None);
     let mut found = Vec::new();
     writer.write_all(b"one\ntwo\nth").unwrap();
     follow.read(|line| found.push(line)).unwrap();
     writer.write_all(b"ree\nfour and more\n").unwrap();
-    follow.read(|line| found.push(line)).unwrap();
+    assert!(follow.read(|line| found.push(line)).unwrap(), "it is cut");
     assert_eq!(found, ["one", "two", "three", "four and more"]);
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "it was full");
     writer.write_all(b"five\n").unwrap();
@@ -63,10 +63,33 @@ fn a_file_that_another_writes_is_followed_and_cut() {
     let aside = std::fs::read_to_string(folder.path().join("a.log.1")).unwrap();
     assert_eq!(aside, "one\ntwo\nthree\nfour and more\n");
     // Who comes later begins with its newest lines.
-    let mut later = Follow::new(&path, 20, 1, 3);
+    let mut later = Follow::new(&path, 20, 1, 0, Some(3));
     let mut found = Vec::new();
     later.read(|line| found.push(line)).unwrap();
     assert_eq!(found, ["…ve"]);
+}
+
+#[test]
+fn what_an_earlier_process_wrote_to_the_same_file_is_not_of_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    std::fs::write(&path, "the earlier one's last words").unwrap();
+    let begin = length(&path);
+    let all = |begin, back| {
+        let mut found = Vec::new();
+        let mut follow = Follow::new(&path, 1 << 20, 1, begin, back);
+        follow.read(|line| found.push(line)).unwrap();
+        found.extend(follow.last());
+        found
+    };
+    appending(&path).unwrap().write_all(b"mine\nno end").unwrap();
+    // As it is started, and as it is taken over by another console.
+    assert_eq!(all(begin, None), ["mine", "no end"]);
+    assert_eq!(all(begin, Some(1 << 10)), ["mine", "no end"]);
+    assert_eq!(all(begin, Some(6)), ["…no end"]);
+    // Cut since: all that is there is its own.
+    std::fs::write(&path, "more\n").unwrap();
+    assert_eq!(all(begin, Some(1 << 10)), ["more"]);
 }
 
 #[test]

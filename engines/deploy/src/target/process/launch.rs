@@ -17,16 +17,10 @@ use super::system::TAG;
 use super::template::{Values, fill};
 use super::{Places, Settings, launcher};
 use crate::config::{LimitsConfig, OutputConfig};
-use crate::target::output::{Follow, Lines, Rotating, Source, Tail, appending};
+use crate::target::output::{Lines, Rotating, Source, Tail, appending};
 
 /// What of this console's environment a process gets without asking.
 const GIVEN: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"];
-
-/// How often a file that a process writes itself is looked at.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(250);
-
-/// How much of an older file is read when it is taken over.
-const BACK: u64 = 64 << 10;
 
 /// The marks that a process carries.
 #[derive(Clone, Copy, Debug)]
@@ -156,30 +150,4 @@ async fn read(
     if let Some(line) = lines.last() {
         tail.push(SystemClock.now(), source, line);
     }
-}
-
-/// Follows the file that a process writes itself, for as long as the task is not ended.
-pub(super) fn follow(log: &Path, output: &OutputConfig, tail: &Arc<Tail>, adopted: bool) -> JoinHandle<()> {
-    let back = if adopted { BACK } else { 0 };
-    let mut follow = Follow::new(log, output.file_bytes, output.files, back);
-    let (tail, log) = (Arc::clone(tail), log.to_owned());
-    tokio::spawn(async move {
-        let mut told = false;
-        loop {
-            let now = SystemClock.now();
-            let lines = Arc::clone(&tail);
-            let read = tokio::task::spawn_blocking(move || {
-                let result = follow.read(|line| lines.push(now, Source::Both, line));
-                (follow, result)
-            });
-            let Ok((again, result)) = read.await else { return };
-            follow = again;
-            if let Err(error) = result
-                && !std::mem::replace(&mut told, true)
-            {
-                tail.push(now, Source::Console, format!("{}: {error}", log.display()));
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    })
 }

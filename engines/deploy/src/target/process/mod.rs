@@ -6,6 +6,7 @@
 //! number, start time and tag.
 
 mod backoff;
+mod following;
 mod launch;
 pub mod launcher;
 pub(crate) mod ports;

@@ -17,6 +17,9 @@ pub(crate) struct Record {
     pub(crate) port: u16,
     pub(crate) url: String,
     pub(crate) log: PathBuf,
+    /// How long the log was when it was started: what is before is of another process.
+    #[serde(default)]
+    pub(crate) begins: u64,
     /// Its number and when it started; none if it was about to be.
     pub(crate) process: Option<(u32, u64)>,
     pub(crate) restarts: u32,
@@ -63,6 +66,16 @@ impl Records {
         })
     }
 
+    /// Its log was cut to nothing: all that is in it from now on is its own.
+    pub(crate) fn cut(&self, tag: Uuid) {
+        let mut all = self.all.lock();
+        let Some(record) = all.get_mut(&tag).filter(|record| record.begins > 0) else { return };
+        record.begins = 0;
+        if let Err(error) = write(&self.path, &all) {
+            tracing::warn!(%error, file = %self.path.display(), "that a log was cut could not be written down");
+        }
+    }
+
     /// It has ended. If that cannot be written down, the next console finds that it has.
     pub(crate) fn remove(&self, tag: Uuid) {
         let mut all = self.all.lock();
@@ -102,6 +115,7 @@ mod tests {
             port: 9100,
             url: "http://127.0.0.1:9100".into(),
             log: "a.log".into(),
+            begins: 700,
             process: None,
             restarts: 0,
         };
@@ -111,6 +125,8 @@ mod tests {
         records.put(b, record.clone()).unwrap();
         records.put(a, Record { process: Some((1, 2)), ..record.clone() }).unwrap();
         records.remove(b);
+        records.cut(a);
+        let record = Record { begins: 0, ..record };
         let again = Records::open(&path).unwrap().all();
         assert_eq!(again, BTreeMap::from([(a, Record { process: Some((1, 2)), ..record })]));
         std::fs::write(&path, "{").unwrap();

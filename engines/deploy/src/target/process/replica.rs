@@ -7,18 +7,19 @@ use std::time::Duration;
 use quarterdeck_kernel::Clock;
 use quarterdeck_kernel::time::{SystemClock, format_duration};
 use rustix::process::Signal;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::backoff::Backoff;
+use super::following::{From, follow};
 use super::records::Record;
 use super::system::{Exit, Main, limit, signal_tagged, start_time};
 use super::template::{Values, fill};
 use super::{Settings, Shared, Slot, launch, ports};
 use crate::model::ReplicaPhase;
-use crate::target::output::{Source, Tail};
+use crate::target::output::{Source, Tail, length};
 use crate::target::probe::Prober;
 
 /// How long one waits for the last words of a process that has ended.
@@ -51,6 +52,8 @@ struct Running {
     settings: Settings,
     url: String,
     readers: Vec<JoinHandle<()>>,
+    /// Tells who reads a file that nothing more comes; pipes say so themselves.
+    written: Option<oneshot::Sender<()>>,
     began: Instant,
 }
 
@@ -149,8 +152,10 @@ impl Runner {
         let url = fill(&settings.process.url, &values);
         let tag = Uuid::new_v4();
         let outlives = settings.process.outlive;
+        // What it writes begins here. It may have died before anything else is done.
+        let begins = length(&self.log);
         let lease = if outlives {
-            self.write_down(tag, number, &url, None).await?;
+            self.write_down(tag, number, &url, begins, None).await?;
             None
         } else {
             let lease = self.shared.leases.lease();
@@ -175,19 +180,22 @@ impl Runner {
         }
         // Before anything of what it writes is read: what it says is what stands behind this.
         self.say(&format!("started, process {pid}, {url}"));
+        let mut written = None;
         let readers = if outlives {
             if let Some(start) = start_time(pid) {
                 // If this cannot be written down any more, it is still found by its tag.
-                if let Err(why) = self.write_down(tag, number, &url, Some((pid, start))).await {
+                if let Err(why) = self.write_down(tag, number, &url, begins, Some((pid, start))).await {
                     self.say(&why);
                 }
             }
-            vec![launch::follow(&self.log, &settings.output, &self.tail, false)]
+            let (reader, end) = self.follow(tag, &settings, From::Start(begins));
+            written = Some(end);
+            vec![reader]
         } else {
             launch::read_pipes(&mut child, &self.log, &settings.output, &self.tail)
         };
         let began = Instant::now();
-        Ok(Running { main: Main::Child(child), tag, lease, settings, url, readers, began })
+        Ok(Running { main: Main::Child(child), tag, lease, settings, url, readers, written, began })
     }
 
     fn take_over(&mut self, tag: Uuid, record: Record, main: Main) -> Result<Running, String> {
@@ -202,8 +210,14 @@ impl Runner {
         let pid = main.pid().unwrap_or_default();
         self.log = record.log;
         self.say(&format!("taken over, process {pid}, {url}"));
-        let readers = vec![launch::follow(&self.log, &settings.output, &self.tail, true)];
-        Ok(Running { main, tag, lease: None, settings, url, readers, began: Instant::now() })
+        let (reader, end) = self.follow(tag, &settings, From::Newest(record.begins));
+        let (readers, written) = (vec![reader], Some(end));
+        Ok(Running { main, tag, lease: None, settings, url, readers, written, began: Instant::now() })
+    }
+
+    fn follow(&self, tag: Uuid, settings: &Settings, from: From) -> (JoinHandle<()>, oneshot::Sender<()>) {
+        let shared = Arc::clone(&self.shared);
+        follow(&self.log, &settings.output, &self.tail, from, move || shared.records.cut(tag))
     }
 
     async fn write_down(
@@ -211,6 +225,7 @@ impl Runner {
         tag: Uuid,
         port: u16,
         url: &str,
+        begins: u64,
         process: Option<(u32, u64)>,
     ) -> Result<(), String> {
         let record = Record {
@@ -220,6 +235,7 @@ impl Runner {
             port,
             url: url.to_owned(),
             log: self.log.clone(),
+            begins,
             process,
             restarts: self.restarts,
         };
@@ -323,10 +339,9 @@ impl Runner {
 
     /// What it wrote last is read before its end is told.
     async fn hear_out(&self, running: &mut Running) {
-        if running.settings.process.outlive || running.lease.is_none() {
-            // The file is looked at now and then; once more is enough.
-            tokio::time::sleep(LAST_WORDS).await;
-            return;
+        if let Some(written) = running.written.take() {
+            // Whoever reads may have ended already.
+            let _ = written.send(());
         }
         let readers = std::mem::take(&mut running.readers);
         let aborts: Vec<_> = readers.iter().map(JoinHandle::abort_handle).collect();
