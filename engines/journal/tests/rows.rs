@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests that panics is a test that fails")]
 
 use quarterdeck_journal::NewEntry;
-use quarterdeck_journal::store::{Dialect, Migrations, Statement, Step, StoreError, Value, pieces};
+use quarterdeck_journal::store::{
+    AssertSqlSafe, Dialect, Migrations, Statement, Step, StoreError, Value, pieces,
+};
 use quarterdeck_journal::testing::Scratch;
 use quarterdeck_journal::timeline::TimelineError;
 use quarterdeck_journal::values;
@@ -71,5 +73,37 @@ async fn rows_and_entries_are_one_however_many() {
         assert_eq!(next.id.seq, 153, "{}", scratch.name());
         assert!(timeline.verify().await.unwrap().is_sound());
         timeline.db().close().await;
+    }
+}
+
+/// What was refused of the rows is no sign that somebody else writes the chain: it is not looked up again, which would take
+/// over what nobody has vouched for. What is refused of the chain itself is one.
+#[tokio::test]
+async fn a_row_that_is_refused_says_nothing_of_the_chain() {
+    for scratch in Scratch::each() {
+        let timeline = scratch.timeline(&[THINGS]).await;
+        let (name, db) = (scratch.name(), timeline.db());
+        timeline.append(notes(1).remove(0)).await.unwrap();
+        for twice in [vec![1, 1], vec![2, 3, 4, 2]] {
+            let things: Vec<(i64, String)> = twice.into_iter().map(|n| (n, String::new())).collect();
+            let single =
+                |dialect| things.iter().flat_map(move |thing| inserts(dialect, std::slice::from_ref(thing)));
+            let refused: Result<(), TimelineError> =
+                timeline.transact_rows(|_| Box::pin(async { Ok(((), notes(2))) }), single).await;
+            assert!(matches!(refused, Err(TimelineError::Store(StoreError::Constraint(_)))), "{refused:?}");
+        }
+        let columns = "at, kind, phase, service, subject, search, invocation, undoes, outcome_of, checkpoint";
+        let forge = format!(
+            "INSERT INTO timeline_entries (body, hash, writer, seq, {columns})
+             SELECT body, hash, writer, seq + 1, {columns} FROM timeline_entries ORDER BY seq DESC LIMIT 1"
+        );
+        let mut tx = db.begin().await.unwrap();
+        tx.execute(AssertSqlSafe(forge), &[]).await.unwrap();
+        tx.commit().await.unwrap();
+        let taken = timeline.append(notes(1).remove(0)).await;
+        assert!(matches!(taken, Err(TimelineError::Store(StoreError::Constraint(_)))), "{name}: {taken:?}");
+        // Now it is looked up: what stands there is not what it says it is.
+        let looked_up = timeline.append(notes(1).remove(0)).await;
+        assert!(matches!(looked_up, Err(TimelineError::Unreadable { .. })), "{name}: {looked_up:?}");
     }
 }

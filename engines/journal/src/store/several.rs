@@ -80,7 +80,16 @@ impl Tx {
     /// The first error of making or running one.
     pub async fn run_all<E: From<StoreError>>(
         &mut self,
+        statements: impl Iterator<Item = Result<Statement, E>>,
+    ) -> Result<(), E> {
+        self.run_counted(statements, &mut 0).await
+    }
+
+    /// The same, and counts those that were carried out, also where one was not.
+    pub(crate) async fn run_counted<E: From<StoreError>>(
+        &mut self,
         mut statements: impl Iterator<Item = Result<Statement, E>>,
+        carried_out: &mut usize,
     ) -> Result<(), E> {
         let mut next = statements.next();
         while let Some(statement) = next {
@@ -89,6 +98,7 @@ impl Tx {
             // The first is asked first: its statement is on its way before the next is made.
             let (done, made) = join(run, async { statements.next() }).await;
             done?;
+            *carried_out += 1;
             next = made;
         }
         Ok(())

@@ -74,11 +74,13 @@ impl Chain {
         }
         // In one go: the first of these is made while the database is busy with the last of those.
         let statements = insert(&draft.entries, &mut draft.head.hash, tx.dialect());
-        if let Err(error) =
-            tx.run_all(rows.map(|row| row.map_err(TimelineError::from)).chain(statements)).await
-        {
-            // The place is taken: the chain has gone on behind this console's back.
-            self.doubtful |= matches!(error, TimelineError::Store(StoreError::Constraint(_)));
+        let (mut others, mut carried_out) = (0, 0);
+        let rows = rows.inspect(|_| others += 1).map(|row| row.map_err(TimelineError::from));
+        if let Err(error) = tx.run_counted(rows.chain(statements), &mut carried_out).await {
+            // The place is taken: the chain has gone on behind this console's back. A row of others says nothing of that: one
+            // that was refused was made and not carried out.
+            let own = carried_out >= others;
+            self.doubtful |= own && matches!(error, TimelineError::Store(StoreError::Constraint(_)));
             return Err(error);
         }
         Ok(draft)
