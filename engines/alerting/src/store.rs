@@ -221,12 +221,8 @@ impl Unwritten {
         self.rows.0.is_empty()
     }
 
-    /// The transaction that they were written in holds: nothing waits any more.
-    pub fn written(&mut self) {
-        drop(self.take_written());
-    }
-
-    /// The same; what was written is for the caller to drop when there is time.
+    /// The transaction that they were written in holds: nothing waits any more. What was written is for the caller to drop
+    /// when there is time.
     pub(crate) fn take_written(&mut self) -> Rows {
         for row in self.rows.0.values().filter(|row| row.body.is_none()) {
             self.places.forget(row.kind, &row.name);
@@ -234,12 +230,13 @@ impl Unwritten {
         std::mem::take(&mut self.rows)
     }
 
-    /// Writes them in a transaction. After its commit, [`Unwritten::written`] is to be called.
+    /// Writes them in a transaction: first what goes, then what stays, as with entries of the timeline, where those come last.
     ///
     /// # Errors
     /// What the database says.
     pub async fn write(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        self.rows.write(tx).await
+        self.rows.remove(tx).await?;
+        tx.run_all(self.rows.kept(tx.dialect())).await
     }
 
     /// The rows, to be given back with [`Unwritten::give_back`].
@@ -251,19 +248,9 @@ impl Unwritten {
     pub(crate) fn give_back(&mut self, rows: Rows) {
         self.rows = rows;
     }
-
-    /// The rows that wait.
-    pub(crate) const fn rows(&self) -> &Rows {
-        &self.rows
-    }
 }
 
 impl Rows {
-    pub(crate) async fn write(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        tx.run_all(self.kept(tx.dialect())).await?;
-        self.remove(tx).await
-    }
-
     /// The statements that write those that are to be in the store.
     pub(crate) fn kept(&self, dialect: Dialect) -> impl Iterator<Item = Result<Statement, StoreError>> {
         let mut kept = self.0.iter().filter_map(|(place, row)| Some((place, row, row.body.as_ref()?)));

@@ -94,4 +94,30 @@ mod tests {
             }
         }
     }
+
+    /// What is looked up is few: without that, each set would be tried on each alert.
+    #[test]
+    fn sets_whose_equality_or_beginning_does_not_hold_are_left_out() {
+        let set = |op, value: &str| -> Matchers {
+            std::iter::once(quarterdeck_alertmanager::Matcher::new(op, "a", value).unwrap()).collect()
+        };
+        let sets = [
+            set(MatchOp::Equal, "y"),
+            set(MatchOp::Regex, "x.*"),
+            set(MatchOp::Regex, "x1.+"),
+            set(MatchOp::NotEqual, "x"),
+        ];
+        let index = MatchIndex::new((0..).zip(&sets));
+        let mut found = vec![7];
+        for (labels, wanted) in [
+            (vec![("a", "y")], vec![0, 3]),
+            (vec![("a", "x")], vec![1, 3]),
+            (vec![("a", "x12")], vec![1, 2, 3]),
+            (vec![("b", "y")], vec![3]),
+            (vec![], vec![3]),
+        ] {
+            index.candidates(&Labels::from_pairs(labels.clone()), &mut found);
+            assert_eq!(found, wanted, "{labels:?}");
+        }
+    }
 }

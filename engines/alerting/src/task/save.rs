@@ -204,12 +204,8 @@ impl Waiting {
         if self.entries.is_empty() {
             // The timeline has nothing to tell: its chain need not be held.
             let mut tx = timeline.db().begin().await?;
-            let written = write_others(&mut tx, self.rows.rows(), lease.as_ref(), &there, now).await;
-            let written = match written {
-                Ok(renewed) => {
-                    let kept = self.rows.rows().kept(tx.dialect());
-                    tx.run_all(kept).await.map(|()| renewed).map_err(StoreError::into)
-                }
+            let written = match write_others(&mut tx, lease.as_ref(), &there, now).await {
+                Ok(renewed) => self.rows.write(&mut tx).await.map(|()| renewed).map_err(StoreError::into),
                 Err(error) => Err(error),
             };
             return match written {
@@ -230,7 +226,8 @@ impl Waiting {
             .transact_rows::<Option<Lease>, SaveError, _, _>(
                 move |tx| {
                     Box::pin(async move {
-                        let renewed = write_others(tx, &lent, held.as_ref(), &there, now).await?;
+                        let renewed = write_others(tx, held.as_ref(), &there, now).await?;
+                        lent.remove(tx).await?;
                         Ok((renewed, entries))
                     })
                 },
@@ -243,10 +240,9 @@ impl Waiting {
     }
 }
 
-/// Writes what is not a row that is kept.
+/// Writes what is no row.
 async fn write_others(
     tx: &mut quarterdeck_journal::store::Tx,
-    rows: &Rows,
     lease: Option<&Lease>,
     there: &[(String, String)],
     now: Timestamp,
@@ -255,7 +251,6 @@ async fn write_others(
         Some(lease) => Some(lease.prove(tx, now).await?),
         None => None,
     };
-    rows.remove(tx).await?;
     for (id, answer) in there {
         Inbox::answer(tx, id, answer, now).await?;
     }
