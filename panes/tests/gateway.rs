@@ -277,6 +277,25 @@ fn hints_stand_only_where_they_make_sense() {
     assert!(!has(&stage, "gateway.weights") && has(&stage, "gateway.changed"));
 }
 
+#[test]
+fn what_is_kept_warm_is_told() {
+    let mut snapshot = snapshot();
+    for route in &mut snapshot.routes {
+        Arc::make_mut(route).warming = Some(quarterdeck_gateway::model::WarmingView {
+            paths: 4,
+            kept: 3,
+            running: 1,
+            problem: Some("/x as https://a.test: 503".to_owned()),
+        });
+    }
+    let mut stage = Stage::new(Gateway::new(), world_of(snapshot), (160, 60));
+    for _ in LISTS.iter().take_while(|name| **name != "cache") {
+        stage.keys("v");
+    }
+    let screen = stage.screen();
+    assert!(screen.contains("3 of 4 kept, 1 on their way") && screen.contains("a.test: 503"), "{screen}");
+}
+
 /// A whole shell over this world, the gateway in front.
 fn shell(world: World, size: (u16, u16)) -> Shell<World> {
     let panes = quarterdeck_panes::all();

@@ -100,7 +100,15 @@ pub fn actions() -> Vec<ActionSpec> {
             title: "Warm cache",
             description: "Asks for paths through the gateway so that their answers are kept.",
             subject: Some(SubjectKind::Route),
-            args: vec![arg("paths", "paths, separated by commas", ArgKind::Text, true)],
+            args: vec![
+                arg("paths", "paths, separated by commas", ArgKind::Text, true),
+                arg(
+                    "as",
+                    "scheme and host as callers name them, such as https://shop.example.com; the route's own unless given",
+                    ArgKind::Text,
+                    false,
+                ),
+            ],
             danger: Danger::Safe,
             inverse: None,
         },
@@ -463,9 +471,16 @@ impl External for Warm {
             if let Some(bad) = paths.iter().find(|path| !path.starts_with('/')) {
                 return Err(Failure::Refused(format!("{bad:?} is not a path: it begins with /")));
             }
-            let well = handle.warm(named(invocation), &paths).await.map_err(refused)?;
-            let summary =
-                format!("cache: {well} of {} answers of {} fetched", paths.len(), named(invocation));
+            let origin = Some(arg(invocation, "as")).filter(|origin| !origin.is_empty());
+            let warmth = handle.warm(named(invocation), &paths, origin).await.map_err(refused)?;
+            let problem = warmth.problem.map(|problem| format!("; {problem}")).unwrap_or_default();
+            let summary = format!(
+                "cache: {} of {} answers of {} kept, asked for as {}{problem}",
+                warmth.kept,
+                warmth.asked,
+                named(invocation),
+                warmth.origins.join(", ")
+            );
             Ok(Outcome::new(ChangeKind::Operation, summary))
         })
     }

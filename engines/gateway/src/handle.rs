@@ -2,9 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use hyper::header::HeaderValue;
 use parking_lot::Mutex;
 use quarterdeck_kernel::suggest::nearest;
 use quarterdeck_kernel::{Diagnostic, Reason};
@@ -16,13 +14,9 @@ use crate::clock;
 use crate::config::{self, Config};
 use crate::flow::Flow;
 use crate::model::Snapshot;
-use crate::pipeline::ask;
 use crate::server::accept::{Ask, Listening, wanted};
 use crate::server::worker::{Shared, Worker};
 use crate::table::{Learnt, Table};
-
-/// How long an address may take to be answered when the cache is warmed.
-const WARM: Duration = Duration::from_secs(30);
 
 /// What is wrong, and the key below `gateway` that it is at.
 pub type Problems = Vec<(String, Diagnostic)>;
@@ -40,6 +34,7 @@ pub(crate) struct Control {
     /// One that carries no traffic: health checks, warming.
     pub(crate) own: Arc<Worker>,
     pub(crate) pools: Vec<Arc<Worker>>,
+    pub(crate) warming: crate::warm::Board,
 }
 
 /// Shows and steers the gateway. Cheap to clone.
@@ -259,44 +254,7 @@ impl Handle {
         Ok(purged)
     }
 
-    /// Asks for paths through the gateway itself, as a caller would, so that the cache knows the answers. How many were
-    /// answered well.
-    ///
-    /// # Errors
-    /// When it has no plain listener or there is no such route.
-    pub async fn warm(&self, route: &str, paths: &[String]) -> Result<usize, Reason> {
-        let table = self.table();
-        let place = self.route(route)?;
-        if table.routes[place].cache.is_none() {
-            return Err(Reason(format!(
-                "{route} keeps no answers: give it [gateway.routes.{route}.filters.cache]"
-            )));
-        }
-        let plain = self
-            .control
-            .listening
-            .lock()
-            .iter()
-            .find(|l| l.settings.load().tls.is_none() && !l.settings.load().proxy_protocol)
-            .map(|l| l.address);
-        let address = plain
-            .ok_or_else(|| Reason("the gateway has no plain listener to be asked through".to_owned()))?;
-        let name =
-            table.config.routes.get(route).and_then(|r| r.hosts.first()).filter(|h| !h.starts_with('*'));
-        let host = name.map_or_else(|| address.to_string(), Clone::clone);
-        let host = HeaderValue::from_str(&host).map_err(|e| Reason(e.to_string()))?;
-        let mut learnt = Learnt::new(1);
-        let own = learnt.own(address).map_err(Reason)?;
-        let mut well = 0;
-        for path in paths {
-            if let Ok((status, _)) = ask(&self.control.own, &own, path, Some(&host), WARM).await {
-                well += usize::from(status.is_success());
-            }
-        }
-        Ok(well)
-    }
-
-    fn route(&self, name: &str) -> Result<usize, Reason> {
+    pub(crate) fn route(&self, name: &str) -> Result<usize, Reason> {
         let table = self.table();
         table.routes.iter().position(|route| &*route.name == name).ok_or_else(|| {
             let near = nearest(name, table.routes.iter().map(|route| &*route.name));

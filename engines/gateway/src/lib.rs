@@ -32,6 +32,7 @@ pub mod table;
 pub mod task;
 pub mod upstream;
 mod view;
+mod warm;
 
 pub use actions::actions;
 pub use config::{Config, validate};

@@ -259,6 +259,21 @@ pub struct RouteView {
     pub cache_hits: u64,
     /// Requests that it could have answered and did not know the answer of.
     pub cache_misses: u64,
+    /// Paths that are kept warm, where there are any.
+    pub warming: Option<WarmingView>,
+}
+
+/// Paths of a route that are asked for before callers do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WarmingView {
+    /// How many there are: each path for each host that it is asked for as.
+    pub paths: usize,
+    /// How many of their answers are kept.
+    pub kept: usize,
+    /// How many are being asked for.
+    pub running: usize,
+    /// What is wrong with one of them.
+    pub problem: Option<String>,
 }
 
 impl RouteView {

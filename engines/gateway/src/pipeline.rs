@@ -319,7 +319,12 @@ impl Exchange<'_> {
         route.counts[own].shard(self.conn.worker.index).begin();
         self.conn.worker.shared.touch();
         self.finish.trail.note("route", || Some(route.name.to_string()));
-        self.admit(route, &table, parts, !incoming.is_end_stream())?;
+        match &self.conn.own {
+            // The console's own: nobody is kept out or counted.
+            Some(own) if *own.route == *route.name => self.version(route, parts)?,
+            Some(_) => return no(Code::NoRoute, format!("it is the route {} that takes it", route.name)),
+            None => self.admit(route, &table, parts, !incoming.is_end_stream())?,
+        }
         let pinned = self.pinned(route, parts);
         let pinned = self.by("split", pinned)?;
         let point = sticky(route.service.sticky.as_ref(), parts, self.finish.address);
@@ -423,18 +428,7 @@ impl Exchange<'_> {
         } else {
             self.finish.caller = Some(Who::address(self.finish.address));
         }
-        if let Some(versions) = &route.api_versions {
-            let path = rewrite::plain_path(parts.uri.path())?;
-            let behind = path.strip_prefix(route.prefix.as_str()).unwrap_or(&path);
-            let version = self.by("version", versions.of(behind, &parts.headers))?;
-            self.finish
-                .trail
-                .note("version", || Some(format!("{} ({})", version.name, version.state.as_str())));
-            if let Some(caller) = &self.finish.caller {
-                shared.versions.count(&route.name, &version.name, caller);
-            }
-            self.telling.version = Some(version);
-        }
+        self.version(route, parts)?;
         if route.validate.is_some() || route.max_body.is_some() {
             let checked =
                 validate::head(route.validate.as_ref(), route.max_body, &parts.method, &parts.headers, body);
@@ -479,6 +473,23 @@ impl Exchange<'_> {
             Some(refusal) => Err(Box::new(refusal)),
             None => Ok(()),
         }
+    }
+
+    /// Which version of the interface is meant.
+    fn version(&mut self, route: &Route, parts: &Parts) -> Result<(), Box<Refusal>> {
+        if let Some(versions) = &route.api_versions {
+            let path = rewrite::plain_path(parts.uri.path())?;
+            let behind = path.strip_prefix(route.prefix.as_str()).unwrap_or(&path);
+            let version = self.by("version", versions.of(behind, &parts.headers))?;
+            self.finish
+                .trail
+                .note("version", || Some(format!("{} ({})", version.name, version.state.as_str())));
+            if let Some(caller) = &self.finish.caller {
+                self.conn.worker.shared.versions.count(&route.name, &version.name, caller);
+            }
+            self.telling.version = Some(version);
+        }
+        Ok(())
     }
 
     /// The version that something else than the split chooses.

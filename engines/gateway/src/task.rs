@@ -19,6 +19,7 @@ use crate::server::accept::{Acceptor, Ask, wanted};
 use crate::server::worker::{self, Shared, Worker};
 use crate::table::Learnt;
 use crate::view::Viewer;
+use crate::warm::Warmer;
 
 /// The shortest time between two snapshots, while there is traffic.
 const FRAME: Duration = Duration::from_millis(100);
@@ -119,6 +120,7 @@ impl Engine {
             ask,
             own,
             pools,
+            warming: Mutex::default(),
         });
         let first = Viewer::new().view(&control, &*clock);
         let (publish, snapshots) = watch::channel(Arc::new(first));
@@ -131,6 +133,7 @@ impl Engine {
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut viewer = Viewer::new();
         let mut checker = Checker::new(Arc::clone(&self.control.own));
+        let mut warmer = Warmer::new(Arc::clone(&self.control));
         let mut table = 0;
         let mut swept = Instant::now();
         let mut frame = tokio::time::interval(FRAME);
@@ -145,6 +148,7 @@ impl Engine {
             if newest.version != table {
                 table = newest.version;
                 checker.follow(&newest);
+                warmer.follow(&newest);
             }
             if let Some(keys) = &newest.auth.remote {
                 keys.tick(&self.control.own);
@@ -158,7 +162,7 @@ impl Engine {
                     .pool
                     .sweep(newest.config.timeouts.keep, |endpoint| alive.contains(&endpoint));
             }
-            let changed = checker.tick();
+            let changed = checker.tick() | warmer.tick();
             for version in newest.services.iter().flat_map(|service| &service.versions) {
                 version.tick();
             }

@@ -330,6 +330,7 @@ impl Viewer {
             versions: versions.collect(),
             cache_hits: seen.total.cache_hits,
             cache_misses: seen.total.cache_misses,
+            warming: control.warming.lock().get(&route.name).cloned(),
         }
     }
 }

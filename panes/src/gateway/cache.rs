@@ -68,6 +68,12 @@ pub(super) fn tell_route(details: &mut Details, route: &RouteView) {
         None => "· nothing of this route was asked of it yet".to_owned(),
     };
     details.field("hit rate", &told, Role::Text);
+    let Some(warming) = &route.warming else { return };
+    let told = format!("{} of {} kept, {} on their way", warming.kept, warming.paths, warming.running);
+    details.field("warm", &told, if warming.kept < warming.paths { Role::Warning } else { Role::Text });
+    if let Some(problem) = &warming.problem {
+        details.field("", problem, Role::Warning);
+    }
 }
 
 /// The share of requests that the cache answered; None when it was asked for nothing.

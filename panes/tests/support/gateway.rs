@@ -110,6 +110,7 @@ pub(crate) fn route(name: &str, service: &str, rate: f64) -> RouteView {
         versions: Vec::new(),
         cache_hits: 0,
         cache_misses: 0,
+        warming: None,
     }
 }
 

@@ -26,11 +26,31 @@ pub struct CacheRule {
     /// Paths with times of their own; the first that fits counts, and the times above where none does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<PathRule>,
+    /// Paths that are fetched before callers ask: at the start, behind a purge and before their answers' time is over.
+    /// For services and routes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warm: Vec<String>,
+    /// How often they are fetched at least.
+    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub warm_every: Option<Duration>,
+    /// Schemes and hosts as callers name them, such as `https://shop.example.com`: they are a part of what an answer is known
+    /// by. Unless given, the route's own hosts (or the listener's address) behind the first listener with TLS, or else the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warm_as: Vec<String>,
 }
 
 impl Default for CacheRule {
     fn default() -> Self {
-        Self { ttl: Duration::from_secs(60), stale: Duration::ZERO, vary: Vec::new(), rules: Vec::new() }
+        Self {
+            ttl: Duration::from_secs(60),
+            stale: Duration::ZERO,
+            vary: Vec::new(),
+            rules: Vec::new(),
+            warm: Vec::new(),
+            warm_every: None,
+            warm_as: Vec::new(),
+        }
     }
 }
 

@@ -132,12 +132,14 @@ impl Answers {
         let until = crate::server::alarm::deadline(patience);
         let mut seat: Option<Seat> = None;
         let mut waited = false;
+        let began = std::time::Instant::now();
         loop {
             let found = self.entries.get(&key).filter(|entry| entry.public || !credentials);
             if let Some(entry) = &found
                 && entry.is_fresh()
+                && (!asked.anew || entry.stored > began)
             {
-                self.hits.fetch_add(1, Relaxed);
+                self.hits.fetch_add(u64::from(!asked.anew), Relaxed);
                 return Lookup::Hit(Arc::clone(entry));
             }
             // Callers that say who they are get nobody else's answer, unless it is for all: what would they wait for?
@@ -180,7 +182,7 @@ impl Answers {
         credentials: bool,
         found: Option<Arc<Entry>>,
     ) -> Lookup {
-        self.misses.fetch_add(1, Relaxed);
+        self.misses.fetch_add(u64::from(!asked.anew), Relaxed);
         let ticket = Ticket {
             answers: Arc::clone(self),
             key,

@@ -188,6 +188,9 @@ impl Exchange<'_> {
                         }
                         _ => None,
                     };
+                    if let (Some(own), Some(filling)) = (&conn.own, &filling) {
+                        own.keeps(filling.fresh());
+                    }
                     return Ok(Answer::Endpoint(response, lease, filling));
                 }
                 Attempt::Unsent(SendError::NoRoom(error)) => {
@@ -428,7 +431,7 @@ pub(crate) enum Unanswered {
     Failed(String),
 }
 
-/// Asks an endpoint for a path by itself: health checks and warming.
+/// Asks an endpoint for a path by itself: health checks.
 pub(crate) async fn ask(
     worker: &Arc<crate::server::worker::Worker>,
     endpoint: &Endpoint,

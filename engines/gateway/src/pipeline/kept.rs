@@ -58,10 +58,14 @@ impl Exchange<'_> {
             plain: &plain,
             headers: &parts.headers,
             key_header: &table.auth.key_header,
+            anew: self.conn.own.is_some(),
         };
         let answers = self.conn.worker.shared.answers();
         let (told, known) = match answers.look(&asked, rule, route.timeout).await {
             Lookup::Hit(entry) => {
+                if let Some(own) = &self.conn.own {
+                    own.keeps(entry.left());
+                }
                 ("hit", Known::Answer(answer(entry, &Conditions::of(&parts.headers), false)))
             }
             Lookup::Stale(entry) => {
@@ -81,7 +85,7 @@ impl Exchange<'_> {
             }
             Lookup::Bypass => ("bypass", Known::Fetch(Fetch::default())),
         };
-        if told != "bypass" {
+        if told != "bypass" && self.conn.own.is_none() {
             self.asked_cache(told != "miss");
         }
         self.finish.trail.note("cache", || Some(told.to_owned()));

@@ -28,6 +28,7 @@ use crate::body::shared::Streams;
 use crate::config::Config;
 use crate::io::Stream;
 use crate::upstream::pool::Local;
+use crate::warm::Own;
 
 /// What HTTP/2 begins with, where nobody has agreed on it before.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -61,6 +62,8 @@ pub(crate) struct Conn {
     pub(crate) streams: Streams,
     /// The timer of requests' timeouts.
     pub(crate) alarms: Alarms,
+    /// It carries a request of the gateway's own.
+    pub(crate) own: Option<Arc<Own>>,
 }
 
 struct Counted(Arc<Worker>);
@@ -104,6 +107,7 @@ pub(crate) async fn serve(worker: Arc<Worker>, accepted: Accepted) {
         certificate,
         streams: Streams::new(&watched),
         alarms: Alarms::default(),
+        own: None,
         watched: Arc::clone(&watched),
     });
     let limits = &config.limits;

@@ -510,18 +510,6 @@ impl Learnt {
         self.schemas.retain(|file| routes.iter().any(|route| uses(route, file)));
     }
 
-    /// The gateway itself as an endpoint, to be asked through.
-    pub(crate) fn own(&mut self, at: std::net::SocketAddr) -> Result<Arc<Endpoint>, String> {
-        use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-        let ip = match at.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            ip => ip,
-        };
-        let at = std::net::SocketAddr::new(ip, at.port());
-        self.endpoint("", "", &format!("http://{at}"), &ServiceConfig::default(), None, false)
-    }
-
     /// What is under way to a version, whether it is still there or not.
     pub(crate) fn flow(&self, service: &str, version: &str) -> Option<Arc<Flow>> {
         self.flows.get(&(service.to_owned(), version.to_owned())).cloned()

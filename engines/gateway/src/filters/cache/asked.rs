@@ -35,6 +35,8 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
     /// Where an API key would be.
     pub key_header: &'a HeaderName,
+    /// Whether it is fetched though it is there: the gateway's own requests, which count neither as hits nor as misses.
+    pub anew: bool,
 }
 
 impl Asked<'_> {

@@ -37,6 +37,12 @@ impl Entry {
         self.stored.elapsed() < self.fresh
     }
 
+    /// How much longer it is within its time.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.fresh.saturating_sub(self.stored.elapsed())
+    }
+
     /// What `Age` says.
     #[must_use]
     pub fn age(&self) -> HeaderValue {

@@ -43,6 +43,11 @@ impl Filling {
         self.ticket.answers.largest
     }
 
+    /// For how long it will be good.
+    pub(crate) fn fresh(&self) -> Duration {
+        self.entry.fresh
+    }
+
     /// Keeps a part of the body. False when it has become too large to keep.
     pub(crate) fn push(&mut self, data: &[u8]) -> bool {
         if self.body.len() + data.len() > self.ticket.answers.largest {

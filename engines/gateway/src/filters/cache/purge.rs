@@ -60,6 +60,16 @@ impl Purges {
 }
 
 impl Answers {
+    /// How many purges there have been.
+    pub(crate) fn purges(&self) -> u64 {
+        self.purges.now()
+    }
+
+    /// Whether an answer of a route has been purged since there were so many.
+    pub(crate) fn purged(&self, since: u64, route: &str, url: &str) -> bool {
+        self.purges.took(since, route, url)
+    }
+
     /// Takes out every answer of a route (None: of all) whose host and path match a pattern with `*`, and those that are being
     /// fetched. How many there were of the former.
     pub fn purge(&self, route: Option<&str>, pattern: &str) -> u64 {

@@ -27,6 +27,7 @@ async fn look(answers: &Arc<Answers>, path: &str, headers: &HeaderMap) -> Lookup
         plain: path,
         headers,
         key_header: &key_header,
+        anew: false,
     };
     answers.look(&asked, &CacheRule::default(), Duration::from_secs(5)).await
 }
@@ -93,6 +94,7 @@ async fn answers_are_known_by_all_that_they_depend_on() {
         plain: "/",
         headers: &none,
         key_header: &key_header,
+        anew: false,
     };
     let rule = CacheRule::default();
     let patience = Duration::from_secs(5);
@@ -168,6 +170,7 @@ async fn what_must_be_asked_for_again_is_never_given_past_its_time() {
         plain: path,
         headers: &none,
         key_header: &key_header,
+        anew: false,
     };
     for (path, said) in paths.iter().zip(said) {
         let Lookup::Miss(ticket, None) = answers.look(&asked(path), &rule, second).await else { panic!() };
