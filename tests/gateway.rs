@@ -89,6 +89,50 @@ fn one_line_takes_traffic_and_what_an_operator_sets_outlives_the_process() {
     assert_eq!(server.wait(), Some(0));
 }
 
+/// What a caller is told of its day: the answer's status, and how many requests are left.
+fn left_today(gateway: SocketAddr) -> (u16, Option<u64>) {
+    let attempt = || -> std::io::Result<String> {
+        let mut stream = std::net::TcpStream::connect(gateway)?;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = attempt().unwrap_or_default();
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let left =
+        answer.split("\"daily\";r=").nth(1).and_then(|rest| rest.split([';', '\r']).next()?.parse().ok());
+    (status, left)
+}
+
+#[test]
+fn what_was_used_of_a_day_is_known_after_a_kill() {
+    let (one, gateway) = (service("one"), free());
+    let home = Home::new();
+    let text = format!(
+        "[gateway]\nlisten = [\"{gateway}\"]\nfilters.rate_limit = {{ anonymous = \"guest\" }}\ntiers.guest = {{ daily = 5 }}\n\
+         services.orders.versions.v1 = \"http://{one}\"\n"
+    );
+    let config = home.file("quarterdeck.toml", &text).display().to_string();
+    let args = ["serve", "--listen", "127.0.0.1:0", "--config", &config];
+    let mut server = home.serve(&args);
+    // A day of UTC may end in between; then there is nothing to be remembered.
+    let day = || jiff::Timestamp::now().as_second() / 86_400;
+    let today = day();
+    eventually("the gateway answers", || std::net::TcpStream::connect(gateway).ok());
+    assert_eq!([(); 3].map(|()| left_today(gateway)), [(200, Some(4)), (200, Some(3)), (200, Some(2))]);
+    // It is written each second.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    server.kill();
+    let _server = home.serve(&args);
+    eventually("the gateway answers", || std::net::TcpStream::connect(gateway).ok());
+    let told = [(); 3].map(|()| left_today(gateway));
+    if day() == today {
+        assert_eq!(told, [(200, Some(1)), (200, Some(0)), (429, Some(0))]);
+        assert!(ask(gateway).contains("quota_exceeded"));
+    }
+}
+
 #[test]
 fn what_cannot_be_is_told_at_the_start() {
     let home = Home::new();

@@ -199,6 +199,14 @@ impl Monitor {
         (after != before).then_some(after)
     }
 
+    /// A check that was due could not be made: it counts for nothing, and is due again after its period.
+    pub fn unmade(&mut self, kind: Kind, now: Moment) {
+        let Some(check) = self.check(kind) else { return };
+        if let Some(asked) = check.asked.take() {
+            check.next = Some(asked.saturating_add(check.settings.period).max(now));
+        }
+    }
+
     /// What is known.
     #[must_use]
     pub fn health(&self) -> Health {

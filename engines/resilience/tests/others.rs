@@ -283,3 +283,20 @@ fn who_comes_up_is_asked_more_often_until_it_is_ready_once() {
     }
     assert_eq!(asked, [0, 1, 2, 3, 13, 23, 33]);
 }
+
+#[test]
+fn a_check_that_could_not_be_made_counts_for_nothing_and_comes_again() {
+    let each = health::Settings { failures: 1, ..health::Settings::default() };
+    let checks = Checks { readiness: Some(each), ..Checks::default() };
+    let mut monitor = Monitor::well(checks, at(0));
+    for second in [0, 10, 20] {
+        assert_eq!(monitor.due(at(second)), [(Kind::Readiness, at(1))], "at {second}");
+        monitor.unmade(Kind::Readiness, at(second + 1));
+        assert!(monitor.health().ready && monitor.due(at(second + 9)).is_empty());
+    }
+    monitor.unmade(Kind::Readiness, at(25));
+    monitor.unmade(Kind::Liveness, at(25));
+    assert_eq!(monitor.next_due(), Some(at(30)), "what nobody asked changes nothing");
+    monitor.due(at(30));
+    assert!(!monitor.tell(Kind::Readiness, Failure, at(30)).expect("a change").ready);
+}

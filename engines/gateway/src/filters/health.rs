@@ -23,7 +23,8 @@ pub(crate) struct Checker {
     told: (mpsc::Sender<Told>, mpsc::Receiver<Told>),
 }
 
-type Told = (u64, Kind, Outcome, Option<String>);
+/// Of which endpoint, which check, and what it found; nothing, if it could not be made.
+type Told = (u64, Kind, Option<Outcome>, Option<String>);
 
 #[derive(Debug)]
 struct Watched {
@@ -70,8 +71,10 @@ impl Checker {
     pub(crate) fn tick(&mut self) -> bool {
         let mut changed = false;
         while let Ok((id, kind, outcome, why)) = self.told.1.try_recv() {
-            if let Some(watched) = self.watched.get_mut(&id) {
-                changed |= watched.tell(kind, outcome, why.as_deref());
+            let Some(watched) = self.watched.get_mut(&id) else { continue };
+            match outcome {
+                Some(outcome) => changed |= watched.tell(kind, outcome, why.as_deref()),
+                None => watched.monitor.unmade(kind, clock::now()),
             }
         }
         let now = clock::now();
@@ -88,13 +91,13 @@ impl Checker {
                 tokio::spawn(async move {
                     let found = ask(&worker, &endpoint, &path, None, timeout).await;
                     let (outcome, why) = match found {
-                        Ok((status, _)) if status.as_u16() < 400 => (Outcome::Success, None),
-                        Ok((status, _)) => (Outcome::Failure, Some(format!("it answered {status}"))),
-                        Err(Unanswered::Failed(why)) => (Outcome::Failure, Some(why)),
+                        Ok((status, _)) if status.as_u16() < 400 => (Some(Outcome::Success), None),
+                        Ok((status, _)) => (Some(Outcome::Failure), Some(format!("it answered {status}"))),
+                        Err(Unanswered::Failed(why)) => (Some(Outcome::Failure), Some(why)),
                         // How it is stays as it was known; the next check is due as if this had been none.
                         Err(Unanswered::NoRoom(error)) => {
                             tracing::warn!(endpoint = &*endpoint.url, %error, "a health check could not be made");
-                            return;
+                            (None, None)
                         }
                     };
                     // When nobody listens any more the engine has ended.
