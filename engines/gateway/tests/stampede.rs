@@ -1,4 +1,5 @@
 //! Many who ask the cache for the same at the same time, over real sockets.
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod support;
 
