@@ -25,8 +25,8 @@ struct Slow {
 impl Slow {
     /// It answers what a function makes of a request's head.
     async fn start(takes: Duration, answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Arc<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let address = listener.local_addr().expect("its address");
         let zero = || AtomicUsize::new(0);
         let slow = Arc::new(Self { address, count: zero(), most: zero(), running: zero() });
         let (own, answer) = (Arc::clone(&slow), Arc::new(answer));
@@ -41,7 +41,7 @@ impl Slow {
                         tokio::time::sleep(takes).await;
                         own.running.fetch_sub(1, Relaxed);
                         let answer = answer(&String::from_utf8_lossy(&buffer[..n]));
-                        stream.write_all(answer.as_bytes()).await.unwrap();
+                        stream.write_all(answer.as_bytes()).await.expect("a caller");
                     }
                 });
             }
@@ -67,7 +67,7 @@ async fn all(gateway: &Gateway, how_many: usize, path: &str, headers: &str) -> V
     let asked: Vec<_> = (0..how_many).map(one).collect();
     let mut answers = Vec::new();
     for one in asked {
-        answers.push(one.await.unwrap());
+        answers.push(one.await.expect("an answer"));
     }
     answers
 }

@@ -321,7 +321,7 @@ pub fn check(
             By::Address => Who::address(address),
             By::Endpoint => Who::All,
         };
-        take(&own.own, who, config, Policy::Route, &mut told, now)?;
+        take(&own.own, who, config, &Policy::Route, &mut told, now)?;
     }
     if rule.by_tier() || granted.is_some() {
         let granted = granted.map(|count| RateConfig {
@@ -335,7 +335,7 @@ pub fn check(
             (None, None) => return Ok(told),
         };
         if let Some(config) = config {
-            take(tiers, Who::of(consumer, address), config, policy, &mut told, now)?;
+            take(tiers, Who::of(consumer, address), config, &policy, &mut told, now)?;
         }
     }
     Ok(told)
@@ -345,7 +345,7 @@ fn take(
     limits: &Limits,
     who: Who,
     config: &RateConfig,
-    policy: Policy,
+    policy: &Policy,
     told: &mut Told,
     now: Moment,
 ) -> Result<(), Refusal> {
@@ -372,7 +372,7 @@ pub fn failed_attempt(
     address: IpAddr,
     now: Moment,
 ) -> Result<(), Refusal> {
-    take(failures, Who::address(address), config, Policy::Failures, &mut Told::default(), now)
+    take(failures, Who::address(address), config, &Policy::Failures, &mut Told::default(), now)
 }
 
 #[cfg(test)]

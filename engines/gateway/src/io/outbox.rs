@@ -51,13 +51,13 @@ pub(crate) async fn serve() {
         OUTBOX.with_borrow_mut(|outbox| match outbox {
             Some(outbox) => outbox.waker.clone_from(cx.waker()),
             None => {
-                *outbox = Some(Outbox { bytes: Vec::new(), parts: Vec::new(), waker: cx.waker().clone() })
+                *outbox = Some(Outbox { bytes: Vec::new(), parts: Vec::new(), waker: cx.waker().clone() });
             }
         });
         flush();
-        Poll::Pending
+        Poll::<()>::Pending
     })
-    .await
+    .await;
 }
 
 /// Sends what waits on this thread. What a connection does not take is kept with it, and its task is woken.

@@ -109,9 +109,10 @@ pub(crate) fn poll_body(
     incoming: &mut Incoming,
     cx: &mut Context<'_>,
 ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-    match lease {
-        Some(Lease::Own(own)) => own.connection.poll_body(incoming, cx),
-        _ => Pin::new(incoming).poll_frame(cx),
+    let own = lease.and_then(|lease| if let Lease::Own(own) = lease { Some(own) } else { None });
+    match own {
+        Some(own) => own.connection.poll_body(incoming, cx),
+        None => Pin::new(incoming).poll_frame(cx),
     }
 }
 
