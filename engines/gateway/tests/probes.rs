@@ -39,7 +39,7 @@ async fn start() -> (Arc<[Probe; 3]>, Service, Gateway) {
             asked[probe].passes.load(Relaxed)
         });
         let status = if passes { 200 } else { 503 };
-        Response::builder().status(status).body("x".to_owned()).unwrap()
+        Response::builder().status(status).body("x".to_owned()).expect("an answer")
     })
     .await;
     let more = "services.s.health = { startup_path = \"/started\", path = \"/ready\", liveness_path = \"/alive\", \
