@@ -113,7 +113,9 @@ mod tests {
     #[test]
     fn however_many_hang_the_next_may_try() {
         let mut circuit = Circuit::new(settings(), at(0));
-        (0..5).for_each(|now| drop(one(&mut circuit, Found::Failed, now)));
+        for now in 0..5 {
+            one(&mut circuit, Found::Failed, now);
+        }
         let hang: Vec<_> = (0..1_000).map(|_| circuit.begin(at(10))).collect();
         assert!(hang.iter().all(Option::is_some));
         assert!(one(&mut circuit, Found::Taken, 11));
