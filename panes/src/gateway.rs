@@ -220,8 +220,10 @@ impl Lists for Gateway {
     /// Takes up the newest snapshot; the same one is not looked at twice.
     fn refresh(&mut self, cx: &Context<'_, World>) -> Effects {
         let (snapshot, service) = (&cx.world.gateway, cx.scope.service.as_deref());
+        // Samples go on: a request is not to vanish under who reads it.
+        let reads = self.kind == Kind::Requests && self.open.is_some();
         let current = self.list().shown.as_ref().is_some_and(|model| {
-            Arc::ptr_eq(&model.snapshot, snapshot) && model.service.as_deref() == service
+            (reads || Arc::ptr_eq(&model.snapshot, snapshot)) && model.service.as_deref() == service
         });
         if self.arranging.is_some() || current {
             self.find();

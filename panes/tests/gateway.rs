@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quarterdeck_gateway::actions::{BREAKER, LIMIT, PURGE, SPLIT, WARM};
-use quarterdeck_gateway::model::ServiceView;
+use quarterdeck_gateway::model::{Sample, ServiceView};
 use quarterdeck_kernel::{Actor, Entry, Invocation, Moment, Subject, SubjectKind};
 use quarterdeck_panes::gateway::Gateway;
 use quarterdeck_panes::timeline::Timeline;
@@ -539,4 +539,30 @@ fn a_version_that_takes_nothing_may_be_missing() {
     };
     assert!(state(0.0).contains("● ok"), "{}", state(0.0));
     assert!(state(0.5).contains("✖ v2"), "{}", state(0.5));
+}
+
+#[test]
+fn a_request_that_is_read_stays_though_the_sample_goes_on() {
+    let mut stage = at_list("requests", (120, 36));
+    stage.keys("enter");
+    let read = stage.screen();
+    assert!(read.contains("filters it passed"), "{read}");
+    let mut later = snapshot();
+    let gone: Vec<_> = later
+        .samples
+        .iter()
+        .map(|sample| {
+            let mut other = Sample::clone(sample);
+            (other.number, other.path) = (sample.number + 1_000, "/later".to_owned());
+            Arc::new(other)
+        })
+        .collect();
+    later.samples = gone.into();
+    stage.world.gateway = Arc::new(later);
+    stage.passes(33);
+    assert!(stage.screen().contains("filters it passed"), "{}", stage.screen());
+    assert!(!stage.screen().contains("/later"), "{}", stage.screen());
+    stage.keys("esc");
+    stage.passes(33);
+    assert!(stage.screen().contains("/later"), "{}", stage.screen());
 }
