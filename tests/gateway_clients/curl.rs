@@ -6,17 +6,10 @@ use std::sync::mpsc;
 
 use super::support::eventually;
 use super::support::peers::command;
-use super::{Gateway, large};
+use super::{Gateway, ONE_SERVICE, large};
 
 /// Both ways to ask, and what curl calls the answer.
 const WAYS: [(&str, &str); 2] = [("--http1.1", "HTTP/1.1"), ("--http2-prior-knowledge", "HTTP/2")];
-
-const CONFIG: &str = r#"
-[gateway]
-listen = ["127.0.0.1:GATEWAY"]
-[gateway.services.files]
-versions = { v1 = "http://127.0.0.1:PORT" }
-"#;
 
 /// What curl writes; it must end well.
 fn curl(args: &[&str]) -> Option<Vec<u8>> {
@@ -61,7 +54,7 @@ fn one_connection_carries_many_of_curls_requests() {
     let tls = |name: &str| format!("{}/tests/tls/{name}", env!("CARGO_MANIFEST_DIR"));
     let secure = super::free();
     let config = format!(
-        "{CONFIG}[gateway.listeners.secure]\naddress = \"127.0.0.1:{secure}\"\ntls = {{ cert = {:?}, key = {:?} }}\n",
+        "{ONE_SERVICE}[gateway.listeners.secure]\naddress = \"127.0.0.1:{secure}\"\ntls = {{ cert = {:?}, key = {:?} }}\n",
         tls("server.pem"),
         tls("server.key")
     );
@@ -79,7 +72,7 @@ fn one_connection_carries_many_of_curls_requests() {
 
 #[test]
 fn curl_sends_and_takes_what_it_likes() {
-    let Some(gateway) = Gateway::before("service.py", &[], CONFIG) else { return };
+    let Some(gateway) = Gateway::before("service.py", &[], ONE_SERVICE) else { return };
     let url = |path: &str| format!("{}{path}", gateway.url);
     let file = gateway.home.path("upload");
     std::fs::write(&file, large()).expect("a file");

@@ -27,6 +27,14 @@ versions = { v1 = "http://127.0.0.1:FIRST", v2 = "http://127.0.0.1:SECOND" }
 split = { v1 = 100, v2 = 0 }
 "#;
 
+/// One service, of a program of this folder.
+const ONE_SERVICE: &str = r#"
+[gateway]
+listen = ["127.0.0.1:GATEWAY"]
+[gateway.services.files]
+versions = { v1 = "http://127.0.0.1:PORT" }
+"#;
+
 /// The system's Python, if there is one.
 fn python() -> Option<Command> {
     let here = Path::new("/usr/bin/python3").exists();

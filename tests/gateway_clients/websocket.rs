@@ -6,15 +6,8 @@ use std::process::Stdio;
 
 use super::support::eventually;
 use super::support::peers::{Peer, peers};
-use super::{Gateway, python};
+use super::{Gateway, ONE_SERVICE, python};
 use crate::support::Home;
-
-const CONFIG: &str = r#"
-[gateway]
-listen = ["127.0.0.1:GATEWAY"]
-[gateway.services.desk]
-versions = { v1 = "http://127.0.0.1:PORT" }
-"#;
 
 #[test]
 fn a_browser_keeps_its_websocket() {
@@ -33,7 +26,7 @@ fn a_browser_keeps_its_websocket() {
     let mut line = String::new();
     output.read_line(&mut line).expect("its port");
     let port = line.trim().strip_prefix("port ").unwrap_or_else(|| panic!("{line:?}"));
-    let gateway = Gateway::start(Home::new(), vec![peer], &CONFIG.replace("PORT", port));
+    let gateway = Gateway::start(Home::new(), vec![peer], &ONE_SERVICE.replace("PORT", port));
 
     let url = format!("{}/socket?room=1", gateway.url.replace("http:", "ws:"));
     let mut client = python().expect("Python");

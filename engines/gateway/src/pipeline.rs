@@ -609,3 +609,20 @@ fn sticky(kind: Option<&Sticky>, parts: &Parts, address: std::net::IpAddr) -> Op
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers_in<R>(_: impl Fn(Arc<Conn>, Request<Incoming>) -> R) -> usize {
+        size_of::<R>()
+    }
+
+    /// It is moved into the connection's future with every request: each filter that keeps what it needs for a moment only across
+    /// a wait is paid for by all.
+    #[test]
+    fn what_a_request_needs_while_it_is_answered_is_small() {
+        let size = answers_in(handle);
+        assert!(size <= 4096, "{size} bytes");
+    }
+}

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use hyper::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use support::{Answer, Gateway, Service, Whole, config, raw, service, until};
+use support::{Answer, Gateway, Service, Whole, by_hand, config, raw, service, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 /// Requests that two servers could read differently; behind each, one that must never be seen.
 #[tokio::test]
@@ -297,13 +297,8 @@ async fn at_the_end_requests_under_way_are_answered() {
 
 #[tokio::test]
 async fn what_is_no_websocket_is_not_switched_to_behind_the_filters_back() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let upstream = listener.local_addr().unwrap();
     // It switches to whatever it is asked for.
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(async move {
+    let upstream = by_hand(|mut stream| async move {
                 let mut buffer = [0; 4096];
                 while let Ok(n @ 1..) = stream.read(&mut buffer).await {
                     let head = String::from_utf8_lossy(&buffer[..n]).to_ascii_lowercase();
@@ -321,9 +316,8 @@ async fn what_is_no_websocket_is_not_switched_to_behind_the_filters_back() {
                     };
                     let _ = stream.write_all(answer.as_bytes()).await;
                 }
-            });
-        }
-    });
+    })
+    .await;
     let asked = async |gateway: &Gateway, protocol: &str| {
         let mut stream = TcpStream::connect(gateway.address).await.unwrap();
         let head = format!(

@@ -179,23 +179,16 @@ async fn bodies_of_any_length_go_through_flat_memory() {
 async fn tunnels_through_which_nothing_goes_cost_little() {
     // 150 MB for 10,000 of them.
     const EACH: u64 = 15_000;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let upstream = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(async move {
-                let mut buffer = [0; 4096];
-                let _ = stream.read(&mut buffer).await;
-                let head =
-                    b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
-                let _ = stream.write_all(head).await;
-                while let Ok(n @ 1..) = stream.read(&mut buffer).await {
-                    let _ = stream.write_all(&buffer[..n]).await;
-                }
-            });
+    let upstream = support::by_hand(|mut stream| async move {
+        let mut buffer = [0; 4096];
+        let _ = stream.read(&mut buffer).await;
+        let head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+        let _ = stream.write_all(head).await;
+        while let Ok(n @ 1..) = stream.read(&mut buffer).await {
+            let _ = stream.write_all(&buffer[..n]).await;
         }
-    });
+    })
+    .await;
     let gateway = Outside::start(&support::service(&[upstream], ""), None);
     let open = || async {
         let mut stream = TcpStream::connect(gateway.address).await.unwrap();

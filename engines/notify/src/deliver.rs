@@ -32,6 +32,7 @@ pub(crate) async fn deliver(
     client: &Arc<Client>,
     line: &Line,
 ) -> (Outcome, u32) {
+    let mut attempt = attempt.clone();
     let seed = shared.settings.seed ^ (attempt.id.as_u128() as u64);
     let mut schedule = Schedule::new(shared.settings.first_pause, seed);
     let mut tries = 0;
@@ -43,7 +44,7 @@ pub(crate) async fn deliver(
         tries += 1;
         let began = Instant::now();
         let permit = line.begin(began);
-        let ended = one(attempt, shared, client, line).await;
+        let ended = one(&attempt, shared, client, line).await;
         let found = match &ended {
             Ended::Answered(Ok(Done::Delivered(_))) => Found::Taken,
             Ended::Answered(Err(failure)) if failure.again => Found::Failed,
@@ -53,6 +54,8 @@ pub(crate) async fn deliver(
         line.end(permit, began, found);
         drop(room);
         let outlived = matches!(ended, Ended::Outlived);
+        // Nobody knows what became of it.
+        attempt.possibly_duplicate |= matches!(ended, Ended::Late | Ended::Outlived);
         let failure = match ended {
             Ended::Answered(Ok(Done::Delivered(receipt))) => return (Outcome::Delivered { receipt }, tries),
             Ended::Answered(Ok(Done::Nothing)) => return (Outcome::Nothing, tries),

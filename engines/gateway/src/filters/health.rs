@@ -89,10 +89,10 @@ impl Checker {
                 let (worker, endpoint, tell) =
                     (Arc::clone(&self.worker), Arc::clone(&watched.endpoint), self.told.0.clone());
                 tokio::spawn(async move {
-                    let found = ask(&worker, &endpoint, &path, None, timeout).await;
+                    let found = ask(&worker, &endpoint, &path, timeout).await;
                     let (outcome, why) = match found {
-                        Ok((status, _)) if status.as_u16() < 400 => (Some(Outcome::Success), None),
-                        Ok((status, _)) => (Some(Outcome::Failure), Some(format!("it answered {status}"))),
+                        Ok(status) if status.as_u16() < 400 => (Some(Outcome::Success), None),
+                        Ok(status) => (Some(Outcome::Failure), Some(format!("it answered {status}"))),
                         Err(Unanswered::Failed(why)) => (Some(Outcome::Failure), Some(why)),
                         // How it is stays as it was known; the next check is due as if this had been none.
                         Err(Unanswered::NoRoom(error)) => {

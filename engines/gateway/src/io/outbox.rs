@@ -20,7 +20,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 const SMALL: usize = 4096;
 /// As soon as so many parts wait, they go: the first of them is not to wait for long.
 const MOST: usize = 16;
-/// Room for parts that is kept.
+/// Or so many bytes of them, which one connection alone may bring; room for so much is kept.
 const KEPT: usize = MOST * SMALL;
 
 thread_local! {
@@ -157,7 +157,7 @@ fn hold(writer: &Arc<Mutex<Writer>>, cx: &Context<'_>, parts: &[io::IoSlice<'_>]
                 waker: cx.waker().clone(),
             }),
         }
-        Some(outbox.parts.len() >= MOST)
+        Some(outbox.parts.len() >= MOST || outbox.bytes.len() >= KEPT)
     })?;
     writer.lock().waits = true;
     if full {
@@ -282,6 +282,23 @@ mod tests {
             }
             assert_eq!(waiting(&its).await.as_deref(), Some(&b"farewell"[..]), "enough wait");
             assert_eq!(waiting(&many[MOST - 2].1).await.as_deref(), Some(&b"!"[..]));
+        });
+    }
+
+    #[test]
+    fn one_who_writes_without_end_takes_no_room_without_end() {
+        on_a_thread(false, async {
+            let (mut one, _its) = pair().await;
+            // Nobody empties the outbox, and nobody reads.
+            let writing = async {
+                loop {
+                    one.write_all(&[b'x'; 1024]).await.expect("it waits, or goes");
+                    let waits = OUTBOX.with_borrow(|outbox| outbox.as_ref().map_or(0, |o| o.bytes.len()));
+                    assert!(waits <= KEPT, "{waits} bytes wait");
+                }
+            };
+            let stopped = tokio::time::timeout(Duration::from_secs(2), writing).await;
+            assert!(stopped.is_err(), "it is held up by who does not read");
         });
     }
 

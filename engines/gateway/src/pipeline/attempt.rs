@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::poll_fn;
 use hyper::body::{Body as _, Incoming};
@@ -436,10 +436,9 @@ pub(crate) async fn ask(
     worker: &Arc<crate::server::worker::Worker>,
     endpoint: &Endpoint,
     path: &str,
-    host: Option<&HeaderValue>,
     timeout: Duration,
-) -> Result<(hyper::StatusCode, Instant), Unanswered> {
-    let host = host.unwrap_or(&endpoint.authority);
+) -> Result<hyper::StatusCode, Unanswered> {
+    let host = &endpoint.authority;
     let text = format!("{}{path}", endpoint.base);
     let uri = match endpoint.protocol {
         Protocol::Http1 => text.parse::<Uri>(),
@@ -455,9 +454,9 @@ pub(crate) async fn ask(
     }
     request.headers_mut().insert(hyper::header::USER_AGENT, HeaderValue::from_static("quarterdeck"));
     let asking = async {
-        // A check has a connection of its own: one that is kept would tell how it was.
+        // Over HTTP/1.1 a check has a connection of its own: one that is kept would tell how it was.
         match worker.pool.send(endpoint, &mut request, timeout, 0).await {
-            Ok((response, _)) => Ok((response.status(), Instant::now())),
+            Ok((response, _)) => Ok(response.status()),
             Err((error @ SendError::NoRoom(_), _)) => Err(Unanswered::NoRoom(error)),
             Err((error, _)) => Err(Unanswered::Failed(error.to_string())),
         }

@@ -308,7 +308,12 @@ impl Pool {
         if let Some(found) = self.shared(endpoint.id) {
             return Ok(found);
         }
-        let stream = open(endpoint, connect.saturating_sub(began.elapsed())).await?;
+        let stream =
+            open(endpoint, connect.saturating_sub(began.elapsed())).await.map_err(|error| match error {
+                // Waiting for its turn was a part of it.
+                SendError::ConnectTimeout(_) => SendError::ConnectTimeout(connect),
+                other => other,
+            })?;
         let shaken = http2::Builder::new(Local)
             .timer(TokioTimer::new())
             .adaptive_window(true)

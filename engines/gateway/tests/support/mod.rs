@@ -155,6 +155,21 @@ impl hyper::body::Body for Whole {
     }
 }
 
+/// A service that speaks by hand: what it does with each connection that comes.
+pub async fn by_hand<F: Future<Output = ()> + Send + 'static>(
+    connection: impl Fn(TcpStream) -> F + Send + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            tokio::spawn(connection(stream));
+        }
+    });
+    address
+}
+
 /// A service that answers what a function makes of a request's head and body.
 pub struct Service {
     pub address: SocketAddr,

@@ -103,6 +103,15 @@ async fn what_hangs_is_begun_anew_when_something_later_is_taken() {
     let begun = Instant::now();
     delivered(&console.deliver(about("page", hook(&receiver.url("/")))).await);
     assert_eq!(delivered(&console.report(id).await), 7);
+    // What it may have had already is told to the receiver.
+    let same = |seen: &&Request| seen.headers["idempotency-key"] == id.to_string().as_str();
+    let marks = receiver
+        .seen()
+        .iter()
+        .filter(same)
+        .map(|s| s.headers.contains_key("x-quarterdeck-possibly-duplicate"))
+        .collect::<Vec<_>>();
+    assert_eq!(marks, [false, false, false, false, false, false, true]);
     // A try may take ten seconds.
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }

@@ -12,9 +12,10 @@ pub(super) fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs.iter().map(|(n, v)| (HeaderName::from_static(n), v.parse().unwrap())).collect()
 }
 
-async fn look(answers: &Arc<Answers>, path: &str, headers: &HeaderMap) -> Lookup {
-    let key_header = HeaderName::from_static("x-api-key");
-    let asked = Asked {
+/// A GET of a path, of somebody unknown.
+fn asked<'a>(path: &'a str, headers: &'a HeaderMap) -> Asked<'a> {
+    static KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+    Asked {
         route: "r",
         pinned: None,
         version: None,
@@ -26,10 +27,13 @@ async fn look(answers: &Arc<Answers>, path: &str, headers: &HeaderMap) -> Lookup
         path,
         plain: path,
         headers,
-        key_header: &key_header,
+        key_header: &KEY_HEADER,
         anew: false,
-    };
-    answers.look(&asked, &CacheRule::default(), Duration::from_secs(5)).await
+    }
+}
+
+async fn look(answers: &Arc<Answers>, path: &str, headers: &HeaderMap) -> Lookup {
+    answers.look(&asked(path, headers), &CacheRule::default(), Duration::from_secs(5)).await
 }
 
 async fn store(answers: &Arc<Answers>, path: &str, request: &HeaderMap, response: &HeaderMap) -> bool {
@@ -80,22 +84,8 @@ async fn only_what_may_be_kept_is_kept() {
 #[tokio::test]
 async fn answers_are_known_by_all_that_they_depend_on() {
     let answers = Answers::new(&CacheConfig::default());
-    let (none, key_header) = (HeaderMap::new(), HeaderName::from_static("x-api-key"));
-    let asked = Asked {
-        route: "r",
-        pinned: None,
-        version: None,
-        tls: false,
-        believed: None,
-        method: &Method::GET,
-        body: false,
-        host: "h",
-        path: "/",
-        plain: "/",
-        headers: &none,
-        key_header: &key_header,
-        anew: false,
-    };
+    let none = HeaderMap::new();
+    let asked = asked("/", &none);
     let rule = CacheRule::default();
     let patience = Duration::from_secs(5);
     let Lookup::Miss(ticket, _) = answers.look(&asked, &rule, patience).await else { panic!() };
@@ -154,32 +144,18 @@ async fn what_must_be_asked_for_again_is_never_given_past_its_time() {
     let none = HeaderMap::new();
     let second = Duration::from_secs(1);
     let rule = CacheRule { ttl: second / 10, stale: 100 * second, ..CacheRule::default() };
-    let key_header = HeaderName::from_static("x-api-key");
     let said = ["max-age=9", "must-revalidate", "max-age=9, Proxy-Revalidate", "s-maxage=9"];
     let paths = ["/0", "/1", "/2", "/3"];
-    let asked = |path| Asked {
-        route: "r",
-        pinned: None,
-        version: None,
-        tls: false,
-        believed: None,
-        method: &Method::GET,
-        body: false,
-        host: "h",
-        path,
-        plain: path,
-        headers: &none,
-        key_header: &key_header,
-        anew: false,
-    };
     for (path, said) in paths.iter().zip(said) {
-        let Lookup::Miss(ticket, None) = answers.look(&asked(path), &rule, second).await else { panic!() };
+        let Lookup::Miss(ticket, None) = answers.look(&asked(path, &none), &rule, second).await else {
+            panic!()
+        };
         let headers = headers(&[("cache-control", said)]);
         ticket.fill(StatusCode::OK, &headers, &rule, &"r".into()).unwrap().complete();
     }
     tokio::time::sleep(2 * rule.ttl).await;
     for (path, said) in paths.iter().zip(said) {
-        let Lookup::Miss(_, stale) = answers.look(&asked(path), &rule, second).await else { panic!() };
+        let Lookup::Miss(_, stale) = answers.look(&asked(path, &none), &rule, second).await else { panic!() };
         assert_eq!(stale.is_some(), said == "max-age=9", "{said}");
     }
 }
